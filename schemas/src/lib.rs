@@ -1,0 +1,24 @@
+//! The vocabulary of Cogwork: every type that crosses a process, file or crate boundary.
+//!
+//! No I/O, no clock, no SQL: plain data with its wire form. A type lives here when two crates or two processes
+//! have to agree on it; what only one crate needs stays in that crate.
+
+mod agent;
+mod check;
+mod feature;
+mod id;
+mod journal;
+mod list;
+mod outcome;
+mod schema;
+mod session;
+
+pub use agent::AgentEvent;
+pub use check::{Check, CheckPhase, CheckReport, CheckVerdict, DEFAULT_CHECK_TIMEOUT_S};
+pub use feature::{Feature, Hold, Proof, Status, Summary};
+pub use id::{AttemptId, FeatureId, SessionId, Token};
+pub use journal::{Entry, Fact};
+pub use list::{DependencyRef, FeatureList, ListedFeature};
+pub use outcome::{AttemptOutcome, RunOutcome, SessionOutcome};
+pub use schema::{Document, documents};
+pub use session::{Control, Isolation, ProcessIdentity, Role, RunnerEvent, RunnerMessage};

@@ -1,0 +1,156 @@
+//! How attempts, sessions and runs end. Three closed enums, because everything downstream branches on them.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How one try at one feature ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum AttemptOutcome {
+    /// The work is on the main branch and the feature passes.
+    Landed,
+    /// The agent ended and the feature's checks are still red, or an agent without checks never said it is done.
+    NotFinished { reason: String },
+    /// The work was green on its own, but could not be merged with what others landed meanwhile.
+    Conflict { reason: String },
+    /// The work was green on its own and red once merged.
+    RedAfterMerge { reason: String },
+    /// The session met a time or silence limit.
+    TimedOut { reason: String },
+    /// A process of Cogwork itself died under it, or the agent could not be started.
+    Crashed { reason: String },
+    /// A person or the end of the run stopped it.
+    Stopped,
+    /// Its lease ran out and the claim was taken back.
+    Expired,
+}
+
+impl AttemptOutcome {
+    /// Returns whether this outcome counts against the feature's attempt limit.
+    ///
+    /// The one place where that is decided: what the feature or its agent did wrong counts, what happened to
+    /// Cogwork or was asked for by a person does not.
+    pub fn costs_attempt(&self) -> bool {
+        match self {
+            Self::NotFinished { .. }
+            | Self::Conflict { .. }
+            | Self::RedAfterMerge { .. }
+            | Self::TimedOut { .. } => true,
+            Self::Landed | Self::Crashed { .. } | Self::Stopped | Self::Expired => false,
+        }
+    }
+
+    /// Returns the word the database and tables show.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Landed => "landed",
+            Self::NotFinished { .. } => "not_finished",
+            Self::Conflict { .. } => "conflict",
+            Self::RedAfterMerge { .. } => "red_after_merge",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Crashed { .. } => "crashed",
+            Self::Stopped => "stopped",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Returns what a person should know beyond the word, if anything.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::NotFinished { reason }
+            | Self::Conflict { reason }
+            | Self::RedAfterMerge { reason }
+            | Self::TimedOut { reason }
+            | Self::Crashed { reason } => Some(reason),
+            Self::Landed | Self::Stopped | Self::Expired => None,
+        }
+    }
+}
+
+impl fmt::Display for AttemptOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason() {
+            Some(reason) => write!(f, "{}: {reason}", self.word().replace('_', " ")),
+            None => f.write_str(&self.word().replace('_', " ")),
+        }
+    }
+}
+
+/// How one life of an agent program ended. Says nothing about the feature: that is the checks' word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum SessionOutcome {
+    /// The agent ended by itself with exit code 0.
+    Completed,
+    /// The agent ended by itself and said that it failed.
+    Failed { exit_code: i32, stderr_tail: String },
+    /// A signal that Cogwork did not send ended the agent.
+    Killed { signal: i32, stderr_tail: String },
+    /// It ran longer than a session may.
+    TimedOut { after_s: u64 },
+    /// It printed nothing for longer than a session may.
+    Silent { after_s: u64 },
+    /// It was asked to stop.
+    Stopped,
+    /// The agent program could not be started, or its workspace could not be made.
+    NotStarted { reason: String },
+}
+
+impl fmt::Display for SessionOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last_line = |tail: &str| match tail.trim().lines().last() {
+            Some(line) => format!(": {}", line.trim()),
+            None => String::new(),
+        };
+        match self {
+            Self::Completed => f.write_str("the agent ended"),
+            Self::Failed {
+                exit_code,
+                stderr_tail,
+            } => {
+                write!(
+                    f,
+                    "the agent ended with exit code {exit_code}{}",
+                    last_line(stderr_tail)
+                )
+            }
+            Self::Killed { signal, stderr_tail } => {
+                write!(
+                    f,
+                    "the agent was ended by signal {signal}{}",
+                    last_line(stderr_tail)
+                )
+            }
+            Self::TimedOut { after_s } => {
+                write!(f, "the agent was stopped after {after_s} s, the session's limit")
+            }
+            Self::Silent { after_s } => {
+                write!(f, "the agent was stopped after {after_s} s without any output")
+            }
+            Self::Stopped => f.write_str("the agent was stopped"),
+            Self::NotStarted { reason } => write!(f, "the agent could not be started: {reason}"),
+        }
+    }
+}
+
+/// How a run ended. Every run ends with exactly one of these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum RunOutcome {
+    /// Every feature passes.
+    Complete,
+    /// Nothing is left to do, but some features were given up.
+    CompleteWithFailures { parked: u32 },
+    /// Nothing can be started: what is left waits for features that were given up or for a person.
+    Blocked {
+        waiting: u32,
+        parked: u32,
+        needs_human: u32,
+    },
+    /// It was asked to stop.
+    Stopped,
+    /// Cogwork itself cannot go on, for example because the disk is full.
+    Broken { reason: String },
+}

@@ -1,0 +1,97 @@
+//! What a session is called, and the lines that a runner and whoever started it exchange.
+//!
+//! A runner writes one [`RunnerMessage`] per line to its stdout and reads one [`Control`] per line from its
+//! stdin. The end of its stdin means stop.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentEvent, AttemptId, CheckPhase, CheckReport, FeatureId, SessionId, SessionOutcome};
+
+/// What a session is for; fixes its prompt and its tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Initializer,
+    Coding,
+    Testing,
+    Chat,
+    Orchestrator,
+    All,
+}
+
+impl Role {
+    /// Returns the word of the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Initializer => "initializer",
+            Self::Coding => "coding",
+            Self::Testing => "testing",
+            Self::Chat => "chat",
+            Self::Orchestrator => "orchestrator",
+            Self::All => "all",
+        }
+    }
+}
+
+/// Where a session works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// In a clone of its own, on its own branch; its work reaches the main branch by integration.
+    Workspace,
+    /// In the project directory itself, together with everybody else.
+    Shared,
+}
+
+/// Which process this is, so that it is never taken for another that got its number later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessIdentity {
+    pub pid: i32,
+    /// The start time in the kernel's own unit (clock ticks since boot on Linux).
+    pub started: u64,
+    /// The kernel's id of this boot; pids and start times of another boot mean nothing.
+    pub boot_id: String,
+}
+
+/// What a runner tells whoever started it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunnerMessage {
+    pub at: Timestamp,
+    pub session: SessionId,
+    pub event: RunnerEvent,
+}
+
+/// One thing that happened in a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum RunnerEvent {
+    /// The runner is up; nothing else has happened yet.
+    Up { process: ProcessIdentity },
+    /// The workspace is there.
+    Prepared { workspace: String, duration_ms: u64 },
+    /// A check was run by the runner.
+    Checked {
+        attempt: AttemptId,
+        feature: FeatureId,
+        phase: CheckPhase,
+        report: CheckReport,
+    },
+    /// The agent process was started.
+    AgentStarted { process: ProcessIdentity },
+    /// The agent said or did something.
+    Agent { event: AgentEvent },
+    /// The session is over, its processes are gone and its attempts are judged in the database. The last line.
+    Ended { outcome: SessionOutcome, agent_ms: u64 },
+}
+
+/// What whoever started a runner may ask of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "control")]
+pub enum Control {
+    /// Start no further feature; end when the current one is done.
+    Drain,
+    /// End now: stop the agent, clean up, report.
+    Stop,
+}
