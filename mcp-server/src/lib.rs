@@ -1,1 +1,85 @@
-//! placeholder
+//! `cogwork-mcp`: the feature database of a project as tools for any MCP client.
+//!
+//! It owns the protocol and nothing else: tools parse, ask [`cogwork_store`] and wrap the answer; checks are run by
+//! [`cogwork_process`]. It is the only crate that names the MCP library. Standard output carries the protocol and
+//! never anything else; logs go to standard error. Three rules hold everywhere: identity and rights come from how
+//! the process was started, never from the model; a call is always answered, whatever happens inside it; and no
+//! answer or log holds a token.
+//!
+//! A call's way: [`transport`] → [`server`] (finds the tool, repairs the [`arguments`], contains panics) →
+//! [`tools`] → [`database`] → [`answer`] or [`error`].
+
+mod answer;
+mod arguments;
+mod claims;
+mod clock;
+mod contain;
+mod database;
+mod error;
+mod hold;
+mod judge;
+mod options;
+mod own;
+mod role;
+mod schema;
+mod serve;
+mod server;
+mod tools;
+mod transport;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use options::{Environment, Flags, Options};
+use server::Server;
+
+/// The exit code of a command line that makes no sense, as clap has it.
+const USAGE: u8 = 2;
+
+/// Runs the program: `args` begins with the program's name, as [`std::env::args_os`] does.
+///
+/// Ends with 0 however the client leaves, 2 when flags or environment contradict themselves, 1 when it cannot
+/// serve at all.
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let environment = Environment::read();
+    let flags = match Flags::try_parse_from(args) {
+        Ok(flags) => flags,
+        Err(help_or_error) => {
+            // Nobody speaks the protocol yet; when even this cannot be printed, the exit code has to say it.
+            drop(help_or_error.print());
+            return ExitCode::from(u8::try_from(help_or_error.exit_code()).unwrap_or(USAGE));
+        }
+    };
+    log_to_stderr(&environment);
+    match started(flags, &environment) {
+        Ok(server) => serve::run(&server),
+        Err(error) => refused(error.as_ref()),
+    }
+}
+
+fn started(flags: Flags, environment: &Environment) -> Result<Server, Box<dyn std::error::Error>> {
+    Ok(Server::new(Options::resolve(flags, environment)?)?)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a person reads why the program they started did not start"
+)]
+fn refused(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("cogwork-mcp: {error}");
+    ExitCode::from(USAGE)
+}
+
+/// `COGWORK_LOG` takes what `RUST_LOG` does elsewhere; without it only what somebody should look at is written.
+fn log_to_stderr(environment: &Environment) {
+    let filter = EnvFilter::new(environment.text("COGWORK_LOG").unwrap_or("warn"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_env_filter(filter);
+    // A second one in the same process, in tests say, is as good as the first.
+    drop(subscriber.try_init());
+}

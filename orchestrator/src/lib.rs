@@ -1,1 +1,32 @@
-//! placeholder
+//! Cogwork, the orchestrator: many sessions over one graph of features, until every feature provably passes.
+//!
+//! The [`engine`] decides and does nothing; the driver does and decides nothing. Around them: integration with the
+//! main branch, the command line, and what a person sees. Talks to the store, to runner processes and to git.
+//! Never to a model.
+
+mod cli;
+mod demo;
+mod driver;
+pub mod engine;
+mod integrate;
+mod project;
+mod resume;
+mod terminal;
+
+use std::process::ExitCode;
+
+use cogwork_runner::Programs;
+
+use cli::CliError;
+
+/// Runs the program `cogwork` with the arguments of this process.
+pub fn main() -> ExitCode {
+    cli::main()
+}
+
+/// Returns how to start the programs of Cogwork: all of them are this one file.
+fn programs() -> Result<Programs, CliError> {
+    let own = std::env::current_exe()
+        .map_err(|error| CliError::new(format!("the path of this program is not known: {error}")))?;
+    Ok(Programs::within(own))
+}

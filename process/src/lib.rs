@@ -1,1 +1,28 @@
-//! placeholder
+//! The only crate that starts programs: contained process trees, checks, and git.
+//!
+//! It owns everything that ends in `fork`: how a program is started ([`contain::Spawn`]), how its whole tree is
+//! found and removed again ([`contain`]), the checks that decide ([`check`]) and the git program ([`git`]). It
+//! talks to the kernel and to those programs, and to its callers in plain data. It never reads the database, never
+//! decides what an outcome means, and never signals a process that it cannot identify.
+//!
+//! # Threads
+//!
+//! Call it from a tokio current-thread runtime, on that runtime's own thread. Linux ties a child's parent-death
+//! signal to the *thread* that started it: a program started from a `spawn_blocking` thread would be killed as
+//! soon as that thread goes idle.
+//!
+//! # Other systems
+//!
+//! Everything above is complete on Linux. On other Unix systems there is no subreaper, no parent-death signal and
+//! no process table that can be read without running a program; there only a child's own process group is
+//! contained. Windows is not supported.
+
+pub mod check;
+mod clock;
+pub mod contain;
+mod environment;
+pub mod git;
+pub mod lines;
+mod tail;
+
+pub use environment::base_env;

@@ -1,1 +1,13 @@
-//! placeholder
+//! The prompts Cogwork gives to agents: one template per kind of work, each with a typed context.
+//!
+//! Owns the words an agent reads first, and nothing else: no clock, no database, no process. The only I/O is reading
+//! a project's own version of a template, `<project>/.cogwork/prompts/<name>.md`, which wins over the built-in one.
+//! No context holds a secret, so no prompt can.
+
+mod coding;
+mod error;
+mod render;
+
+pub use coding::{Coding, FeatureText, PreviousAttempt};
+pub use error::PromptError;
+pub use render::{Prompt, override_path, render};

@@ -1,1 +1,47 @@
-//! placeholder
+//! One agent session, driven, contained and understood.
+//!
+//! Three programs behind one [`main`]: alone, a single agent that works through the features of a project; as
+//! `session`, exactly one session of one feature for an orchestrator; as `play`, the built-in scripted agent.
+//!
+//! It owns the life of one agent program: its workspace, environment and prompt, its time limits, its processes to
+//! the last one, and the checks after it. It talks to the store under the attempt's token, to programs through the
+//! crate `process`, and to whoever started it in lines of JSON. It never decides which feature is next for anybody
+//! but its lone self, never merges, and never takes an agent's word for anything.
+
+mod agent;
+mod cli;
+mod clock;
+mod command;
+mod driver;
+mod environment;
+mod inbox;
+mod journal;
+mod json;
+mod one;
+mod outbox;
+mod outcome;
+mod play;
+mod programs;
+mod report;
+mod session;
+mod standalone;
+mod text;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+pub use agent::{AgentError, AgentSpec, UnknownAgent, preflight};
+pub use command::{SessionCommand, SessionLimits};
+pub use environment::{Environment, marker};
+pub use outcome::{ExitStatus, attempt_outcome};
+pub use play::ScriptError;
+pub use programs::Programs;
+
+/// Runs the program that `args` ask for, to its end. The first of `args` is the program's name, as the process got it
+/// or as people call it (`cogwork agent`).
+///
+/// For a `main`: it reads the environment of the process, writes to its stdout and stderr and handles its signals.
+#[expect(clippy::needless_pass_by_value, reason = "a main gives away what it has")]
+pub fn main(programs: Programs, args: impl Iterator<Item = OsString>) -> ExitCode {
+    cli::main(&programs, args)
+}

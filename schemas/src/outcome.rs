@@ -25,6 +25,8 @@ pub enum AttemptOutcome {
     Stopped,
     /// Its lease ran out and the claim was taken back.
     Expired,
+    /// The run that watched it died, and its session was ended by the next one.
+    Orphaned,
 }
 
 impl AttemptOutcome {
@@ -38,7 +40,7 @@ impl AttemptOutcome {
             | Self::Conflict { .. }
             | Self::RedAfterMerge { .. }
             | Self::TimedOut { .. } => true,
-            Self::Landed | Self::Crashed { .. } | Self::Stopped | Self::Expired => false,
+            Self::Landed | Self::Crashed { .. } | Self::Stopped | Self::Expired | Self::Orphaned => false,
         }
     }
 
@@ -53,6 +55,7 @@ impl AttemptOutcome {
             Self::Crashed { .. } => "crashed",
             Self::Stopped => "stopped",
             Self::Expired => "expired",
+            Self::Orphaned => "orphaned",
         }
     }
 
@@ -64,7 +67,7 @@ impl AttemptOutcome {
             | Self::RedAfterMerge { reason }
             | Self::TimedOut { reason }
             | Self::Crashed { reason } => Some(reason),
-            Self::Landed | Self::Stopped | Self::Expired => None,
+            Self::Landed | Self::Stopped | Self::Expired | Self::Orphaned => None,
         }
     }
 }

@@ -1,1 +1,43 @@
-//! placeholder
+//! The state of a project: features, claims, evidence and journal in one SQLite file.
+//!
+//! Owns `<project>/.cogwork/features.db` and everything that is written to it. Talks to nobody: programs call
+//! [`Store`], whose operations are named after what people and agents do, each one transaction that also appends
+//! its journal entries. No SQL, row or connection shows outside, because another engine will stand behind the
+//! same operations one day. Never reads a clock (every operation takes `now`), never starts a process.
+//!
+//! [`graph`] is the pure part: what is ready, blocked, cyclic and critical.
+
+mod attempts;
+mod claims;
+mod columns;
+mod disk;
+mod endings;
+mod error;
+mod evidence;
+mod features;
+pub mod graph;
+mod import;
+mod journal;
+mod landing;
+mod lock;
+mod migrate;
+mod open;
+mod sessions;
+mod types;
+
+use std::path::{Path, PathBuf};
+
+pub use error::StoreError;
+pub use open::Store;
+pub use types::{
+    Attempt, AttemptLimits, AttemptRecord, Claim, Evidence, ImportLimits, Imported, LiveSession, Merge,
+    NewSession, Submitted,
+};
+
+/// The directory inside a project that holds everything of Cogwork's.
+pub const STATE_DIR: &str = ".cogwork";
+
+/// Returns the state directory of a project.
+pub fn state_dir(project: &Path) -> PathBuf {
+    project.join(STATE_DIR)
+}

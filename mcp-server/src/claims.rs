@@ -1,0 +1,131 @@
+//! Which features this server may change, and the tokens that prove it.
+//!
+//! It owns the tokens: given ones as they came, own ones from the claim until the feature passes or the server
+//! ends. It talks to nobody and decides only by what it holds; whether a token still counts is the store's word.
+//! No token ever goes into an answer or a log.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cogwork_schemas::{FeatureId, SessionId, Token};
+use jiff::Timestamp;
+
+use crate::error::{Code, ToolError};
+use crate::hold::listed;
+use crate::options::Assignment;
+
+/// The rights of this server.
+#[derive(Debug)]
+pub(crate) enum Claims {
+    /// Fixed at the start; whoever gave them renews and ends them.
+    Given(Vec<(FeatureId, Token)>),
+    /// The server claims, renews and ends by itself.
+    Own(Own),
+}
+
+/// What a server without an orchestrator may claim, and has claimed.
+#[derive(Debug)]
+pub(crate) struct Own {
+    /// Only these, unless empty.
+    only: Vec<FeatureId>,
+    held: Mutex<BTreeMap<FeatureId, Held>>,
+}
+
+/// One claim of our own.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) token: Token,
+    pub(crate) session: SessionId,
+    pub(crate) since: Timestamp,
+}
+
+impl Claims {
+    /// Takes what the server was started with.
+    pub(crate) fn of(assignment: &Assignment) -> Self {
+        match assignment {
+            Assignment::Given(features) => Self::Given(features.clone()),
+            Assignment::Own { only } => Self::Own(Own {
+                only: only.clone(),
+                held: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Returns the token for a feature; `None` when the server may claim it but has not.
+    ///
+    /// # Errors
+    /// When the feature is not this server's to change.
+    pub(crate) fn token(&self, id: FeatureId) -> Result<Option<Token>, ToolError> {
+        match self {
+            Self::Given(features) => match features.iter().find(|(feature, _)| *feature == id) {
+                Some((_, token)) => Ok(Some(token.clone())),
+                None => Err(not_assigned(
+                    id,
+                    features.iter().map(|(feature, _)| *feature).collect(),
+                )),
+            },
+            Self::Own(own) if !own.may_claim(id) => Err(not_assigned(id, own.only.clone())),
+            Self::Own(own) => Ok(own.held().get(&id).map(|held| held.token.clone())),
+        }
+    }
+
+    /// Returns the features that were given or are held, in the order in which they came.
+    pub(crate) fn features(&self) -> Vec<FeatureId> {
+        match self {
+            Self::Given(features) => features.iter().map(|(id, _)| *id).collect(),
+            Self::Own(own) => own.held().keys().copied().collect(),
+        }
+    }
+}
+
+impl Own {
+    /// Returns the only features the server may claim; empty when it may claim any.
+    pub(crate) fn only(&self) -> &[FeatureId] {
+        &self.only
+    }
+
+    fn may_claim(&self, id: FeatureId) -> bool {
+        self.only.is_empty() || self.only.contains(&id)
+    }
+
+    /// Remembers a won claim.
+    pub(crate) fn hold(&self, id: FeatureId, held: Held) {
+        self.held().insert(id, held);
+    }
+
+    /// Forgets a claim that has ended, and returns it.
+    pub(crate) fn let_go(&self, id: FeatureId) -> Option<Held> {
+        self.held().remove(&id)
+    }
+
+    /// Returns all claims as they are now.
+    pub(crate) fn all(&self) -> Vec<(FeatureId, Held)> {
+        self.held().iter().map(|(id, held)| (*id, held.clone())).collect()
+    }
+
+    /// Every use is one map operation, so what a panic left behind is whole.
+    fn held(&self) -> MutexGuard<'_, BTreeMap<FeatureId, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn not_assigned(id: FeatureId, mut assigned: Vec<FeatureId>) -> ToolError {
+    assigned.sort_unstable();
+    let (whose, next) = if assigned.is_empty() {
+        ("no feature is".to_owned(), "You can only read here.")
+    } else {
+        (
+            format!(
+                "only {} {}",
+                listed(&assigned),
+                if assigned.len() == 1 { "is" } else { "are" }
+            ),
+            "Leave it to others.",
+        )
+    };
+    ToolError::new(
+        Code::NotAssigned,
+        format!("feature {id} is not assigned to this session, {whose}; nothing was changed"),
+        next,
+    )
+}

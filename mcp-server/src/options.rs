@@ -1,0 +1,179 @@
+//! What this server was started for: its flags and its environment, read once and resolved into plain values.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::Parser;
+use cogwork_process::contain;
+use cogwork_schemas::{FeatureId, Role, Token};
+
+use crate::role;
+
+/// The feature database of a Cogwork project, as tools for any MCP client (stdio).
+#[derive(Debug, Parser)]
+#[command(name = "cogwork-mcp", version)]
+pub(crate) struct Flags {
+    /// The project's directory [default: $PROJECT_DIR, else $CLAUDE_PROJECT_DIR, else the current directory]
+    #[arg(long, value_name = "DIR")]
+    project_dir: Option<PathBuf>,
+    /// What the session is for; fixes which tools there are
+    #[arg(long, default_value = "all", value_parser = role::parse)]
+    role: Role,
+    /// The only features that may be changed, such as 1,2 [default: $COGWORK_FEATURES, else any]
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    features: Vec<FeatureId>,
+    /// Serve these tools of the role only
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    tools: Vec<String>,
+    /// Do not serve these tools
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    exclude_tools: Vec<String>,
+    /// Serve no tool that changes anything
+    #[arg(long)]
+    read_only: bool,
+}
+
+/// The environment as it was at the start.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment(Vec<(OsString, OsString)>);
+
+impl Environment {
+    /// Reads this process's environment: the only place that does.
+    pub(crate) fn read() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+
+    /// Returns a variable that is set to something.
+    fn get(&self, name: &str) -> Option<&OsStr> {
+        let value = self
+            .0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// Returns a variable as text; what is not UTF-8 is no value of ours.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.to_str()
+    }
+}
+
+/// Which features this server may change, and in whose name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Assignment {
+    /// Somebody claimed these features for the session and gave it their tokens.
+    Given(Vec<(FeatureId, Token)>),
+    /// Nobody did: the server claims for itself, only these features unless the list is empty.
+    Own { only: Vec<FeatureId> },
+}
+
+/// Which of the role's tools are served.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ToolFilter {
+    /// Only these, unless empty.
+    pub(crate) only: Vec<String>,
+    pub(crate) except: Vec<String>,
+    pub(crate) read_only: bool,
+}
+
+/// Everything the server has to know.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) project: PathBuf,
+    /// Where the session works and checks run.
+    pub(crate) workspace: PathBuf,
+    pub(crate) role: Role,
+    pub(crate) assignment: Assignment,
+    pub(crate) filter: ToolFilter,
+    /// What marks the processes of this session for whoever clears them away, checks included.
+    pub(crate) marker: Option<OsString>,
+}
+
+/// Why the server cannot start as it was told to.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum OptionsError {
+    /// A feature id is no number.
+    #[error("COGWORK_FEATURES is `{text}`: it must be feature ids with commas between, such as 1,2")]
+    BadFeatures { text: String },
+    /// Tokens and features do not belong together.
+    #[error(
+        "COGWORK_TOKEN holds {tokens} tokens for {features} features: give one token for each of --features, in the \
+         same order"
+    )]
+    TokenCount { tokens: usize, features: usize },
+    /// The current directory is gone.
+    #[error("the current directory cannot be read: give the project's directory with --project-dir")]
+    NoDirectory,
+}
+
+const TOKEN: &str = "COGWORK_TOKEN";
+
+impl Options {
+    /// Resolves flags over environment over defaults.
+    ///
+    /// # Errors
+    /// [`OptionsError`] when what was given contradicts itself.
+    pub(crate) fn resolve(flags: Flags, environment: &Environment) -> Result<Self, OptionsError> {
+        let named = flags.project_dir.or_else(|| {
+            let variable = environment
+                .get("PROJECT_DIR")
+                .or_else(|| environment.get("CLAUDE_PROJECT_DIR"));
+            variable.map(PathBuf::from)
+        });
+        let project = match named {
+            Some(dir) => std::path::absolute(dir),
+            None => std::env::current_dir(),
+        }
+        .map_err(|_| OptionsError::NoDirectory)?;
+        let workspace = environment
+            .get("COGWORK_WORKSPACE")
+            .map_or_else(|| project.clone(), PathBuf::from);
+        let features = if flags.features.is_empty() {
+            features_of(environment)?
+        } else {
+            flags.features
+        };
+        Ok(Self {
+            workspace,
+            project,
+            role: flags.role,
+            assignment: assignment(features, environment)?,
+            filter: ToolFilter {
+                only: flags.tools,
+                except: flags.exclude_tools,
+                read_only: flags.read_only,
+            },
+            marker: environment.get(contain::MARKER).map(ToOwned::to_owned),
+        })
+    }
+}
+
+fn features_of(environment: &Environment) -> Result<Vec<FeatureId>, OptionsError> {
+    let Some(text) = environment.text("COGWORK_FEATURES") else {
+        return Ok(Vec::new());
+    };
+    let ids: Result<Vec<FeatureId>, _> = text.split(',').map(str::parse).collect();
+    ids.map_err(|_| OptionsError::BadFeatures {
+        text: text.to_owned(),
+    })
+}
+
+/// Inside a session of an orchestrator a missing token is never made up for by claiming: it gives no right at all.
+fn assignment(features: Vec<FeatureId>, environment: &Environment) -> Result<Assignment, OptionsError> {
+    let tokens: Vec<Token> = match environment.text(TOKEN) {
+        Some(tokens) => tokens.split(',').map(|token| Token::new(token.trim())).collect(),
+        None if environment.get("COGWORK_SESSION").is_some() => Vec::new(),
+        None => return Ok(Assignment::Own { only: features }),
+    };
+    if tokens.len() != features.len() {
+        return Err(OptionsError::TokenCount {
+            tokens: tokens.len(),
+            features: features.len(),
+        });
+    }
+    Ok(Assignment::Given(features.into_iter().zip(tokens).collect()))
+}
+
+#[cfg(test)]
+mod tests;

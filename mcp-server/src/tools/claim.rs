@@ -1,0 +1,137 @@
+//! `feature_claim_and_get`: take a feature and read all about it, or confirm that it is this session's.
+
+use cogwork_schemas::{FeatureId, Token};
+use cogwork_store::Store;
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, tool, tool_router};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::detail::Detail;
+use crate::answer::Out;
+use crate::arguments::Args;
+use crate::claims::{Claims, Own};
+use crate::error::{Code, ToolError};
+use crate::schema;
+use crate::server::Server;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct ClaimArgs {
+    /// The feature's id; without it the best one for this session.
+    feature_id: Option<FeatureId>,
+}
+
+/// A feature that is this session's, and whether it was before the call.
+struct Claimed {
+    id: FeatureId,
+    already: bool,
+}
+
+impl Server {
+    async fn claimed(
+        &self,
+        id: Option<FeatureId>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Claimed, ToolError> {
+        match self.claims() {
+            Claims::Given(given) => {
+                let wanted = match id {
+                    Some(id) => vec![(id, self.claims().token(id)?)],
+                    None => given
+                        .iter()
+                        .map(|(id, token)| (*id, Some(token.clone())))
+                        .collect(),
+                };
+                self.first_alive(wanted, id).await
+            }
+            Claims::Own(own) => self.held_or_claimed(own, id, context).await,
+        }
+    }
+
+    /// Confirms the first of some features whose claim is alive and whose work is still to be done.
+    async fn first_alive(
+        &self,
+        wanted: Vec<(FeatureId, Option<Token>)>,
+        named: Option<FeatureId>,
+    ) -> Result<Claimed, ToolError> {
+        let alive = move |store: &Store| {
+            for (id, token) in wanted {
+                match open(store, id, token.as_ref()) {
+                    Ok(true) => return Ok(Claimed { id, already: true }),
+                    Err(error) if named.is_some() => return Err(error),
+                    Ok(false) | Err(_) => {}
+                }
+            }
+            Err(all_done(named))
+        };
+        self.database().run(alive).await
+    }
+
+    async fn held_or_claimed(
+        &self,
+        own: &Own,
+        id: Option<FeatureId>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Claimed, ToolError> {
+        let wanted = id.or_else(|| self.claims().features().first().copied());
+        if let Some(id) = wanted
+            && let Some(token) = self.claims().token(id)?
+        {
+            let alive = self
+                .database()
+                .run(move |store| open(store, id, Some(&token)))
+                .await;
+            match alive {
+                Ok(_) => return Ok(Claimed { id, already: true }),
+                // Taken back meanwhile, after a long sleep of this machine perhaps: claim it anew.
+                Err(error) if error.code() == Code::StaleToken => drop(own.let_go(id)),
+                Err(error) => return Err(error),
+            }
+        }
+        let id = self.claim_own(own, id, context).await?;
+        Ok(Claimed { id, already: false })
+    }
+}
+
+/// Returns whether a claim is alive and its work not yet submitted.
+fn open(store: &Store, id: FeatureId, token: Option<&Token>) -> Result<bool, ToolError> {
+    let Some(token) = token else {
+        return Ok(false);
+    };
+    super::mark::live_attempt(store, id, token).map(|attempt| attempt.submitted.is_none())
+}
+
+fn all_done(named: Option<FeatureId>) -> ToolError {
+    let what = match named {
+        Some(id) => format!("the work on feature {id} is done and waits to be merged"),
+        None => "nothing is left to do of what is assigned to this session".to_owned(),
+    };
+    ToolError::new(Code::Conflict, what, "You are done: end the session.")
+}
+
+#[tool_router(router = claim_router, vis = "pub(super)")]
+impl Server {
+    /// Take a feature to work on and read all about it: description, steps, checks, dependencies. Call it first.
+    /// Repeating it for your own feature is fine. Without feature_id it takes the best one for you.
+    #[tool(
+        title = "Claim feature",
+        input_schema = schema::input::<ClaimArgs>(),
+        output_schema = schema::output::<Detail>(),
+        annotations(read_only_hint = false, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
+    )]
+    async fn feature_claim_and_get(
+        &self,
+        Args(args): Args<ClaimArgs>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<Out<Detail>, ToolError> {
+        let Claimed { id, already } = self.claimed(args.feature_id, &context).await?;
+        let mut detail = self.database().run(move |store| Detail::read(store, id)).await?;
+        detail.already_claimed = Some(already);
+        detail.claimed_by_you = Some(true);
+        detail.hint = Some(format!(
+            "When its checks are green, call feature_mark_passing with feature_id {}.",
+            id.0
+        ));
+        Ok(Out(detail))
+    }
+}

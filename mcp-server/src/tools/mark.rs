@@ -1,0 +1,181 @@
+//! `feature_mark_passing`: a question, not a statement. The server runs the checks; they decide.
+
+mod work;
+
+use cogwork_schemas::{Feature, FeatureId, Proof};
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, tool, tool_router};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::OneFeature;
+use crate::answer::{Out, short};
+use crate::arguments::Args;
+use crate::claims::Claims;
+use crate::error::ToolError;
+use crate::server::Server;
+use crate::{judge, schema};
+
+pub(super) use work::live_attempt;
+use work::{HandedIn, Landed, Standing, standing};
+
+/// What became of the question.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Marked {
+    success: bool,
+    feature_id: FeatureId,
+    name: String,
+    /// False when it was so before the call.
+    changed: bool,
+    state: State,
+    /// How well it is known that it works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<Proof>,
+    /// Features that can be started now and could not before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newly_ready: Option<Vec<FeatureId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stats: Option<Counts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    next: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// Green; it is merged, checked once more and then passes.
+    WaitingForIntegration,
+    Passing,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Counts {
+    passing: usize,
+    total: usize,
+}
+
+impl Marked {
+    fn new(feature: &Feature, state: State, changed: bool, next: &str) -> Self {
+        Self {
+            success: true,
+            feature_id: feature.id,
+            name: short(&feature.name),
+            changed,
+            state,
+            proof: feature.proof,
+            newly_ready: None,
+            stats: None,
+            hint: None,
+            next: next.to_owned(),
+        }
+    }
+
+    fn waiting(feature: &Feature, changed: bool, claims: &Claims) -> Self {
+        let next = if claims.features().iter().any(|id| *id != feature.id) {
+            "Call feature_claim_and_get for the next feature assigned to you."
+        } else {
+            "You are done with this feature: end the session."
+        };
+        Self::new(feature, State::WaitingForIntegration, changed, next)
+    }
+
+    fn landed(feature: &Feature, changed: bool, landed: Landed) -> Self {
+        let Landed {
+            newly_ready,
+            passing,
+            total,
+            something_ready,
+        } = landed;
+        let next = match (passing == total, something_ready) {
+            (true, _) => "Every feature passes: you are done.",
+            (false, true) => "Call feature_claim_and_get for the next feature.",
+            (false, false) => "Nothing else is ready: feature_get_blocked shows what waits for what.",
+        };
+        Self {
+            newly_ready: Some(newly_ready),
+            stats: Some(Counts { passing, total }),
+            ..Self::new(feature, State::Passing, changed, next)
+        }
+    }
+}
+
+impl Server {
+    async fn marked(&self, feature: &Feature, handed_in: HandedIn) -> Marked {
+        let HandedIn {
+            proof,
+            changed,
+            landed,
+        } = handed_in;
+        let marked = match landed {
+            Some(landed) => Marked::landed(feature, changed, landed),
+            None => Marked::waiting(feature, changed, self.claims()),
+        };
+        Marked {
+            proof: Some(proof),
+            hint: self.hint(proof).await,
+            ..marked
+        }
+    }
+
+    /// Returns what an agent should know beyond the result: a weak proof, and work that is not committed.
+    async fn hint(&self, proof: Proof) -> Option<String> {
+        let mut hints = Vec::new();
+        match proof {
+            Proof::AlreadyGreen => hints.push(
+                "All checks were green before any work, so they prove nothing about it; this is on record."
+                    .to_owned(),
+            ),
+            Proof::Unverified => {
+                hints.push(
+                    "The feature has no check: it counts as unverified, on your word alone.".to_owned(),
+                );
+            }
+            Proof::RedGreen => {}
+        }
+        let uncommitted = judge::uncommitted(&self.options().workspace).await;
+        if !uncommitted.is_empty() {
+            let then = match self.claims() {
+                Claims::Given(_) => "this is committed for you when the session ends",
+                Claims::Own(_) => "commit it",
+            };
+            hints.push(format!("Not committed yet: {}; {then}.", uncommitted.join(", ")));
+        }
+        (!hints.is_empty()).then(|| hints.join(" "))
+    }
+}
+
+#[tool_router(router = mark_router, vis = "pub(super)")]
+impl Server {
+    /// Ask whether your feature passes: the server runs its checks. Green: it is handed in. Red: you get what is
+    /// red and its output, and the feature stays yours. Call it when the work is done; repeating it is fine.
+    #[tool(
+        title = "Check and pass feature",
+        input_schema = schema::input::<OneFeature>(),
+        output_schema = schema::output::<Marked>(),
+        annotations(read_only_hint = false, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
+    )]
+    async fn feature_mark_passing(
+        &self,
+        Args(args): Args<OneFeature>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<Out<Marked>, ToolError> {
+        let (id, token) = (args.feature_id, self.claims().token(args.feature_id)?);
+        let _turn = self.checking().lock().await;
+        Ok(Out(
+            match self
+                .database()
+                .run(move |store| standing(store, id, token))
+                .await?
+            {
+                Standing::Passing(feature) => {
+                    Marked::new(&feature, State::Passing, false, "Nothing is left to do for it.")
+                }
+                Standing::Open(work) => {
+                    let handed_in = self.hand_in(&work, &context).await?;
+                    self.marked(&work.feature, handed_in).await
+                }
+            },
+        ))
+    }
+}

@@ -1,0 +1,195 @@
+//! The way of finished work from an agent's question to the database: judged, handed in, and landed where nobody
+//! else would land it.
+
+use cogwork_schemas::{CheckPhase, CheckReport, Feature, FeatureId, Proof, SessionOutcome, Status, Token};
+use cogwork_store::graph::Graph;
+use cogwork_store::{Attempt, Merge, Store, Submitted};
+use rmcp::RoleServer;
+use rmcp::service::RequestContext;
+
+use crate::claims::{Claims, Own};
+use crate::clock::now;
+use crate::error::{Code, ToolError};
+use crate::judge;
+use crate::server::Server;
+
+/// Where a feature stands when the question comes.
+pub(super) enum Standing {
+    /// It is done, whatever became of the claim.
+    Passing(Feature),
+    Open(Work),
+}
+
+/// Work under a live claim of this session.
+pub(super) struct Work {
+    pub(super) feature: Feature,
+    token: Token,
+    /// Set when it was handed in before.
+    submitted: Option<Submitted>,
+}
+
+/// Work that was green.
+pub(super) struct HandedIn {
+    pub(super) proof: Proof,
+    /// False when it had been handed in before and nothing is new.
+    pub(super) changed: bool,
+    /// Set when the feature passes now; otherwise it waits for integration.
+    pub(super) landed: Option<Landed>,
+}
+
+/// What a landed feature changed.
+pub(super) struct Landed {
+    pub(super) newly_ready: Vec<FeatureId>,
+    pub(super) passing: usize,
+    pub(super) total: usize,
+    pub(super) something_ready: bool,
+}
+
+/// Returns the live attempt of a token, which must be one at this very feature.
+///
+/// # Errors
+/// When the token's attempt has ended, or is another feature's.
+pub(in crate::tools) fn live_attempt(
+    store: &Store,
+    id: FeatureId,
+    token: &Token,
+) -> Result<Attempt, ToolError> {
+    let attempt = store.attempt(token)?;
+    if attempt.feature == id {
+        return Ok(attempt);
+    }
+    Err(ToolError::new(
+        Code::StaleToken,
+        format!("this session was given the claim on another feature for {id}; nothing was changed"),
+        "Stop working on it and end the session.",
+    ))
+}
+
+/// Finds out where a feature stands.
+///
+/// # Errors
+/// When this session has no live claim on it and it does not pass either.
+pub(super) fn standing(store: &Store, id: FeatureId, token: Option<Token>) -> Result<Standing, ToolError> {
+    let feature = store.feature(id)?;
+    if feature.status == Status::Passing {
+        return Ok(Standing::Passing(feature));
+    }
+    let Some(token) = token else {
+        return Err(ToolError::new(
+            Code::Conflict,
+            format!("feature {id} is not claimed by this session; nothing was changed"),
+            "Call feature_claim_and_get with its id first.",
+        ));
+    };
+    let submitted = live_attempt(store, id, &token)?.submitted;
+    Ok(Standing::Open(Work {
+        feature,
+        token,
+        submitted,
+    }))
+}
+
+impl Server {
+    /// Judges work and hands it in when it is green. Work that was handed in before is judged again only when
+    /// there is a newer commit, which then takes the place of the older one.
+    ///
+    /// # Errors
+    /// `checks_failed` when a check is red; the feature stays claimed.
+    pub(super) async fn hand_in(
+        &self,
+        work: &Work,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<HandedIn, ToolError> {
+        let commit = judge::commit(&self.options().workspace).await?;
+        let (proof, changed) = match &work.submitted {
+            Some(before) if before.commit == commit || commit.is_none() => (before.proof, false),
+            Some(_) | None => {
+                let reports = self.judged(work, commit.as_deref(), context).await?;
+                (self.submitted(work, commit, reports).await?, true)
+            }
+        };
+        match self.claims() {
+            Claims::Given(_) => Ok(HandedIn {
+                proof,
+                changed,
+                landed: None,
+            }),
+            Claims::Own(own) => {
+                let landed = Some(self.landed(own, work).await?);
+                Ok(HandedIn {
+                    proof,
+                    changed: true,
+                    landed,
+                })
+            }
+        }
+    }
+
+    /// Runs the checks in the session's directory; red runs go on record before they are reported.
+    async fn judged(
+        &self,
+        work: &Work,
+        commit: Option<&str>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Vec<CheckReport>, ToolError> {
+        let reports = judge::run(self.options(), &work.feature.checks, context).await?;
+        let Some(red) = judge::red(work.feature.id, &reports) else {
+            return Ok(reports);
+        };
+        let (token, commit) = (work.token.clone(), commit.map(ToOwned::to_owned));
+        let record = move |store: &Store| {
+            Ok(store.record_checks(now(), &token, CheckPhase::After, commit.as_deref(), &reports)?)
+        };
+        self.database().run(record).await?;
+        Err(red)
+    }
+
+    async fn submitted(
+        &self,
+        work: &Work,
+        commit: Option<String>,
+        reports: Vec<CheckReport>,
+    ) -> Result<Proof, ToolError> {
+        let token = work.token.clone();
+        let submit = move |store: &Store| Ok(store.submit(now(), &token, commit.as_deref(), &reports)?);
+        self.database().run(submit).await
+    }
+
+    /// Makes a submitted feature pass: without an orchestrator the work is where it belongs already, and nothing is
+    /// merged that would have to be checked again.
+    async fn landed(&self, own: &Own, work: &Work) -> Result<Landed, ToolError> {
+        let (id, token) = (work.feature.id, work.token.clone());
+        let held = own
+            .all()
+            .into_iter()
+            .find(|(held, _)| *held == id)
+            .map(|(_, held)| held);
+        let land = move |store: &Store| {
+            let now = now();
+            let commit = store
+                .attempt(&token)?
+                .submitted
+                .and_then(|submitted| submitted.commit);
+            let merge = Merge {
+                commit,
+                reports: Vec::new(),
+                merge_ms: 0,
+                check_ms: 0,
+            };
+            let newly_ready = store.land(now, &token, &merge)?;
+            if let Some(held) = held {
+                store.end_session(now, held.session, &SessionOutcome::Completed, held.ms_until(now))?;
+            }
+            let graph = Graph::new(store.nodes()?)?;
+            Ok(Landed {
+                newly_ready,
+                passing: graph.iter().filter(|node| node.status == Status::Passing).count(),
+                total: graph.iter().count(),
+                something_ready: graph.iter().any(|node| graph.is_ready(node.id)),
+            })
+        };
+        let landed = self.database().run(land).await?;
+        drop(own.let_go(id));
+        Ok(landed)
+    }
+}

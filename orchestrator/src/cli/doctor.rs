@@ -1,0 +1,129 @@
+//! `cogwork doctor`: is everything there that a run needs?
+
+use clap::Args;
+use cogwork_process::contain;
+use cogwork_process::git::Git;
+use cogwork_store::Store;
+use serde::Serialize;
+
+use super::run::block_on;
+use super::{CliError, Exit, ProjectArg, print, print_json, sentence};
+use crate::project::RunLock;
+
+/// Check that git, the agents and the project's database are there and sound.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    project: ProjectArg,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Health {
+    Good,
+    /// Nothing is wrong, something is not there.
+    Note,
+    Bad,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    health: Health,
+    what: &'static str,
+    detail: String,
+}
+
+impl Finding {
+    fn new(health: Health, what: &'static str, detail: impl Into<String>) -> Self {
+        Self { health, what, detail: detail.into() }
+    }
+}
+
+/// The agents people have, by the name of their program.
+const AGENTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
+
+pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {
+    let mut findings = vec![git()?, containment()];
+    findings.extend(agents());
+    findings.extend(project(args));
+    if args.json {
+        print_json(&findings)?;
+    } else {
+        for Finding { health, what, detail } in &findings {
+            let word = match health {
+                Health::Good => "ok  ",
+                Health::Note => "note",
+                Health::Bad => "BAD ",
+            };
+            print(&format!("{word}  {what:<12} {detail}\n"))?;
+        }
+    }
+    let sick = findings.iter().any(|finding| finding.health == Health::Bad);
+    Ok(if sick { Exit::Error } else { Exit::Ok })
+}
+
+fn git() -> Result<Finding, CliError> {
+    Ok(match block_on(Git::version())? {
+        Ok(version) => Finding::new(Health::Good, "git", version),
+        Err(error) => Finding::new(Health::Bad, "git", format!("{}: install git", sentence(&error))),
+    })
+}
+
+fn containment() -> Finding {
+    match contain::become_subreaper() {
+        Ok(()) if cfg!(target_os = "linux") => {
+            Finding::new(Health::Good, "containment", "process trees are contained to the last process")
+        }
+        Ok(()) => Finding::new(
+            Health::Note,
+            "containment",
+            "on this system only process groups are contained: what leaves its group is found at the next start",
+        ),
+        Err(error) => Finding::new(Health::Note, "containment", format!("the kernel refuses adoption: {error}")),
+    }
+}
+
+fn agents() -> Vec<Finding> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = AGENTS.into_iter().filter_map(|name| {
+        let file = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())?;
+        let detail = format!("{}; this version drives it through exec:CMD only", file.display());
+        Some(Finding::new(Health::Note, name, detail))
+    });
+    let mut findings: Vec<_> = found.collect();
+    if findings.is_empty() {
+        let detail = "no coding agent on PATH; `cogwork demo` needs none, exec:CMD takes any command";
+        findings.push(Finding::new(Health::Note, "agents", detail));
+    }
+    findings
+}
+
+fn project(args: &DoctorArgs) -> Vec<Finding> {
+    let dir = &args.project.dir;
+    let mut findings = Vec::new();
+    match Store::open(dir) {
+        Ok(store) => findings.push(match store.check_integrity() {
+            Ok(()) => Finding::new(Health::Good, "database", "sound"),
+            Err(error) => Finding::new(Health::Bad, "database", sentence(&error)),
+        }),
+        Err(error @ cogwork_store::StoreError::NoProject { .. }) => {
+            findings.push(Finding::new(Health::Note, "project", sentence(&error)));
+            return findings;
+        }
+        Err(error) => {
+            findings.push(Finding::new(Health::Bad, "database", sentence(&error)));
+            return findings;
+        }
+    }
+    match RunLock::holder(dir) {
+        Ok(Some(holder)) => {
+            findings.push(Finding::new(Health::Note, "run", format!("process {} since {}", holder.pid, holder.since)));
+        }
+        Ok(None) => findings.push(Finding::new(Health::Good, "run", "none under way")),
+        Err(error) => findings.push(Finding::new(Health::Bad, "run", error.to_string())),
+    }
+    findings
+}

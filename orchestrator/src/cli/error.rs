@@ -1,0 +1,67 @@
+//! What a person is told when a command cannot do its work: one sentence, then what to do next.
+
+use std::fmt;
+
+use cogwork_store::StoreError;
+
+use super::exit::Exit;
+
+/// A command's failure as the person at the terminal sees it.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    pub(crate) exit: Exit,
+    message: String,
+    hints: Vec<String>,
+}
+
+impl CliError {
+    /// A failure of the project, its state or this machine.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Error, message: message.into(), hints: Vec::new() }
+    }
+
+    /// Adds a thing the person can do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub(crate) fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        for hint in &self.hints {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns an error and what caused it as one sentence: "what: why: why that".
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::new(sentence(&error))
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(sentence(&error))
+    }
+}

@@ -1,0 +1,136 @@
+//! The command line: one file per subcommand, errors as sentences, exit codes in one enum.
+
+mod demo;
+mod doctor;
+mod error;
+mod exit;
+mod import;
+mod list;
+mod run;
+mod show;
+mod status;
+mod verify;
+mod why;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+
+pub(crate) use error::{CliError, sentence};
+pub(crate) use exit::Exit;
+
+/// Drives coding agents through a graph of features until every one of them provably passes.
+#[derive(Debug, Parser)]
+#[command(name = "cogwork", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  cogwork demo                                    see a whole run, without any agent or key
+  cogwork import features.json --project-dir .    give a project its features
+  cogwork run --project-dir . --agent exec:CMD    work until every feature passes
+
+Exit codes: 0 done, 1 error, 2 usage, 3 done but some features were given up, 4 blocked,
+5 stopped, 6 a check is red, 7 another run holds the project.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::DemoArgs),
+    Run(run::RunArgs),
+    Import(import::ImportArgs),
+    Status(status::StatusArgs),
+    List(list::ListArgs),
+    Show(show::ShowArgs),
+    Why(why::WhyArgs),
+    Verify(verify::VerifyArgs),
+    Doctor(doctor::DoctorArgs),
+    /// The MCP server over the feature database, the same as `cogwork-mcp`.
+    #[command(disable_help_flag = true)]
+    Mcp(Passed),
+    /// One agent session, the same as `cogwork-runner`.
+    #[command(disable_help_flag = true)]
+    Agent(Passed),
+}
+
+/// Arguments that belong to another program.
+#[derive(Debug, Args)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+/// Where the project is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ProjectArg {
+    /// The directory of the project.
+    #[arg(long = "project-dir", value_name = "DIR", env = "PROJECT_DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+/// Runs the program with the process's own arguments and returns its exit code.
+pub(crate) fn main() -> ExitCode {
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    // The two other programs parse their own arguments, so they are told apart before ours are parsed.
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("mcp") => return cogwork_mcp::main(renamed(&mut args, "cogwork mcp")),
+        Some("agent") => match crate::programs() {
+            Ok(programs) => return cogwork_runner::main(programs, renamed(&mut args, "cogwork agent")),
+            Err(error) => return report(&error),
+        },
+        Some(_) | None => {}
+    }
+    match dispatch(Cli::parse_from(args).command) {
+        Ok(exit) => exit.into(),
+        Err(error) => report(&error),
+    }
+}
+
+/// Drops the first two arguments (`cogwork mcp`) in favour of one that says both.
+fn renamed(args: &mut Vec<OsString>, name: &str) -> impl Iterator<Item = OsString> + use<> {
+    let rest = args.split_off(2);
+    std::iter::once(OsString::from(name)).chain(rest)
+}
+
+fn dispatch(command: Command) -> Result<Exit, CliError> {
+    match command {
+        Command::Demo(args) => demo::demo(args),
+        Command::Run(args) => run::run(&args),
+        Command::Import(args) => import::import(&args),
+        Command::Status(args) => status::status(&args),
+        Command::List(args) => list::list(&args),
+        Command::Show(args) => show::show(&args),
+        Command::Why(args) => why::why(&args),
+        Command::Verify(args) => verify::verify(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Mcp(_) | Command::Agent(_) => {
+            Err(CliError::new("`mcp` and `agent` have to be the first word after `cogwork`").exit(Exit::Usage))
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this is where a failure meets the person")]
+fn report(error: &CliError) -> ExitCode {
+    eprintln!("{error}");
+    error.exit.into()
+}
+
+/// Writes a command's answer to stdout. A reader that went away (`cogwork list | head`) is not an error.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes a command's answer to stdout as JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| CliError::new(error.to_string()))?;
+    print(&(text + "\n"))
+}

@@ -1,0 +1,177 @@
+//! `cogwork run`: work until every feature passes.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use cogwork_runner::{AgentSpec, Environment, SessionLimits, preflight};
+use cogwork_schemas::{Isolation, RunOutcome};
+use cogwork_store::{AttemptLimits, state_dir};
+
+use super::{CliError, Exit, ProjectArg, print};
+use crate::driver::{self, Plan, clock};
+use crate::project::{Project, RunLock};
+use crate::terminal::{self, duration};
+
+/// How many sessions run at once unless told otherwise.
+const CONCURRENCY: usize = 3;
+
+/// Work on a project until every feature passes.
+///
+/// Starts sessions for features whose dependencies pass, runs their checks, lands green work on the branch that is
+/// checked out, and starts over with what became ready. Killed or stopped, the same command goes on where it was.
+/// Ctrl-C once finishes what runs, twice stops it.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) project: ProjectArg,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// How a run works.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct How {
+    /// Sessions at once [default: 3].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: Option<u16>,
+    /// The agent: scripted, or exec:CMD for any command (prompt on stdin, ids and MCP configuration in its
+    /// environment).
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) agent: Option<String>,
+    /// What the scripted agent plays.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// Where sessions work: each in a clone of its own, or all in the project directory [default: workspace].
+    #[arg(long, value_name = "WHERE", value_parser = ["workspace", "shared"])]
+    pub(crate) isolation: Option<String>,
+    /// Give a feature up after so many failed attempts.
+    #[arg(long, value_name = "N", default_value_t = AttemptLimits::default().attempts)]
+    pub(crate) attempts: u32,
+    #[command(flatten)]
+    pub(crate) session: Limits,
+    /// Let the agent see this variable of the environment, too; may be given several times.
+    #[arg(long = "pass-env", value_name = "NAME")]
+    pub(crate) pass_env: Vec<String>,
+    /// Print every event as a line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How long a session may take.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Limits {
+    /// Stop a session after so many seconds.
+    #[arg(long, value_name = "S", default_value_t = SessionLimits::default().max_session_s,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    max_session_s: u32,
+    /// Stop a session that prints nothing for so many seconds.
+    #[arg(long, value_name = "S", default_value_t = SessionLimits::default().max_silence_s,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    max_silence_s: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let SessionLimits { max_session_s, max_silence_s, .. } = SessionLimits::default();
+        Self { max_session_s, max_silence_s }
+    }
+}
+
+pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
+    let project = Project::open(&args.project.dir)?;
+    run_project(&project, &args.how)
+}
+
+/// Runs an opened project; the other half of `cogwork demo`, too.
+pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError> {
+    let plan = plan(project, how)?;
+    // The lock goes first: everything after it may assume that no other run changes the project.
+    let _lock = RunLock::acquire(&project.dir, clock::now())?;
+    preflight(&plan.agent, plan.script.as_deref(), &Environment::of_this_process())
+        .map_err(|error| CliError::new(super::sentence(&error)))?;
+    let start = clock::now();
+    let mut reporter = terminal::reporter(how.json, &project.store.features()?, start);
+    let outcome = block_on(driver::run(project, plan, crate::programs()?, reporter.as_mut()))??;
+    if !how.json {
+        print(&closing(project, &outcome, clock::now().duration_since(start).as_millis())?)?;
+    }
+    Ok(Exit::from(&outcome))
+}
+
+/// Runs a future on this thread, which every started program is tied to.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(future))
+}
+
+fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
+    let config = &project.config;
+    let agent = how.agent.as_ref().or(config.agent.as_ref()).ok_or_else(|| {
+        CliError::new("no agent was named")
+            .hint("--agent exec:CMD runs any command as an agent; `cogwork run --help` lists them")
+            .exit(Exit::Usage)
+    })?;
+    let agent: AgentSpec =
+        agent.parse().map_err(|error| CliError::new(format!("{error}")).exit(Exit::Usage))?;
+    let isolation = match how.isolation.as_deref() {
+        Some("shared") => Isolation::Shared,
+        Some(_) => Isolation::Workspace,
+        None => config.isolation.unwrap_or(Isolation::Workspace),
+    };
+    Ok(Plan {
+        slots: how.concurrency.map(usize::from).or(config.concurrency).unwrap_or(CONCURRENCY),
+        agent,
+        script: script(project, how)?,
+        isolation,
+        limits: AttemptLimits { attempts: how.attempts.max(1), ..AttemptLimits::default() },
+        session_limits: SessionLimits {
+            max_session_s: how.session.max_session_s,
+            max_silence_s: how.session.max_silence_s,
+            ..SessionLimits::default()
+        },
+        pass_env: how.pass_env.clone(),
+    })
+}
+
+/// The script is given from where the person is, or remembered in the state directory.
+fn script(project: &Project, how: &How) -> Result<Option<PathBuf>, CliError> {
+    let (path, from) = match (&how.script, &project.config.script) {
+        (Some(path), _) => (path.clone(), PathBuf::from(".")),
+        (None, Some(path)) => (path.clone(), state_dir(&project.dir)),
+        (None, None) => return Ok(None),
+    };
+    let path = from.join(path);
+    std::fs::canonicalize(&path)
+        .map(Some)
+        .map_err(|error| CliError::new(format!("cannot read the script {}: {error}", path.display())))
+}
+
+fn closing(project: &Project, outcome: &RunOutcome, ms: i128) -> Result<String, CliError> {
+    let features = project.store.features()?;
+    let passing = features.iter().filter(|feature| feature.status == cogwork_schemas::Status::Passing).count();
+    let dir = relative(&project.dir);
+    let dir = dir.display();
+    let took = duration(u64::try_from(ms).unwrap_or(0));
+    let table = terminal::summary(&project.store)?;
+    let next = if *outcome == RunOutcome::Complete {
+        format!("look:   git -C {dir} log --graph --oneline\nverify: cogwork verify --project-dir {dir}\n")
+    } else {
+        format!("why:    cogwork why --project-dir {dir}\ngo on:  cogwork run --project-dir {dir}\n")
+    };
+    let ended = terminal::ended(outcome);
+    Ok(format!(
+        "\n{table}\n{passing} of {} features pass after {took}; the run is {ended}.\n\n{next}detail: cogwork show ID --project-dir {dir}\n",
+        features.len()
+    ))
+}
+
+/// Returns a path as a person in the current directory would type it.
+fn relative(dir: &Path) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    let inside = here.as_deref().and_then(|here| dir.strip_prefix(here).ok());
+    match inside {
+        Some(inside) if inside.as_os_str().is_empty() => PathBuf::from("."),
+        Some(inside) => inside.to_owned(),
+        None => dir.to_owned(),
+    }
+}

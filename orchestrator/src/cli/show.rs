@@ -1,0 +1,129 @@
+//! `cogwork show`: one feature with its whole history.
+
+use clap::Args;
+use cogwork_schemas::{CheckPhase, Feature, FeatureId, Hold};
+use cogwork_store::graph::Graph;
+use cogwork_store::{AttemptRecord, Evidence, StoreError};
+use serde::Serialize;
+
+use super::list::standing;
+use super::{CliError, Exit, ProjectArg, print, print_json, why};
+use crate::project::Project;
+use crate::terminal::{clean, cut, duration, short};
+
+/// Show one feature: what it is, why it stands where it stands, and the evidence of every attempt.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The feature, by its number.
+    id: FeatureId,
+    #[command(flatten)]
+    project: ProjectArg,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    feature: Feature,
+    why: Option<Hold>,
+    attempts: Vec<AttemptShown>,
+}
+
+#[derive(Serialize)]
+struct AttemptShown {
+    number: u32,
+    session: cogwork_schemas::SessionId,
+    started_at: jiff::Timestamp,
+    ended_at: Option<jiff::Timestamp>,
+    outcome: Option<cogwork_schemas::AttemptOutcome>,
+    evidence: Vec<EvidenceShown>,
+}
+
+#[derive(Serialize)]
+struct EvidenceShown {
+    at: jiff::Timestamp,
+    phase: CheckPhase,
+    commit: Option<String>,
+    report: cogwork_schemas::CheckReport,
+}
+
+impl From<AttemptRecord> for AttemptShown {
+    fn from(record: AttemptRecord) -> Self {
+        let AttemptRecord { number, session, started_at, ended_at, outcome, evidence, .. } = record;
+        let evidence = evidence
+            .into_iter()
+            .map(|Evidence { at, phase, commit, report }| EvidenceShown { at, phase, commit, report })
+            .collect();
+        Self { number, session, started_at, ended_at, outcome, evidence }
+    }
+}
+
+pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
+    let project = Project::open(&args.project.dir)?;
+    let feature = project.store.feature(args.id)?;
+    let graph = Graph::new(project.store.nodes()?).map_err(StoreError::from)?;
+    let attempts = project.store.attempts_of(args.id)?.into_iter().map(AttemptShown::from).collect();
+    let shown = Shown { why: graph.hold(args.id), feature, attempts };
+    if args.json { print_json(&shown)? } else { print(&text(&shown))? }
+    Ok(Exit::Ok)
+}
+
+fn text(shown: &Shown) -> String {
+    let feature = &shown.feature;
+    let mut text = format!("{} {}\n", feature.id, clean(&feature.name));
+    let mut field = |name: &str, value: &str| text.push_str(&format!("  {name:<10} {value}\n"));
+    field("status", standing(feature, shown.why.as_ref()));
+    if let Some(hold) = shown.why.as_ref().filter(|hold| **hold != Hold::Passing) {
+        field("because", &why::sentence(hold));
+    }
+    if let Some(key) = &feature.key {
+        field("key", &clean(key));
+    }
+    field("category", &clean(&feature.category));
+    if !feature.dependencies.is_empty() {
+        field("needs", &feature.dependencies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    }
+    for line in feature.description.lines() {
+        text.push_str(&format!("\n  {}", clean(line)));
+    }
+    text.push('\n');
+    for (index, step) in feature.steps.iter().enumerate() {
+        text.push_str(&format!("  {}. {}\n", index + 1, clean(step)));
+    }
+    for check in &feature.checks {
+        text.push_str(&format!("  check      {}  (at most {} s)\n", clean(&check.command), check.timeout_s));
+    }
+    for attempt in &shown.attempts {
+        text.push_str(&attempt_text(attempt));
+    }
+    text
+}
+
+fn attempt_text(attempt: &AttemptShown) -> String {
+    let outcome = attempt.outcome.as_ref().map_or_else(|| "under way".to_owned(), ToString::to_string);
+    let mut text =
+        format!("\n  attempt {} in session {}: {}\n", attempt.number, attempt.session, cut(&outcome, 200));
+    for evidence in &attempt.evidence {
+        let when = match evidence.phase {
+            CheckPhase::Before => "before the work",
+            CheckPhase::After => "after the work",
+            CheckPhase::Merged => "on the merge",
+            CheckPhase::Verify => "by hand",
+        };
+        let commit = evidence.commit.as_deref().map_or_else(String::new, |commit| format!(" at {}", short(commit)));
+        let report = &evidence.report;
+        text.push_str(&format!(
+            "    {} {when}{commit}: {} ({})\n",
+            report.verdict,
+            cut(&report.command, 80),
+            duration(report.duration_ms)
+        ));
+        if !report.verdict.is_green() && evidence.phase != CheckPhase::Before {
+            for line in report.output_tail.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev() {
+                text.push_str(&format!("      | {}\n", cut(line, 110)));
+            }
+        }
+    }
+    text
+}

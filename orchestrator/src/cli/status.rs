@@ -1,0 +1,90 @@
+//! `cogwork status`: where the project stands, in a few lines.
+
+use clap::Args;
+use cogwork_schemas::{FeatureId, Hold, SessionId};
+use cogwork_store::graph::Graph;
+use serde::Serialize;
+
+use super::{CliError, Exit, ProjectArg, print, print_json};
+use crate::project::{Holder, Project, RunLock};
+
+/// Show where the project stands.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    project: ProjectArg,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Standing {
+    total: usize,
+    passing: usize,
+    running: usize,
+    ready: usize,
+    blocked: usize,
+    given_up: usize,
+    needs_human: usize,
+    /// The run that holds the project now.
+    run: Option<Holder>,
+    sessions: Vec<SessionLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionLine {
+    id: SessionId,
+    agent: String,
+    features: Vec<FeatureId>,
+    since: jiff::Timestamp,
+}
+
+pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
+    let project = Project::open(&args.project.dir)?;
+    let graph = Graph::new(project.store.nodes()?).map_err(cogwork_store::StoreError::from)?;
+    let mut standing = Standing { run: RunLock::holder(&project.dir)?, ..Standing::default() };
+    for node in graph.iter() {
+        standing.total += 1;
+        match graph.hold(node.id) {
+            Some(Hold::Ready) => standing.ready += 1,
+            Some(Hold::Running { .. }) => standing.running += 1,
+            Some(Hold::Passing) => standing.passing += 1,
+            Some(Hold::Blocked { .. }) => standing.blocked += 1,
+            Some(Hold::Parked { .. }) => standing.given_up += 1,
+            Some(Hold::NeedsHuman) => standing.needs_human += 1,
+            None => {}
+        }
+    }
+    for session in project.store.live_sessions()? {
+        let features = session.attempts.iter().map(|attempt| attempt.feature).collect();
+        let (id, agent, since) = (session.id, session.agent, session.started_at);
+        standing.sessions.push(SessionLine { id, agent, features, since });
+    }
+    if args.json { print_json(&standing)? } else { print(&text(&standing))? }
+    Ok(Exit::Ok)
+}
+
+fn text(standing: &Standing) -> String {
+    let Standing { total, passing, running, ready, blocked, given_up, needs_human, .. } = standing;
+    let mut text = format!("{passing} of {total} features pass\n");
+    let rest = [
+        (running, "running"),
+        (ready, "ready"),
+        (blocked, "blocked"),
+        (given_up, "given up"),
+        (needs_human, "waiting for a person"),
+    ];
+    for (count, word) in rest.into_iter().filter(|(count, _)| **count > 0) {
+        text.push_str(&format!("  {count} {word}\n"));
+    }
+    match &standing.run {
+        Some(Holder { pid, since }) => text.push_str(&format!("a run is under way: process {pid}, since {since}\n")),
+        None => text.push_str("no run is under way\n"),
+    }
+    for session in &standing.sessions {
+        let features = session.features.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        text.push_str(&format!("  {} works on {features} since {} ({})\n", session.id, session.since, session.agent));
+    }
+    text
+}

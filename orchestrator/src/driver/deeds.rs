@@ -1,0 +1,211 @@
+//! What the engine asks for, done: claims, runners, ends of attempts, integrations.
+
+use cogwork_process::contain::{self, Sweep};
+use cogwork_runner::SessionCommand;
+use cogwork_schemas::{
+    AttemptId, AttemptOutcome, CheckPhase, FeatureId, Isolation, Role, RunnerEvent, SessionId, SessionOutcome,
+};
+use cogwork_store::{Claim, Merge, NewSession, StoreError, state_dir};
+use jiff::SignedDuration;
+
+use super::{Input, Run, clock, sessions};
+use crate::cli::sentence;
+use crate::engine::{Event, Landing, SessionEnd, StartFailure};
+use crate::integrate::{Integration, Job};
+use crate::terminal::cut;
+
+impl Run<'_> {
+    /// Claims a feature and starts a runner for it.
+    pub(super) fn start(&mut self, feature: FeatureId) -> Result<Vec<Event>, StoreError> {
+        let new = NewSession {
+            role: Role::Coding,
+            agent: self.plan.agent.to_string(),
+            isolation: self.plan.isolation,
+        };
+        let lease = SignedDuration::from_secs(i64::from(self.plan.session_limits.lease_s));
+        let claim = match self.store.claim(clock::now(), feature, &new, lease) {
+            Ok(claim) => claim,
+            Err(
+                StoreError::NotClaimable { .. } | StoreError::AlreadyClaimed { .. } | StoreError::UnknownFeature { .. },
+            ) => {
+                let lost = Event::StartFailed { feature, failure: StartFailure::Lost };
+                return Ok(vec![Event::Features(self.store.nodes()?), lost]);
+            }
+            Err(error) => return Err(error),
+        };
+        let command = self.command(feature, &claim);
+        let environment = (&self.programs, &self.environment);
+        match sessions::start(&command, claim.attempt, clock::now(), environment, self.inputs.clone()) {
+            Ok((session, process)) => {
+                self.store.session_up(clock::now(), claim.session, &process)?;
+                self.sessions.insert(claim.session, session);
+                let started = Event::Started { feature, session: claim.session, attempt: claim.attempt };
+                Ok(vec![self.node(feature)?, started])
+            }
+            Err(error) => {
+                let reason = sentence(&error);
+                let crashed = AttemptOutcome::Crashed { reason: reason.clone() };
+                self.store.end_attempt(clock::now(), &claim.token, &crashed, &self.plan.limits)?;
+                self.store.end_session(clock::now(), claim.session, &SessionOutcome::NotStarted { reason }, 0)?;
+                let failed = Event::StartFailed { feature, failure: StartFailure::Crashed };
+                Ok(vec![self.node(feature)?, failed])
+            }
+        }
+    }
+
+    fn command(&self, feature: FeatureId, claim: &Claim) -> SessionCommand {
+        SessionCommand {
+            project: self.project.clone(),
+            session: claim.session,
+            feature,
+            token: claim.token.clone(),
+            role: Role::Coding,
+            agent: self.plan.agent.clone(),
+            script: self.plan.script.clone(),
+            isolation: self.plan.isolation,
+            base: None,
+            limits: self.plan.session_limits.clone(),
+            pass_env: self.plan.pass_env.clone(),
+        }
+    }
+
+    pub(super) fn on_runner(&mut self, session: SessionId, event: RunnerEvent) {
+        match event {
+            RunnerEvent::Agent { event } => self.reporter.agent(session, &event),
+            RunnerEvent::Ended { outcome, .. } => {
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.outcome = Some(outcome);
+                }
+            }
+            // The journal tells these to everybody.
+            RunnerEvent::Up { .. }
+            | RunnerEvent::Prepared { .. }
+            | RunnerEvent::Checked { .. }
+            | RunnerEvent::AgentStarted { .. } => {}
+        }
+    }
+
+    /// A runner process is gone. Whatever it left of its session is ended before anybody else may claim.
+    pub(super) async fn on_runner_gone(&mut self, id: SessionId, how: &str) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        let end = match session.outcome.clone() {
+            Some(outcome) => SessionEnd::Reported { outcome, red: self.red_check(session.feature, session.attempt) },
+            None => {
+                let marker = format!("{}#{id}", state_dir(&self.project).display());
+                contain::sweep(&Sweep { markers: vec![marker], ..Sweep::default() }).await;
+                let reason = format!("its runner ended without a report ({how})");
+                let outcome = SessionOutcome::NotStarted { reason: reason.clone() };
+                if let Err(error) = self.store.end_session(clock::now(), id, &outcome, 0) {
+                    tracing::warn!("the end of session {id} cannot be recorded: {}", sentence(&error));
+                }
+                SessionEnd::RunnerLost { reason }
+            }
+        };
+        match self.store.attempt(&session.token) {
+            Ok(attempt) => {
+                let submitted = attempt.submitted.is_some();
+                if submitted {
+                    self.submitted.insert(attempt.id, attempt);
+                }
+                self.feed(Event::SessionEnded { session: id, submitted, end });
+            }
+            // Its lease ran out and somebody took the claim back; there is nothing left to judge.
+            Err(StoreError::StaleToken { .. }) => {
+                self.feed(Event::SessionEnded { session: id, submitted: false, end });
+            }
+            Err(error) => self.feed(Event::Broken { reason: sentence(&error) }),
+        }
+    }
+
+    /// Returns what the last red check of an attempt showed, in a few words.
+    fn red_check(&self, feature: FeatureId, attempt: AttemptId) -> Option<String> {
+        let attempts = self.store.attempts_of(feature).ok()?;
+        let record = attempts.into_iter().find(|record| record.id == attempt)?;
+        let last = record.evidence.iter().rev().find(|evidence| evidence.phase == CheckPhase::After)?;
+        let report = Some(&last.report).filter(|report| !report.verdict.is_green())?;
+        let said = report.output_tail.trim().lines().last().map_or_else(String::new, |line| format!(": {}", cut(line, 120)));
+        Some(format!("`{}` is {}{said}", cut(&report.command, 100), report.verdict))
+    }
+
+    pub(super) fn end_attempt(
+        &mut self,
+        feature: FeatureId,
+        attempt: AttemptId,
+        outcome: &AttemptOutcome,
+    ) -> Result<Vec<Event>, StoreError> {
+        let attempts = self.store.attempts_of(feature)?;
+        let Some(record) = attempts.iter().find(|record| record.id == attempt) else { return Ok(Vec::new()) };
+        let live = self.store.live_attempts()?.into_iter().find(|live| live.id == attempt);
+        if let Some(live) = live {
+            self.store.end_attempt(clock::now(), &live.token, outcome, &self.plan.limits)?;
+        }
+        self.submitted.remove(&attempt);
+        self.clear_away(record.session, attempt, false);
+        Ok(vec![self.node(feature)?])
+    }
+
+    /// Starts the integration of an attempt; its end comes as an input.
+    pub(super) fn integrate(&mut self, feature: FeatureId, attempt: AttemptId) -> Result<Vec<Event>, StoreError> {
+        let Some(waiting) = self.submitted.get(&attempt) else {
+            let reason = "it is not known any more".to_owned();
+            let landing = Landing::Refused(AttemptOutcome::Crashed { reason });
+            return Ok(vec![Event::Integrated { attempt, landing }]);
+        };
+        let job = Job { feature: self.store.feature(feature)?, attempt, session: waiting.session };
+        let inputs = self.inputs.clone();
+        let integrator = self.integrator.clone();
+        let commit = waiting.submitted.as_ref().and_then(|submitted| submitted.commit.clone());
+        tokio::spawn(async move {
+            let integration = match integrator {
+                Some(integrator) => integrator.integrate(&job).await,
+                // The work is where it belongs already, and its checks were run there.
+                None => Integration::OnMain(Merge { commit, reports: Vec::new(), merge_ms: 0, check_ms: 0 }),
+            };
+            // Only a run that is over closes the channel; the next one integrates again.
+            drop(inputs.send(Input::Integrated { attempt, integration }).await);
+        });
+        Ok(Vec::new())
+    }
+
+    pub(super) fn on_integrated(&mut self, attempt: AttemptId, integration: Integration) {
+        let landing = match self.record(attempt, &integration) {
+            Ok(landing) => landing,
+            Err(error @ StoreError::DependencyNotPassing { .. }) => Landing::Postponed { reason: sentence(&error) },
+            Err(error) => return self.feed(Event::Broken { reason: sentence(&error) }),
+        };
+        // Dependents are ready from this moment; the engine hears of them together with the landing.
+        match self.store.nodes() {
+            Ok(nodes) => self.feed(Event::Features(nodes)),
+            Err(error) => self.feed(Event::Broken { reason: sentence(&error) }),
+        }
+        self.feed(Event::Integrated { attempt, landing });
+    }
+
+    fn record(&mut self, attempt: AttemptId, integration: &Integration) -> Result<Landing, StoreError> {
+        let Some(waiting) = self.submitted.get(&attempt).cloned() else { return Ok(self.landing(integration)) };
+        match integration {
+            Integration::OnMain(merge) => {
+                self.store.land(clock::now(), &waiting.token, merge)?;
+                self.clear_away(waiting.session, attempt, true);
+            }
+            Integration::Refused { reports, commit, .. } if !reports.is_empty() => {
+                let commit = commit.as_deref();
+                self.store.record_checks(clock::now(), &waiting.token, CheckPhase::Merged, commit, reports)?;
+            }
+            Integration::Refused { .. } => {}
+            Integration::Postponed { reason } => self.reporter.note(&format!("landing waits: {reason}")),
+        }
+        Ok(self.landing(integration))
+    }
+
+    /// Removes a session's workspace in the background; work that did not land is kept under a ref first.
+    fn clear_away(&mut self, session: SessionId, attempt: AttemptId, landed: bool) {
+        if let (Isolation::Workspace, Some(integrator)) = (self.plan.isolation, self.integrator.clone()) {
+            self.chores.spawn(async move {
+                if let Err(error) = integrator.clear_away(session, attempt, landed).await {
+                    tracing::warn!("the workspace of {session} stays: {}", sentence(&error));
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The shell around the engine: turns the world into [`Event`]s and [`Effect`]s into deeds.
+//!
+//! One loop: wait for a runner, an integration, a signal, a deadline or another process's commit; tell the engine;
+//! do what it asks; show what the journal gained. Everything runs on one thread, so the store is never asked from
+//! two places and a decision is never made on a view that is older than the last deed.
+
+pub(crate) mod clock;
+mod deeds;
+mod forecast;
+mod prepare;
+mod sessions;
+mod signals;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cogwork_runner::{AgentSpec, Environment, Programs, SessionLimits};
+use cogwork_schemas::{
+    AttemptId, Entry, Fact, FeatureId, Isolation, ProcessIdentity, RunOutcome, RunnerEvent, SessionId, Status,
+};
+use cogwork_store::{Attempt, AttemptLimits, Store, StoreError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::cli::{CliError, sentence};
+use crate::engine::{Effect, Engine, Event, Landing, Settings};
+use crate::integrate::{Integration, Integrator};
+use crate::project::Project;
+use crate::terminal::{Progress, Reporter, RunningSession};
+use forecast::Forecast;
+use sessions::Session;
+use signals::{Asked, Signals};
+
+/// How often the store is asked whether another process committed. One question costs microseconds.
+const NOTICE: Duration = Duration::from_millis(100);
+/// Runners write a few lines per second. A full queue makes them wait, which is right: it means that this process
+/// is busy, and their output is not lost.
+const INPUTS: usize = 256;
+/// How long a run that is over waits for its workspaces to be cleared away.
+const CHORES: Duration = Duration::from_secs(30);
+/// How much of the journal is read at once.
+const PAGE: usize = 1000;
+
+/// What a run was asked to do, resolved once.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) slots: usize,
+    pub(crate) agent: AgentSpec,
+    pub(crate) script: Option<PathBuf>,
+    pub(crate) isolation: Isolation,
+    pub(crate) limits: AttemptLimits,
+    pub(crate) session_limits: SessionLimits,
+    pub(crate) pass_env: Vec<String>,
+}
+
+/// What reaches the loop from sessions and integrations.
+#[derive(Debug)]
+enum Input {
+    Runner { session: SessionId, event: RunnerEvent },
+    /// The runner process is gone.
+    RunnerGone { session: SessionId, how: String },
+    Integrated { attempt: AttemptId, integration: Integration },
+}
+
+/// One run of one project.
+pub(crate) struct Run<'a> {
+    store: &'a Store,
+    project: PathBuf,
+    plan: Plan,
+    programs: Programs,
+    environment: Environment,
+    process: ProcessIdentity,
+    engine: Engine,
+    sessions: BTreeMap<SessionId, Session>,
+    /// Attempts that wait for integration or are being integrated.
+    submitted: BTreeMap<AttemptId, Attempt>,
+    integrator: Option<Integrator>,
+    /// Workspaces that are being cleared away; a run waits for them before it ends.
+    chores: JoinSet<()>,
+    inputs: mpsc::Sender<Input>,
+    received: mpsc::Receiver<Input>,
+    reporter: &'a mut dyn Reporter,
+    forecast: Forecast,
+    /// The last journal entry that was shown, and the store's version at that time.
+    shown: i64,
+    version: i64,
+    /// Set by the third signal: leave at once.
+    abandoned: bool,
+    ended: Option<RunOutcome>,
+}
+
+/// Runs a project until the run is over, and returns how it ended.
+///
+/// The caller holds the project's lock and has made sure that the agent can be started.
+///
+/// # Errors
+///
+/// When the project is not in a state in which a run can begin.
+pub(crate) async fn run(
+    project: &Project,
+    plan: Plan,
+    programs: Programs,
+    reporter: &mut dyn Reporter,
+) -> Result<RunOutcome, CliError> {
+    let store = &project.store;
+    let shown = store.last_seq()?;
+    let prepared = prepare::prepare(project, &plan, reporter).await?;
+    let (inputs, received) = mpsc::channel(INPUTS);
+    let mut run = Run {
+        store,
+        project: project.dir.clone(),
+        programs,
+        environment: Environment::of_this_process(),
+        process: cogwork_process::contain::own_identity(),
+        engine: prepared.resumed.engine,
+        sessions: BTreeMap::new(),
+        submitted: prepared.resumed.submitted,
+        integrator: prepared.integrator,
+        chores: JoinSet::new(),
+        inputs,
+        received,
+        reporter,
+        forecast: Forecast::default(),
+        shown,
+        version: store.data_version()?,
+        abandoned: false,
+        ended: None,
+        plan,
+    };
+    run.live(prepared.resumed.events).await
+}
+
+impl Run<'_> {
+    async fn live(&mut self, opening: Vec<Event>) -> Result<RunOutcome, CliError> {
+        let mut signals = Signals::new()?;
+        let mut notice = tokio::time::interval(NOTICE);
+        notice.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.store.append(
+            clock::now(),
+            &Fact::RunStarted {
+                process: self.process.clone(),
+                agent: self.plan.agent.to_string(),
+                slots: u32::try_from(self.plan.slots).unwrap_or(u32::MAX),
+                isolation: self.plan.isolation,
+            },
+        )?;
+        for event in opening {
+            self.feed(event);
+        }
+        let outcome = loop {
+            self.show();
+            if let Some(outcome) = self.ended.take() {
+                break outcome;
+            }
+            let deadline = self.engine.next_deadline();
+            tokio::select! {
+                biased;
+                asked = signals.next() => self.on_signal(asked),
+                Some(input) = self.received.recv() => self.on_input(input).await,
+                () = clock::sleep_until(deadline) => self.feed(Event::Deadline),
+                _ = notice.tick() => self.notice(),
+            }
+            if self.abandoned {
+                break RunOutcome::Stopped;
+            }
+        };
+        self.end(&outcome).await;
+        Ok(outcome)
+    }
+
+    /// Tells the engine and does what it asks, until nothing more follows.
+    fn feed(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for effect in self.engine.step(clock::now(), event) {
+                match self.perform(effect) {
+                    // What a deed made true is told before the next one is done.
+                    Ok(answers) => answers.into_iter().rev().for_each(|answer| events.push_front(answer)),
+                    Err(error) => events.push_back(Event::Broken { reason: sentence(&error) }),
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) -> Result<Vec<Event>, StoreError> {
+        match effect {
+            Effect::Start { feature } => self.start(feature),
+            Effect::EndAttempt { feature, attempt, outcome } => self.end_attempt(feature, attempt, &outcome),
+            Effect::Integrate { feature, attempt } => self.integrate(feature, attempt),
+            Effect::StopSession { session } => {
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.stop();
+                }
+                Ok(Vec::new())
+            }
+            Effect::Reap => {
+                self.store.reap(clock::now(), &self.plan.limits)?;
+                Ok(vec![Event::Features(self.store.nodes()?)])
+            }
+            Effect::Finish(outcome) => {
+                self.ended = Some(outcome);
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    async fn on_input(&mut self, input: Input) {
+        match input {
+            Input::Runner { session, event } => self.on_runner(session, event),
+            Input::RunnerGone { session, how } => self.on_runner_gone(session, &how).await,
+            Input::Integrated { attempt, integration } => self.on_integrated(attempt, integration),
+        }
+    }
+
+    fn on_signal(&mut self, asked: Asked) {
+        match asked {
+            Asked::Drain => {
+                self.reporter.note("finishing what runs; press Ctrl-C again to stop it");
+                self.feed(Event::Drain);
+            }
+            Asked::Stop => {
+                self.reporter.note("stopping");
+                self.feed(Event::Stop);
+            }
+            Asked::Abandon => self.abandoned = true,
+        }
+    }
+
+    /// Looks whether another process changed the store, and tells the engine.
+    fn notice(&mut self) {
+        let noticed = self.store.data_version().and_then(|version| {
+            if version == self.version {
+                return Ok(None);
+            }
+            self.version = version;
+            self.store.nodes().map(Some)
+        });
+        match noticed {
+            Ok(None) => {}
+            Ok(Some(nodes)) => self.feed(Event::Features(nodes)),
+            Err(error) => self.feed(Event::Broken { reason: sentence(&error) }),
+        }
+    }
+
+    /// Shows what the journal gained, whoever wrote it, and how far the run is.
+    fn show(&mut self) {
+        while let Ok(entries) = self.store.journal_since(self.shown, PAGE) {
+            let Some(last) = entries.last().map(|entry| entry.seq) else { break };
+            self.shown = last;
+            for entry in &entries {
+                self.learn(entry);
+                self.reporter.entry(entry);
+            }
+        }
+        let graph = self.engine.graph();
+        let progress = Progress {
+            total: graph.iter().count(),
+            passing: graph.iter().filter(|node| node.status == Status::Passing).count(),
+            running: self.running(),
+            left_ms: self.forecast.left_ms(graph, self.plan.slots),
+        };
+        self.reporter.tick(clock::now(), &progress);
+    }
+
+    fn learn(&mut self, entry: &Entry) {
+        if let (Some(id), Fact::Integrated { .. }) = (entry.feature, &entry.fact)
+            && let Some(began) = entry.attempt.and_then(|attempt| self.submitted.get(&attempt))
+        {
+            let taken = entry.at.duration_since(began.started_at).as_secs_f64();
+            let estimate = self.engine.graph().node(id).and_then(|node| node.estimate_s);
+            self.forecast.learn(estimate, taken);
+        }
+        if let Fact::Integrated { .. } | Fact::AttemptEnded { .. } = entry.fact
+            && let Some(attempt) = entry.attempt
+        {
+            self.submitted.remove(&attempt);
+        }
+    }
+
+    fn running(&self) -> Vec<RunningSession> {
+        self.sessions
+            .iter()
+            .map(|(id, session)| RunningSession { session: *id, feature: session.feature, since: session.since })
+            .collect()
+    }
+
+    /// The view of one feature, for the engine.
+    fn node(&self, feature: FeatureId) -> Result<Event, StoreError> {
+        Ok(Event::Features(self.store.nodes_of(&[feature])?))
+    }
+
+    /// Leaves nothing behind, whatever the outcome.
+    async fn end(&mut self, outcome: &RunOutcome) {
+        self.sessions.clear();
+        // Bounded: what is not cleared away now is found and cleared away by the next start.
+        drop(tokio::time::timeout(CHORES, async { while self.chores.join_next().await.is_some() {} }).await);
+        prepare::sweep(&self.project, &[]).await;
+        if let Err(error) = self.store.append(clock::now(), &Fact::RunEnded { result: outcome.clone() }) {
+            tracing::error!("the end of the run cannot be recorded: {}", sentence(&error));
+        }
+        self.show();
+        self.reporter.close();
+    }
+
+    fn landing(&self, integration: &Integration) -> Landing {
+        match integration {
+            Integration::OnMain(_) => Landing::Landed,
+            Integration::Refused { outcome, .. } => Landing::Refused(outcome.clone()),
+            Integration::Postponed { reason } => Landing::Postponed { reason: reason.clone() },
+        }
+    }
+}
+
+/// The settings of the engine that a plan asks for.
+fn settings(plan: &Plan) -> Settings {
+    // A minute of a person's unsaved work on the main branch, at two seconds each.
+    Settings { slots: plan.slots, postponements: 30 }
+}

@@ -1,0 +1,113 @@
+//! What happens before the first feature of a run: whatever an earlier run left is swept, healed and judged.
+
+use cogwork_process::contain::{self, Sweep};
+use cogwork_process::git::{Git, Healed};
+use cogwork_schemas::{Isolation, ProcessIdentity};
+use cogwork_store::state_dir;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Plan, clock, settings};
+use crate::cli::{CliError, sentence};
+use crate::integrate::{self, Integrator};
+use crate::project::Project;
+use crate::resume::{Resumed, resume};
+use crate::terminal::Reporter;
+
+/// A git process that still writes is done within this time; an older lock belongs to a dead one.
+const STALE_LOCK: Duration = Duration::from_secs(3);
+/// How many paths an error names.
+const NAMED: usize = 5;
+
+/// A project in which a run can begin.
+pub(super) struct Prepared {
+    pub(super) resumed: Resumed,
+    /// `None` when sessions share the project directory and nothing is merged.
+    pub(super) integrator: Option<Integrator>,
+}
+
+/// Makes a project ready for a run.
+///
+/// # Errors
+///
+/// When the project is empty or its main branch is not clean.
+pub(super) async fn prepare(project: &Project, plan: &Plan, reporter: &mut dyn Reporter) -> Result<Prepared, CliError> {
+    if project.store.nodes()?.is_empty() {
+        return Err(CliError::new(format!("the project {} has no features", project.dir.display()))
+            .hint("add some: cogwork import FILE.json --project-dir DIR"));
+    }
+    if let Err(error) = contain::become_subreaper() {
+        reporter.note(&format!("processes that agents leave behind cannot be adopted here: {error}"));
+    }
+    let recorded: Vec<_> =
+        project.store.live_sessions()?.into_iter().filter_map(|session| session.process).collect();
+    sweep(&project.dir, &ours(&recorded, &project.dir)).await;
+    let integrator = match plan.isolation {
+        Isolation::Workspace => Some(clean_main_branch(project, reporter).await?),
+        Isolation::Shared => None,
+    };
+    let resumed =
+        resume(&project.store, clock::now(), settings(plan), &plan.limits, contain::is_alive)?;
+    if let Some(integrator) = &integrator {
+        for attempt in &resumed.orphaned {
+            if let Err(error) = integrator.clear_away(attempt.session, attempt.id, false).await {
+                reporter.note(&format!("the workspace of {} stays: {}", attempt.session, sentence(&error)));
+            }
+        }
+    }
+    Ok(Prepared { resumed, integrator })
+}
+
+/// Of the recorded processes, those that carry this project's mark: a person's own session does not, and stays.
+fn ours(recorded: &[ProcessIdentity], dir: &Path) -> Vec<ProcessIdentity> {
+    let marked = contain::marked(&state_dir(dir).display().to_string());
+    recorded.iter().filter(|process| marked.contains(&process.pid)).cloned().collect()
+}
+
+/// Ends every process of this project's sessions: what is below this process, what carries the project's mark,
+/// what works inside a workspace, and these.
+pub(super) async fn sweep(dir: &Path, processes: &[ProcessIdentity]) {
+    let state = state_dir(dir);
+    let sweep = Sweep {
+        descendants: true,
+        keep: Vec::new(),
+        markers: vec![state.display().to_string()],
+        dirs: vec![state.join("workspaces"), state.join("integrate")],
+        processes: processes.to_vec(),
+    };
+    for left in contain::sweep(&sweep).await {
+        tracing::warn!("process {} of an earlier session cannot be ended", left.pid);
+    }
+}
+
+async fn clean_main_branch(project: &Project, reporter: &mut dyn Reporter) -> Result<Integrator, CliError> {
+    let dir = project.dir.display();
+    let failed = |error: &dyn std::error::Error| CliError::new(sentence(error));
+    let git = Git::at(&project.dir);
+    if !git.is_repository().await.map_err(|error| failed(&error))? {
+        return Err(CliError::new(format!("{dir} is not a git repository"))
+            .hint("make it one: git init && git add -A && git commit -m 'first commit'")
+            .hint("or let the sessions share the directory: --isolation shared"));
+    }
+    git.clear_stale_locks(STALE_LOCK).await.map_err(|error| failed(&error))?;
+    match integrate::heal(&project.dir).await.map_err(|error| failed(&error))? {
+        Some(Healed::Finished) => reporter.note("finished a landing that the end of the last run interrupted"),
+        Some(Healed::NothingToDo | Healed::Elsewhere { .. } | Healed::UsersFiles { .. }) | None => {}
+    }
+    if git.head().await.map_err(|error| failed(&error))?.is_none() {
+        return Err(CliError::new(format!("the git repository {dir} has no commit yet"))
+            .hint("make one: git add -A && git commit -m 'first commit'"));
+    }
+    let Some(branch) = git.current_branch().await.map_err(|error| failed(&error))? else {
+        return Err(CliError::new(format!("{dir} has no branch checked out (detached HEAD)"))
+            .hint("check out the branch that finished work should land on: git switch main"));
+    };
+    let dirty = git.dirty_paths(NAMED + 1).await.map_err(|error| failed(&error))?;
+    if !dirty.is_empty() {
+        let more = if dirty.len() > NAMED { " and more" } else { "" };
+        let named = dirty.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        return Err(CliError::new(format!("the branch `{branch}` has changes that are not committed: {named}{more}"))
+            .hint("commit or stash them, so that finished work can land: git stash --include-untracked"));
+    }
+    Ok(Integrator::new(project.dir.clone(), branch))
+}

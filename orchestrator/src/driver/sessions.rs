@@ -1,0 +1,121 @@
+//! A running session, seen from outside: a runner process, its lines, and the way to stop it.
+
+use std::time::Duration;
+
+use cogwork_process::contain::{Bond, Contained, Output, Spawn, StartError, Stdin};
+use cogwork_runner::{Environment, Programs, SessionCommand};
+use cogwork_schemas::{
+    AttemptId, Control, FeatureId, ProcessIdentity, RunnerMessage, SessionId, SessionOutcome, Token,
+};
+use jiff::Timestamp;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+
+use super::Input;
+
+/// A runner that was told to stop has its own, shorter graces; this one is for a runner that hangs itself.
+const RUNNER_GRACE: Duration = Duration::from_secs(30);
+
+/// What is known of a session that is under way.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) feature: FeatureId,
+    pub(super) attempt: AttemptId,
+    pub(super) token: Token,
+    pub(super) since: Timestamp,
+    /// What its runner reported last, when it did.
+    pub(super) outcome: Option<SessionOutcome>,
+    /// Dropped to make the runner stop: the end of its stdin, and then of its life.
+    control: Option<mpsc::Sender<Control>>,
+}
+
+impl Session {
+    /// Asks the session to stop. It ends by itself after that.
+    pub(super) fn stop(&mut self) {
+        if let Some(control) = self.control.take() {
+            // One message fits into the queue; when it is full the drop that follows says the same.
+            let _: Result<(), _> = control.try_send(Control::Stop);
+        }
+    }
+}
+
+/// Starts a runner and the task that listens to it.
+///
+/// # Errors
+///
+/// When the process cannot be started; then nothing is left of it.
+pub(super) fn start(
+    command: &SessionCommand,
+    attempt: AttemptId,
+    since: Timestamp,
+    (programs, environment): (&Programs, &Environment),
+    inputs: mpsc::Sender<Input>,
+) -> Result<(Session, ProcessIdentity), StartError> {
+    let mut argv = command.argv(programs).into_iter();
+    let mut spawn = Spawn::new(argv.next().unwrap_or_default(), &command.project);
+    spawn.args = argv.collect();
+    spawn.env = command.env(environment);
+    spawn.stdin = Stdin::Piped;
+    spawn.bond = Bond::Asked;
+    let runner = spawn.start()?;
+    let process = runner.identity().clone();
+    let (control, controls) = mpsc::channel(1);
+    tokio::spawn(listen(command.session, runner, controls, inputs));
+    let (feature, token) = (command.feature, command.token.clone());
+    Ok((Session { feature, attempt, token, since, outcome: None, control: Some(control) }, process))
+}
+
+/// Passes on what a runner says until it is gone.
+async fn listen(
+    session: SessionId,
+    mut runner: Contained,
+    mut controls: mpsc::Receiver<Control>,
+    inputs: mpsc::Sender<Input>,
+) {
+    let mut stdin = runner.take_stdin();
+    let mut asked = false;
+    loop {
+        let output = tokio::select! {
+            output = runner.next() => output,
+            control = controls.recv(), if !asked => {
+                asked = true;
+                if let (Some(stdin), Some(control)) = (stdin.as_mut(), control) {
+                    tell(stdin, control).await;
+                }
+                // The end of its stdin says stop, too, to a runner that did not read the line.
+                stdin = None;
+                runner.interrupt(RUNNER_GRACE);
+                continue;
+            }
+        };
+        let input = match output {
+            Output::Stdout(line) => match serde_json::from_str::<RunnerMessage>(&line.text) {
+                Ok(message) => Input::Runner { session, event: message.event },
+                Err(error) => {
+                    tracing::warn!("session {session} wrote a line that is no message: {error}");
+                    continue;
+                }
+            },
+            Output::Stderr(line) => {
+                tracing::info!("session {session}: {}", line.text);
+                continue;
+            }
+            Output::Ended(exit) => {
+                let tail = runner.stderr_tail();
+                let last = tail.trim().lines().last().map_or_else(String::new, |line| format!(": {line}"));
+                drop(inputs.send(Input::RunnerGone { session, how: format!("{exit}{last}") }).await);
+                return;
+            }
+        };
+        // Only a run that is over closes the channel; then nobody wants to know.
+        drop(inputs.send(input).await);
+    }
+}
+
+async fn tell(stdin: &mut tokio::process::ChildStdin, control: Control) {
+    if let Ok(mut line) = serde_json::to_vec(&control) {
+        line.push(b'\n');
+        // A runner that is gone cannot be told anything; its end is noticed elsewhere.
+        drop(stdin.write_all(&line).await);
+    }
+}

@@ -1,0 +1,86 @@
+//! What the engine is told and what it asks for: two closed enums.
+
+use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionId, SessionOutcome};
+use cogwork_store::graph::Node;
+
+/// The limits of one run, resolved once at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How many sessions may be alive at one moment.
+    pub slots: usize,
+    /// How often in a row a landing may be postponed before the run gives up.
+    pub postponements: u32,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The run begins; everything that was recovered has been fed.
+    Begin,
+    /// These features are in the store as given, whoever changed them.
+    Features(Vec<Node>),
+    /// An earlier run left this attempt green and not yet landed.
+    Recovered { feature: FeatureId, attempt: AttemptId },
+    /// A feature asked for by [`Effect::Start`] is claimed and its runner is up.
+    Started { feature: FeatureId, session: SessionId, attempt: AttemptId },
+    /// A feature asked for by [`Effect::Start`] does not run.
+    StartFailed { feature: FeatureId, failure: StartFailure },
+    /// A session's processes are gone. `submitted`: its work is green and waits for integration.
+    SessionEnded { session: SessionId, submitted: bool, end: SessionEnd },
+    /// The answer to [`Effect::Integrate`].
+    Integrated { attempt: AttemptId, landing: Landing },
+    /// Finish what runs, start nothing more.
+    Drain,
+    /// End now.
+    Stop,
+    /// Cogwork itself cannot go on.
+    Broken { reason: String },
+    /// The time of [`next_deadline`](super::Engine::next_deadline) has come.
+    Deadline,
+}
+
+/// Why a feature could not be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartFailure {
+    /// The store refused the claim: another process was faster, or its dependencies changed.
+    Lost,
+    /// The claim was made, the runner could not be started, and the claim was given back.
+    Crashed,
+}
+
+/// How it is known that a session is over.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionEnd {
+    /// Its runner said so. `red` tells which check is red, if the store knows.
+    Reported { outcome: SessionOutcome, red: Option<String> },
+    /// Its runner died without a word.
+    RunnerLost { reason: String },
+}
+
+/// How an integration ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Landing {
+    /// The work is on the main branch and the store knows it.
+    Landed,
+    /// The work does not fit what others landed; the feature goes back.
+    Refused(AttemptOutcome),
+    /// It could not be tried: the main branch is being used by somebody else.
+    Postponed { reason: String },
+}
+
+/// One thing that must be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Claim the feature and start a runner for it. Answered by [`Event::Started`] or [`Event::StartFailed`].
+    Start { feature: FeatureId },
+    /// Record that the attempt ended without landing; the store decides between pending and parked.
+    EndAttempt { feature: FeatureId, attempt: AttemptId, outcome: AttemptOutcome },
+    /// Merge, check and land. Answered by [`Event::Integrated`].
+    Integrate { feature: FeatureId, attempt: AttemptId },
+    /// Ask the session to stop. Answered by [`Event::SessionEnded`].
+    StopSession { session: SessionId },
+    /// Take back claims whose lease ran out.
+    Reap,
+    /// The run is over.
+    Finish(RunOutcome),
+}

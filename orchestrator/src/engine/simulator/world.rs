@@ -1,0 +1,497 @@
+//! One night: the world around the engine, and what must hold in it at every moment.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+
+use cogwork_schemas::{
+    AttemptId, AttemptOutcome, Check, CheckReport, CheckVerdict, DependencyRef, FeatureId, FeatureList, Isolation,
+    ListedFeature, ProcessIdentity, Role, RunOutcome, SessionId, SessionOutcome, Status, Token,
+};
+use cogwork_store::{AttemptLimits, ImportLimits, Merge, NewSession, Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::engine::{Effect, Engine, Event, Landing, SessionEnd, Settings, StartFailure};
+use crate::resume::resume;
+
+const LIMITS: AttemptLimits = AttemptLimits { attempts: 3, crashes: 4 };
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// The pid of the other person's session in this world.
+const PERSON: i32 = 77;
+
+/// What will become of a session. Decided when it starts, as the dice of the night fall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Succeeds,
+    /// Ends with red checks; says that all is well.
+    Lies,
+    Fails,
+    TimesOut,
+    IsKilled,
+    /// The runner dies; the agent lives on unseen and writes when it is too late.
+    LosesItsRunner,
+}
+
+#[derive(Debug, Clone)]
+struct Agent {
+    session: SessionId,
+    feature: FeatureId,
+    token: Token,
+    fate: Fate,
+    /// Whether a run of today watches it. A zombie is not watched and may write at any time.
+    watched: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Happening {
+    AgentEnds(SessionId),
+    ZombieWrites(SessionId),
+    IntegrationEnds(AttemptId, u64),
+    /// The driver notices what others wrote.
+    Notice,
+    PersonClaims,
+    PersonEnds(AttemptId),
+    MoreFeatures,
+    Kill,
+    Stop,
+}
+
+pub(super) struct World {
+    rng: fastrand::Rng,
+    now: Timestamp,
+    store: Store,
+    engine: Option<Engine>,
+    settings: Settings,
+    agents: BTreeMap<SessionId, Agent>,
+    people: BTreeMap<AttemptId, Token>,
+    tokens: BTreeMap<AttemptId, (FeatureId, Token)>,
+    to_come: BinaryHeap<Reverse<(Timestamp, u64, Happening)>>,
+    counter: u64,
+    /// Which run this is; answers to an earlier one are never delivered.
+    run: u64,
+    integrating: Option<AttemptId>,
+    /// The main branch: which attempts are on it.
+    main: BTreeSet<AttemptId>,
+    /// Features that no agent will ever get right.
+    hopeless: BTreeSet<FeatureId>,
+    ended: Option<RunOutcome>,
+    steps: u32,
+    pub(super) trace: Vec<String>,
+    pub(super) fenced_writes: u64,
+    pub(super) kills: u64,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let settings = Settings { slots: rng.usize(1..=4), postponements: 3 };
+        let mut world = Self {
+            now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 50),
+            store: Store::in_memory().unwrap(),
+            engine: None,
+            settings,
+            agents: BTreeMap::new(),
+            people: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            to_come: BinaryHeap::new(),
+            counter: 0,
+            run: 0,
+            integrating: None,
+            main: BTreeSet::new(),
+            hopeless: BTreeSet::new(),
+            ended: None,
+            steps: 0,
+            trace: Vec::new(),
+            fenced_writes: 0,
+            kills: 0,
+            rng,
+        };
+        let features = world.rng.usize(2..=10);
+        world.import(features);
+        for (happening, most) in
+            [(Happening::Kill, 3), (Happening::PersonClaims, 2), (Happening::MoreFeatures, 1), (Happening::Stop, 1)]
+        {
+            for _ in 0..world.rng.u32(0..=most) {
+                let after = world.rng.i64(0..120_000);
+                world.later(after, happening.clone());
+            }
+        }
+        world
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.ended == Some(RunOutcome::Complete)
+    }
+
+    /// Lives through one run. Returns its outcome, `None` when it was killed.
+    pub(super) fn run_until_it_ends(&mut self) -> Option<RunOutcome> {
+        self.begin();
+        let run = self.run;
+        while self.ended.is_none() && self.run == run {
+            self.steps += 1;
+            assert!(self.steps < 20_000, "the night never ends");
+            let deadline = self.engine.as_ref().and_then(Engine::next_deadline);
+            let next = self.to_come.peek().map(|Reverse((at, ..))| *at);
+            match (deadline, next) {
+                (Some(deadline), next) if next.is_none_or(|next| deadline < next) => {
+                    self.now = self.now.max(deadline);
+                    self.feed(Event::Deadline);
+                    let again = self.engine.as_ref().and_then(Engine::next_deadline);
+                    assert!(self.ended.is_some() || again.is_none_or(|again| again > self.now), "a deadline in the past");
+                }
+                (_, Some(_)) => self.next_happening(),
+                (_, None) => panic!("the run hangs: nothing will happen and it is not over"),
+            }
+        }
+        if self.run == run { self.ended.clone() } else { None }
+    }
+
+    /// The same way a real run begins, whatever ended the last one.
+    fn begin(&mut self) {
+        self.ended = None;
+        self.integrating = None;
+        self.run += 1;
+        for agent in self.agents.values_mut() {
+            agent.watched = false;
+        }
+        let alive = |process: &ProcessIdentity| process.pid == PERSON;
+        let resumed = resume(&self.store, self.now, self.settings, &LIMITS, alive).unwrap();
+        self.engine = Some(resumed.engine);
+        for event in resumed.events {
+            self.feed(event);
+        }
+    }
+
+    fn later(&mut self, ms: i64, happening: Happening) {
+        self.counter += 1;
+        self.to_come.push(Reverse((self.now + SignedDuration::from_millis(ms), self.counter, happening)));
+    }
+
+    fn feed(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let Some(engine) = self.engine.as_mut() else { return };
+            let effects = engine.step(self.now, event.clone());
+            self.trace.push(format!("{} {event:?} → {effects:?}", self.now));
+            assert!(self.ended.is_none() || effects.is_empty(), "effects after the end");
+            for effect in effects {
+                // Depth first: what an effect makes true is known before the next one is carried out.
+                for answer in self.perform(effect).into_iter().rev() {
+                    events.push_front(answer);
+                }
+            }
+            self.check();
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) -> Vec<Event> {
+        match effect {
+            Effect::Start { feature } => self.start(feature),
+            Effect::EndAttempt { feature, attempt, outcome } => {
+                let token = self.tokens[&attempt].1.clone();
+                self.store.end_attempt(self.now, &token, &outcome, &LIMITS).unwrap();
+                vec![self.features(&[feature])]
+            }
+            Effect::Integrate { attempt, .. } => {
+                assert_eq!(self.integrating.replace(attempt), None, "two integrations at once");
+                let ms = self.rng.i64(1..2_000);
+                self.later(ms, Happening::IntegrationEnds(attempt, self.run));
+                Vec::new()
+            }
+            Effect::StopSession { session } => {
+                self.later(5, Happening::AgentEnds(session));
+                if let Some(agent) = self.agents.get_mut(&session) {
+                    agent.fate = Fate::Fails;
+                }
+                Vec::new()
+            }
+            Effect::Reap => {
+                self.store.reap(self.now, &LIMITS).unwrap();
+                vec![Event::Features(self.store.nodes().unwrap())]
+            }
+            Effect::Finish(outcome) => {
+                self.finish(outcome);
+                Vec::new()
+            }
+        }
+    }
+
+    fn start(&mut self, feature: FeatureId) -> Vec<Event> {
+        for dependency in self.store.feature(feature).unwrap().dependencies {
+            let status = self.store.feature(dependency).unwrap().status;
+            assert_eq!(status, Status::Passing, "{feature} is started before {dependency}");
+        }
+        let new = NewSession { role: Role::Coding, agent: "simulated".into(), isolation: Isolation::Workspace };
+        let claim = match self.store.claim(self.now, feature, &new, LEASE) {
+            Ok(claim) => claim,
+            Err(_) => {
+                return vec![self.features(&[feature]), Event::StartFailed { feature, failure: StartFailure::Lost }];
+            }
+        };
+        if self.rng.u32(0..20) == 0 {
+            let outcome = AttemptOutcome::Crashed { reason: "no process to be had".into() };
+            self.store.end_attempt(self.now, &claim.token, &outcome, &LIMITS).unwrap();
+            self.store.end_session(self.now, claim.session, &SessionOutcome::Stopped, 0).unwrap();
+            return vec![self.features(&[feature]), Event::StartFailed { feature, failure: StartFailure::Crashed }];
+        }
+        self.tokens.insert(claim.attempt, (feature, claim.token.clone()));
+        let already_green = self.rng.u32(0..10) == 0;
+        let before = self.reports(feature, already_green);
+        self.store.record_before(self.now, &claim.token, None, &before).unwrap();
+        let fate = self.fate(feature);
+        let ms = self.rng.i64(10..30_000);
+        self.later(ms, Happening::AgentEnds(claim.session));
+        self.agents.insert(
+            claim.session,
+            Agent { session: claim.session, feature, token: claim.token, fate, watched: true },
+        );
+        vec![self.features(&[feature]), Event::Started { feature, session: claim.session, attempt: claim.attempt }]
+    }
+
+    fn fate(&mut self, feature: FeatureId) -> Fate {
+        if self.hopeless.contains(&feature) {
+            return if self.rng.bool() { Fate::Lies } else { Fate::Fails };
+        }
+        match self.rng.u32(0..20) {
+            0 => Fate::Lies,
+            1 | 2 => Fate::Fails,
+            3 => Fate::TimesOut,
+            4 => Fate::IsKilled,
+            5 | 6 => Fate::LosesItsRunner,
+            _ => Fate::Succeeds,
+        }
+    }
+
+    fn next_happening(&mut self) {
+        let Some(Reverse((at, _, happening))) = self.to_come.pop() else { return };
+        self.now = self.now.max(at);
+        match happening {
+            Happening::AgentEnds(session) => self.agent_ends(session),
+            Happening::ZombieWrites(session) => {
+                if let Some(agent) = self.agents.remove(&session) {
+                    self.zombie_writes(&agent);
+                }
+            }
+            Happening::IntegrationEnds(attempt, run) => self.integration_ends(attempt, run),
+            Happening::Notice => self.feed(Event::Features(self.store.nodes().unwrap())),
+            Happening::PersonClaims => self.person_claims(),
+            Happening::PersonEnds(attempt) => self.person_ends(attempt),
+            Happening::MoreFeatures => {
+                self.import(2);
+                self.later(100, Happening::Notice);
+            }
+            Happening::Kill => {
+                self.trace.push(format!("{} the orchestrator is killed", self.now));
+                self.kills += 1;
+                self.run += 1;
+                self.engine = None;
+            }
+            Happening::Stop => self.feed(Event::Stop),
+        }
+    }
+
+    fn agent_ends(&mut self, session: SessionId) {
+        let Some(agent) = self.agents.remove(&session) else { return };
+        if !agent.watched {
+            return self.zombie_writes(&agent);
+        }
+        let reported = |outcome| SessionEnd::Reported { outcome, red: None };
+        let end = match agent.fate {
+            Fate::Succeeds => {
+                let green = self.reports(agent.feature, true);
+                self.store.submit(self.now, &agent.token, None, &green).unwrap();
+                reported(SessionOutcome::Completed)
+            }
+            Fate::Lies => {
+                let red = self.reports(agent.feature, false);
+                assert!(red.is_empty() || self.store.submit(self.now, &agent.token, None, &red).is_err());
+                reported(SessionOutcome::Completed)
+            }
+            Fate::Fails => reported(SessionOutcome::Failed { exit_code: 1, stderr_tail: String::new() }),
+            Fate::TimesOut => reported(SessionOutcome::TimedOut { after_s: 30 }),
+            Fate::IsKilled => reported(SessionOutcome::Killed { signal: 9, stderr_tail: String::new() }),
+            Fate::LosesItsRunner => {
+                let ms = self.rng.i64(1..60_000);
+                self.later(ms, Happening::ZombieWrites(session));
+                self.agents.insert(session, Agent { watched: false, ..agent.clone() });
+                SessionEnd::RunnerLost { reason: "the runner died".into() }
+            }
+        };
+        let submitted = agent.fate == Fate::Succeeds;
+        self.store.end_session(self.now, session, &SessionOutcome::Completed, 1).unwrap();
+        self.feed(Event::SessionEnded { session, submitted, end });
+    }
+
+    /// A session whose claim is gone tries everything it can. Nothing may come of it.
+    fn zombie_writes(&mut self, agent: &Agent) {
+        let before = self.store.features().unwrap();
+        let green = self.reports(agent.feature, true);
+        let merge = Merge { commit: None, reports: green.clone(), merge_ms: 0, check_ms: 0 };
+        let stale = |result: Result<(), StoreError>, what: &str| {
+            assert!(matches!(result, Err(StoreError::StaleToken { .. })), "a zombie may {what}: {result:?}");
+        };
+        stale(self.store.renew(self.now, &agent.token, LEASE), "renew");
+        stale(self.store.submit(self.now, &agent.token, None, &green).map(drop), "submit");
+        stale(self.store.land(self.now, &agent.token, &merge).map(drop), "land");
+        let failed = AttemptOutcome::NotFinished { reason: "from the dead".into() };
+        stale(self.store.end_attempt(self.now, &agent.token, &failed, &LIMITS).map(drop), "end an attempt");
+        assert_eq!(before, self.store.features().unwrap(), "a zombie changed something");
+        self.fenced_writes += 1;
+        // Its runner's last message, late: nobody may act on it.
+        if let Some(engine) = self.engine.as_mut().filter(|_| self.ended.is_none()) {
+            let used = engine.used_slots();
+            let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None };
+            let event = Event::SessionEnded { session: agent.session, submitted: true, end };
+            let effects = engine.step(self.now, event);
+            assert!(effects.is_empty(), "a dead session's message has effects: {effects:?}");
+            assert_eq!(used, engine.used_slots(), "a dead session's message frees a slot");
+        }
+    }
+
+    fn integration_ends(&mut self, attempt: AttemptId, run: u64) {
+        let (feature, token) = self.tokens[&attempt].clone();
+        if run != self.run {
+            // Killed in the middle: git may have finished what the store never heard of.
+            if self.rng.bool() && self.store.attempt(&token).is_ok() && !self.engine_is_past(attempt) {
+                self.main.insert(attempt);
+            }
+            return;
+        }
+        assert_eq!(self.integrating.take(), Some(attempt));
+        let landing = if self.main.contains(&attempt) {
+            self.land(&token, feature)
+        } else {
+            match self.rng.u32(0..20) {
+                0 => Landing::Refused(AttemptOutcome::Conflict { reason: "both changed a.txt".into() }),
+                1 => Landing::Refused(AttemptOutcome::RedAfterMerge { reason: "`t` is red".into() }),
+                2 => Landing::Postponed { reason: "the main branch has local changes".into() },
+                _ => {
+                    assert!(self.main.insert(attempt), "merged twice");
+                    self.land(&token, feature)
+                }
+            }
+        };
+        let seen = Event::Features(self.store.nodes().unwrap());
+        self.feed(seen);
+        self.feed(Event::Integrated { attempt, landing });
+    }
+
+    /// Returns whether a later run already integrates this attempt: then its git was waited for.
+    fn engine_is_past(&self, attempt: AttemptId) -> bool {
+        self.integrating == Some(attempt)
+    }
+
+    fn land(&mut self, token: &Token, feature: FeatureId) -> Landing {
+        let reports = self.reports(feature, true);
+        self.store.land(self.now, token, &Merge { commit: None, reports, merge_ms: 1, check_ms: 1 }).unwrap();
+        Landing::Landed
+    }
+
+    fn person_claims(&mut self) {
+        let ready: Vec<_> =
+            self.store.features().unwrap().into_iter().filter(|feature| feature.status == Status::Pending).collect();
+        let new = NewSession { role: Role::All, agent: "person".into(), isolation: Isolation::Shared };
+        for feature in ready {
+            if let Ok(claim) = self.store.claim(self.now, feature.id, &new, LEASE) {
+                let process = ProcessIdentity { pid: PERSON, started: 1, boot_id: "boot".into() };
+                self.store.session_up(self.now, claim.session, &process).unwrap();
+                self.people.insert(claim.attempt, claim.token.clone());
+                self.tokens.insert(claim.attempt, (feature.id, claim.token));
+                // Some forget about it: then the lease runs out.
+                if self.rng.bool() {
+                    let ms = self.rng.i64(1..50_000);
+                    self.later(ms, Happening::PersonEnds(claim.attempt));
+                }
+                break;
+            }
+        }
+        self.later(100, Happening::Notice);
+    }
+
+    fn person_ends(&mut self, attempt: AttemptId) {
+        let Some(token) = self.people.remove(&attempt) else { return };
+        self.store.end_attempt(self.now, &token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
+        self.later(100, Happening::Notice);
+    }
+
+    fn finish(&mut self, outcome: RunOutcome) {
+        let features = self.store.features().unwrap();
+        let all = |status| features.iter().all(|feature| feature.status == status);
+        match &outcome {
+            RunOutcome::Complete => assert!(all(Status::Passing), "complete, but something is not passing"),
+            RunOutcome::CompleteWithFailures { parked } => {
+                assert!(*parked > 0);
+                assert!(features.iter().all(|f| matches!(f.status, Status::Passing | Status::Parked)));
+            }
+            RunOutcome::Blocked { .. } => {
+                let ready = cogwork_store::graph::Graph::new(self.store.nodes().unwrap()).unwrap().ready_in_order();
+                let unnoticed = self.to_come.iter().any(|Reverse((_, _, h))| *h == Happening::Notice);
+                assert!(unnoticed || ready.is_empty(), "blocked, but {ready:?} are ready");
+            }
+            RunOutcome::Stopped | RunOutcome::Broken { .. } => {}
+        }
+        assert!(!self.agents.values().any(|agent| agent.watched), "the run ended and a session lives");
+        self.ended = Some(outcome);
+    }
+
+    /// What holds at every moment.
+    fn check(&mut self) {
+        let watched: Vec<_> = self.agents.values().filter(|agent| agent.watched).collect();
+        assert!(watched.len() <= self.settings.slots, "{} sessions in {} slots", watched.len(), self.settings.slots);
+        let features: BTreeSet<_> = watched.iter().map(|agent| agent.feature).collect();
+        assert_eq!(features.len(), watched.len(), "two sessions on one feature");
+        for feature in self.store.features().unwrap() {
+            assert!(feature.failed_attempts <= LIMITS.attempts, "{} was tried too often", feature.id);
+            if feature.status == Status::Passing {
+                let landed = self.main.iter().filter(|attempt| self.tokens[attempt].0 == feature.id).count();
+                assert_eq!(landed, 1, "{} passes and is {landed} times on the main branch", feature.id);
+                assert!(feature.proof.is_some());
+            }
+        }
+    }
+
+    fn features(&self, ids: &[FeatureId]) -> Event {
+        Event::Features(self.store.nodes_of(ids).unwrap())
+    }
+
+    fn reports(&self, feature: FeatureId, green: bool) -> Vec<CheckReport> {
+        let verdict = if green { CheckVerdict::Green } else { CheckVerdict::Red { exit_code: 1 } };
+        let report = |check: Check| CheckReport {
+            command: check.command,
+            verdict: verdict.clone(),
+            duration_ms: 1,
+            output_tail: String::new(),
+            output_digest: "0".into(),
+        };
+        self.store.feature(feature).unwrap().checks.into_iter().map(report).collect()
+    }
+
+    fn import(&mut self, many: usize) {
+        let known = self.store.features().unwrap().len();
+        let features = (known..known + many)
+            .map(|index| {
+                let wanted = if index == 0 { 0 } else { self.rng.usize(0..=index.min(3)) };
+                let dependencies: BTreeSet<_> =
+                    (0..wanted).map(|_| DependencyRef::Key(format!("k{}", self.rng.usize(0..index)))).collect();
+                ListedFeature {
+                    id: None,
+                    key: Some(format!("k{index}")),
+                    category: "simulated".into(),
+                    name: format!("feature {index}"),
+                    description: String::new(),
+                    steps: Vec::new(),
+                    checks: if self.rng.u32(0..5) == 0 { Vec::new() } else { vec![Check::new("t")] },
+                    dependencies: dependencies.into_iter().collect(),
+                    priority: self.rng.bool().then(|| self.rng.i64(1..5)),
+                    estimate_s: self.rng.bool().then(|| f64::from(self.rng.u32(1..50))),
+                }
+            })
+            .collect();
+        let imported =
+            self.store.import(self.now, &FeatureList { features }, &ImportLimits::default()).unwrap();
+        for feature in imported.created {
+            if self.rng.u32(0..12) == 0 {
+                self.hopeless.insert(feature);
+            }
+        }
+    }
+}

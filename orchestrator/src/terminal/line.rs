@@ -1,0 +1,79 @@
+//! One journal entry as one line of text.
+
+use cogwork_schemas::{CheckPhase, Entry, Fact, Proof, RunOutcome};
+
+use super::table::{cut, duration};
+
+/// Returns what an entry says to a person, or nothing when it is too small for a line of its own.
+pub(crate) fn describe(entry: &Entry) -> Option<String> {
+    let text = match &entry.fact {
+        Fact::RunStarted { agent, slots, .. } => format!("run started: {slots} sessions at once, agent {agent}"),
+        Fact::RunEnded { result } => ended(result),
+        Fact::Claimed { number } => format!("claimed, attempt {number}"),
+        Fact::Checked { phase: CheckPhase::After | CheckPhase::Merged, report, .. }
+            if !report.verdict.is_green() =>
+        {
+            format!("check `{}` is {}{}", cut(&report.command, 60), report.verdict, last_line(&report.output_tail))
+        }
+        Fact::ChecksRed { red, total } => format!("{red} of {total} checks red before the work"),
+        Fact::ChecksAlreadyGreen { .. } => "all checks are green before any work".to_owned(),
+        Fact::ChecksGreen { total, .. } => format!("all {total} checks green"),
+        Fact::SaidDone { .. } => "the agent says that it is done; there is no check".to_owned(),
+        Fact::Integrated { commit, proof, merge_ms, check_ms } => {
+            let place = commit.as_deref().map_or_else(String::new, |commit| format!(" as {}", short(commit)));
+            format!(
+                "passing, {}: integrated{place} (merge {}, checks {})",
+                proof_word(*proof),
+                duration(*merge_ms),
+                duration(*check_ms)
+            )
+        }
+        Fact::AttemptEnded { result, failed_attempts } => {
+            let count = match failed_attempts {
+                0 => String::new(),
+                n => format!(" ({n} failed so far)"),
+            };
+            format!("{}{count}", cut(&result.to_string(), 200))
+        }
+        Fact::Parked { reason } => format!("given up: {}", cut(reason, 200)),
+        Fact::Retried => "is given another chance".to_owned(),
+        Fact::Created { .. } | Fact::SessionStarted { .. } | Fact::SessionEnded { .. } | Fact::Checked { .. } => {
+            return None;
+        }
+    };
+    Some(text)
+}
+
+/// Returns how a run ended, as a sentence without its full stop.
+pub(crate) fn ended(outcome: &RunOutcome) -> String {
+    match outcome {
+        RunOutcome::Complete => "complete: every feature passes".to_owned(),
+        RunOutcome::CompleteWithFailures { parked } => format!("complete, but {parked} given up"),
+        RunOutcome::Blocked { waiting, parked, needs_human } => format!(
+            "blocked: {waiting} waiting for features that cannot pass now ({parked} given up, {needs_human} waiting for a person)"
+        ),
+        RunOutcome::Stopped => "stopped before it was over".to_owned(),
+        RunOutcome::Broken { reason } => format!("cannot go on: {}", cut(reason, 300)),
+    }
+}
+
+/// Returns how a proof is shown everywhere.
+pub(crate) fn proof_word(proof: Proof) -> &'static str {
+    match proof {
+        Proof::RedGreen => "red → green",
+        Proof::AlreadyGreen => "already green",
+        Proof::Unverified => "unverified",
+    }
+}
+
+/// Returns the first seven digits of a commit.
+pub(crate) fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
+}
+
+fn last_line(output: &str) -> String {
+    match output.lines().rev().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!(": {}", cut(line.trim(), 100)),
+        None => String::new(),
+    }
+}

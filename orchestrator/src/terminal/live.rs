@@ -1,0 +1,122 @@
+//! A terminal that moves: one line per running session and one bar for the whole, below the lines of what
+//! happened.
+
+use std::collections::BTreeMap;
+
+use cogwork_schemas::{AgentEvent, Entry, Fact, SessionId};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+
+use super::line::describe;
+use super::{Names, Progress, Reporter, cut, duration, since};
+
+/// Redraws per second: smooth for the eye, nothing for the processor.
+const HERTZ: u8 = 8;
+
+pub(super) struct Live {
+    names: Names,
+    start: Timestamp,
+    now: Timestamp,
+    screen: MultiProgress,
+    whole: ProgressBar,
+    sessions: BTreeMap<SessionId, Line>,
+}
+
+struct Line {
+    bar: ProgressBar,
+    label: String,
+    doing: String,
+}
+
+impl Live {
+    pub(super) fn new(names: Names, start: Timestamp) -> Self {
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(HERTZ));
+        let whole = screen.add(ProgressBar::new(1));
+        whole.set_style(style("{bar:30} {pos}/{len} passing {msg}"));
+        Self { names, start, now: start, screen, whole, sessions: BTreeMap::new() }
+    }
+
+    fn say(&self, at: Timestamp, label: &str, text: &str) {
+        // A terminal that went away does not stop the run.
+        drop(self.screen.println(format!("{}  {label}  {text}", since(self.start, at))));
+    }
+}
+
+impl Reporter for Live {
+    fn entry(&mut self, entry: &Entry) {
+        self.names.notice(entry);
+        // Claims and red checks are the moving lines' matter; what stays is how things ended.
+        let stays = match entry.fact {
+            Fact::Claimed { .. } | Fact::ChecksRed { .. } | Fact::ChecksGreen { .. } => false,
+            Fact::RunStarted { .. }
+            | Fact::RunEnded { .. }
+            | Fact::Created { .. }
+            | Fact::SessionStarted { .. }
+            | Fact::SessionEnded { .. }
+            | Fact::Checked { .. }
+            | Fact::ChecksAlreadyGreen { .. }
+            | Fact::SaidDone { .. }
+            | Fact::Integrated { .. }
+            | Fact::AttemptEnded { .. }
+            | Fact::Parked { .. }
+            | Fact::Retried => true,
+        };
+        if let Some(text) = describe(entry).filter(|_| stays) {
+            self.say(entry.at, &self.names.label(entry.feature), &text);
+        }
+    }
+
+    fn agent(&mut self, session: SessionId, event: &AgentEvent) {
+        if let Some(line) = self.sessions.get_mut(&session) {
+            line.doing = match event {
+                AgentEvent::Text { text } => cut(text.trim(), 60),
+                AgentEvent::ToolCall { tool, input } => cut(&format!("{tool} {input}"), 60),
+                AgentEvent::ToolResult { .. } | AgentEvent::Other { .. } => return,
+            };
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.say(self.now, &self.names.label(None), text);
+    }
+
+    fn tick(&mut self, now: Timestamp, progress: &Progress) {
+        self.now = now;
+        self.sessions.retain(|id, line| {
+            let lives = progress.running.iter().any(|running| running.session == *id);
+            if !lives {
+                line.bar.finish_and_clear();
+                self.screen.remove(&line.bar);
+            }
+            lives
+        });
+        for running in &progress.running {
+            let names = &self.names;
+            let screen = &self.screen;
+            let whole = &self.whole;
+            let line = self.sessions.entry(running.session).or_insert_with(|| {
+                let bar = screen.insert_before(whole, ProgressBar::new_spinner());
+                bar.set_style(style("{spinner} {msg}"));
+                Line { bar, label: names.label(Some(running.feature)), doing: String::new() }
+            });
+            let ms = u64::try_from(now.duration_since(running.since).as_millis()).unwrap_or(0);
+            line.bar.set_message(format!("{}  {:>7}  {}", line.label, duration(ms), line.doing));
+            line.bar.tick();
+        }
+        self.whole.set_length(progress.total as u64);
+        self.whole.set_position(progress.passing as u64);
+        let left = progress.left_ms.map_or_else(String::new, |ms| format!(", about {} left", duration(ms)));
+        self.whole.set_message(format!("· {} running{left}", progress.running.len()));
+    }
+
+    fn close(&mut self) {
+        for line in self.sessions.values() {
+            line.bar.finish_and_clear();
+        }
+        self.whole.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,113 @@
+//! What a person sees of a run: live on a terminal, a plain line per event in a pipe, NDJSON for programs.
+//!
+//! All three are fed the same journal entries. Nothing here decides or changes anything, and a reader that goes
+//! away does not stop a run.
+
+mod json;
+mod line;
+mod live;
+mod plain;
+mod summary;
+mod table;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+
+use cogwork_schemas::{AgentEvent, Entry, Fact, Feature, FeatureId, SessionId};
+use jiff::Timestamp;
+
+pub(crate) use line::{ended, proof_word, short};
+pub(crate) use summary::summary;
+pub(crate) use table::{clean, cut, duration, table};
+
+/// How far a run is, for the moving part of a display.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    pub(crate) total: usize,
+    pub(crate) passing: usize,
+    pub(crate) running: Vec<RunningSession>,
+    /// An estimate of what is left, in milliseconds; `None` before anything is known.
+    pub(crate) left_ms: Option<u64>,
+}
+
+/// One session that is under way.
+#[derive(Debug, Clone)]
+pub(crate) struct RunningSession {
+    pub(crate) session: SessionId,
+    pub(crate) feature: FeatureId,
+    pub(crate) since: Timestamp,
+}
+
+/// Shows a run to somebody.
+pub(crate) trait Reporter {
+    /// Something happened for good.
+    fn entry(&mut self, entry: &Entry);
+    /// An agent said or did something.
+    fn agent(&mut self, session: SessionId, event: &AgentEvent);
+    /// Something a person should know that is no change of state.
+    fn note(&mut self, text: &str);
+    /// Time went by.
+    fn tick(&mut self, now: Timestamp, progress: &Progress);
+    /// The run is over; leave the terminal as it was found.
+    fn close(&mut self);
+}
+
+/// Returns the way of showing that fits where the output goes.
+pub(crate) fn reporter(json: bool, features: &[Feature], start: Timestamp) -> Box<dyn Reporter> {
+    let names = Names::new(features);
+    if json {
+        Box::new(json::Json)
+    } else if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
+        Box::new(live::Live::new(names, start))
+    } else {
+        Box::new(plain::Plain::new(names, start))
+    }
+}
+
+/// The names of the features, short and aligned.
+struct Names {
+    names: BTreeMap<FeatureId, String>,
+    width: usize,
+}
+
+/// Longer names are cut in lines that come by; `cogwork show` has them whole.
+const NAME_WIDTH: usize = 32;
+
+impl Names {
+    fn new(features: &[Feature]) -> Self {
+        let mut names = Self { names: BTreeMap::new(), width: 0 };
+        for feature in features {
+            names.learn(feature.id, feature.key.as_deref().unwrap_or(&feature.name));
+        }
+        names
+    }
+
+    fn learn(&mut self, id: FeatureId, name: &str) {
+        let label = format!("{id} {}", cut(name, NAME_WIDTH));
+        self.width = self.width.max(label.chars().count());
+        self.names.insert(id, label);
+    }
+
+    /// Learns the name of a feature that came into being after the run began.
+    fn notice(&mut self, entry: &Entry) {
+        if let (Some(id), Fact::Created { name }) = (entry.feature, &entry.fact) {
+            self.learn(id, name);
+        }
+    }
+
+    /// Returns a feature's label, padded so that what follows is aligned.
+    fn label(&self, id: Option<FeatureId>) -> String {
+        let label = match id {
+            Some(id) => self.names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
+            None => "run".to_owned(),
+        };
+        format!("{label:<width$}", width = self.width)
+    }
+}
+
+/// Returns the time since the start, as the first column of a line.
+fn since(start: Timestamp, at: Timestamp) -> String {
+    let ms = at.duration_since(start).as_millis().max(0);
+    let tenths = ms / 100;
+    format!("{:>6}.{}s", tenths / 10, tenths % 10)
+}

@@ -1,0 +1,80 @@
+//! Plain tables for a terminal, and the cleaning of text that agents and files bring.
+
+/// Returns the text without anything a terminal would obey: control characters become spaces.
+///
+/// Names and outputs come from models and files; printing them raw would let them move the cursor or retitle the
+/// window.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Returns at most `width` characters of the cleaned text, with an ellipsis when something was cut.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    let text = clean(text);
+    if text.chars().count() <= width {
+        return text;
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// Lays rows out in columns as wide as their widest cell, two spaces apart; the last column is not padded.
+pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let mut widths = head.map(|title| title.chars().count());
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = String::new();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut text = String::new();
+        for (cell, width) in cells.zip(widths) {
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count()));
+        }
+        out.push_str(text.trim_end());
+        out.push('\n');
+    };
+    line(&mut head.iter().copied());
+    for row in rows {
+        line(&mut row.iter().map(String::as_str));
+    }
+    out
+}
+
+/// Returns a duration for people: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
+pub(crate) fn duration(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        10_000..60_000 => format!("{} s", ms / 1000),
+        60_000..3_600_000 => format!("{} min {:02} s", ms / 60_000, ms / 1000 % 60),
+        _ => format!("{} h {:02} min", ms / 3_600_000, ms / 60_000 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_needed() {
+        let rows = [["#1".into(), "store".into()], ["#12".into(), "add".into()]];
+        assert_eq!(table(["id", "name"], &rows), "id   name\n#1   store\n#12  add\n");
+    }
+
+    #[test]
+    fn text_cannot_speak_to_the_terminal() {
+        assert_eq!(clean("a\x1b]0;title\x07b\n"), "a ]0;title b ");
+        assert_eq!(cut("abcdef", 4), "abc…");
+    }
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(duration(412), "0.4 s");
+        assert_eq!(duration(12_000), "12 s");
+        assert_eq!(duration(185_000), "3 min 05 s");
+        assert_eq!(duration(7_800_000), "2 h 10 min");
+    }
+}

@@ -1,0 +1,125 @@
+//! Containment: a program's whole process tree is known, and gone when it is over.
+//!
+//! It owns starting ([`Spawn`]), reading and ending ([`Contained`]) programs, recognising processes
+//! ([`identity`]) and removing what they leave ([`sweep`]). It talks to the kernel only. It never signals by name,
+//! never by a pid alone, never itself and never what it descends from.
+//!
+//! How nothing escapes, on Linux: every program gets a session of its own and a parent-death signal; this process
+//! is made a subreaper, so that a daemon which forks twice, makes a session of its own and clears its environment
+//! becomes our child instead of init's; and at the end of a program a sweep kills until two looks at the process
+//! table find nothing. If this process is killed, its own subreaper (the orchestrator) adopts and sweeps the rest;
+//! if that dies as well, the next start finds them by identity, marker or working directory.
+
+mod children;
+mod contained;
+#[cfg(target_os = "linux")]
+#[path = "contain/linux.rs"]
+mod os;
+#[cfg(not(target_os = "linux"))]
+#[path = "contain/other.rs"]
+mod os;
+mod spawn;
+mod sweep;
+mod table;
+
+use std::io;
+use std::path::Path;
+
+use cogwork_schemas::ProcessIdentity;
+use rustix::process::{Pid, Signal};
+
+pub use contained::{Contained, Exit, Output};
+pub(crate) use os::is_held;
+pub use spawn::{Bond, Spawn, StartError, Stderr, Stdin};
+pub use sweep::{Sweep, kill_descendants, sweep};
+use table::{Process, Table};
+
+/// The variable that marks the processes of a session; its value is `<state directory>#s<session>`.
+pub const MARKER: &str = "COGWORK_MARKER";
+
+/// Makes this process adopt the orphans among its descendants, instead of init. [`Spawn::start`] does it too.
+///
+/// # Errors
+///
+/// What the kernel reports. Where there is no such thing (anywhere but on Linux), nothing happens.
+pub fn become_subreaper() -> io::Result<()> {
+    os::become_subreaper()
+}
+
+/// Has the kernel send this process SIGTERM when its parent dies; if it died just before, sends it now.
+///
+/// For programs that were not started with [`Bond::Asked`], which includes it. The kernel means the parent's
+/// *thread*: do not use it in a program that is started by a program which is not ours.
+///
+/// # Errors
+///
+/// What the kernel reports. Where there is no such thing (anywhere but on Linux), nothing happens.
+pub fn die_with_parent() -> io::Result<()> {
+    let parent = rustix::process::getppid();
+    os::set_death_signal(Signal::TERM)?;
+    if rustix::process::getppid() != parent {
+        rustix::process::kill_process(rustix::process::getpid(), Signal::TERM)?;
+    }
+    Ok(())
+}
+
+/// Returns who the process `pid` is, or `None` when there is none or it is dead but not yet reaped.
+pub fn identity(pid: i32) -> Option<ProcessIdentity> {
+    os::find(pid).filter(|process| process.alive).map(identified)
+}
+
+/// Returns who this process is.
+pub fn own_identity() -> ProcessIdentity {
+    let pid = own_pid();
+    identity(pid).unwrap_or_else(|| identified(Process::unknown(pid)))
+}
+
+/// Returns whether this very process is alive: not one that got its number later, not a zombie.
+pub fn is_alive(process: &ProcessIdentity) -> bool {
+    identity(process.pid).as_ref() == Some(process)
+}
+
+/// Returns the processes whose environment at their start had [`MARKER`] equal to `marker`, or to `marker`
+/// followed by `#` and more. So a state directory finds all its sessions, and `…#s1` never finds session 12.
+pub fn marked(marker: &str) -> Vec<i32> {
+    marked_in(&os::table(), marker)
+}
+
+fn marked_in(table: &Table, marker: &str) -> Vec<i32> {
+    let matches = |value: &[u8]| match value.strip_prefix(marker.as_bytes()) {
+        Some(rest) => rest.is_empty() || rest[0] == b'#' || marker.ends_with('#'),
+        None => false,
+    };
+    let has_it = |pid: &i32| os::variable(*pid, MARKER).is_some_and(|value| matches(&value));
+    table.living().filter(has_it).collect()
+}
+
+/// Returns the processes whose working directory is `dir` or below it, also when that was deleted meanwhile.
+pub fn inside(dir: &Path) -> Vec<i32> {
+    inside_in(&os::table(), dir)
+}
+
+fn inside_in(table: &Table, dir: &Path) -> Vec<i32> {
+    let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    let is_inside = |pid: &i32| os::working_dir(*pid).is_some_and(|cwd| cwd.starts_with(&dir));
+    table.living().filter(is_inside).collect()
+}
+
+/// Returns all living processes below the process `pid`, without itself.
+pub fn descendants(pid: i32) -> Vec<i32> {
+    let table = os::table();
+    let below = table.below([pid]);
+    table.living().filter(|pid| below.contains(pid)).collect()
+}
+
+fn identified(process: Process) -> ProcessIdentity {
+    ProcessIdentity {
+        pid: process.pid,
+        started: process.started,
+        boot_id: os::boot_id(),
+    }
+}
+
+fn own_pid() -> i32 {
+    Pid::as_raw(Some(rustix::process::getpid()))
+}

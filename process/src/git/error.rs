@@ -1,0 +1,138 @@
+//! Why git did not do it, in sentences.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::contain::{Exit, StartError};
+
+/// Why git did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// There is no git in the `PATH`.
+    #[error("git is not installed, or not in the PATH: install it (https://git-scm.com)")]
+    NotInstalled,
+    /// git is there but could not be started.
+    #[error(transparent)]
+    NotStarted(StartError),
+    /// It said no.
+    #[error("git could not {purpose} ({exit}): {}", sentence(stderr))]
+    Failed {
+        /// What it was to do, as in "could not …".
+        purpose: String,
+        exit: Exit,
+        /// The end of what it said.
+        stderr: String,
+    },
+    /// Its locks were taken for seconds on end.
+    #[error(
+        "git could not {purpose}, because another git is at work there or was killed: {}",
+        sentence(stderr)
+    )]
+    Locked { purpose: String, stderr: String },
+    /// It was stopped at its time limit.
+    #[error("git could not {purpose} within {limit_s} s")]
+    TimedOut { purpose: String, limit_s: u64 },
+    /// It said more than is read.
+    #[error("git said too much to {purpose}: more than {limit} bytes")]
+    TooMuchOutput { purpose: String, limit: usize },
+    /// A fast-forward would overwrite changes that are not committed.
+    #[error("local changes would be overwritten, commit or move them first: {}", files.join(", "))]
+    WouldOverwrite { files: Vec<String> },
+    /// The branch has commits that the target has not.
+    #[error("the branch cannot be moved forward to {commit}, it has commits of its own")]
+    NotFastForward { commit: String },
+    /// Somebody else made that ref first.
+    #[error("the ref {name} exists already")]
+    RefExists { name: String },
+    /// A name that git could take for an option or refuse.
+    #[error("`{name}` cannot be used as {what}")]
+    BadName { name: String, what: &'static str },
+    /// A file below `.git` could not be removed.
+    #[error("{} cannot be removed", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Returns what git said as one line, without its prefixes and advice.
+fn sentence(stderr: &str) -> String {
+    let plain = |line: &str| {
+        let line = line.trim();
+        let line = line
+            .strip_prefix("fatal: ")
+            .or_else(|| line.strip_prefix("error: "))
+            .unwrap_or(line);
+        line.to_owned()
+    };
+    let said = stderr
+        .lines()
+        .filter(|line| !line.starts_with("hint:"))
+        .map(plain);
+    let said: Vec<String> = said.filter(|line| !line.is_empty()).collect();
+    if said.is_empty() {
+        return "it said nothing".to_owned();
+    }
+    // The last lines decide; a long list of files before them does not help.
+    said[said.len().saturating_sub(4)..].join("; ")
+}
+
+/// Returns the files that git lists in a message, one per line behind a tab.
+pub(super) fn listed_files(stderr: &str) -> Vec<String> {
+    stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix('\t'))
+        .map(|file| file.trim().to_owned())
+        .collect()
+}
+
+/// Returns whether git failed because somebody else holds a lock, which passes.
+pub(super) fn is_locked(stderr: &str) -> bool {
+    stderr.contains("lock") && stderr.contains("File exists")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_says_becomes_one_line() {
+        assert_eq!(
+            sentence("hint: try\nerror: bad thing\nfatal: no\n\n"),
+            "bad thing; no"
+        );
+        assert_eq!(sentence("\n"), "it said nothing");
+        let failed = GitError::Failed {
+            purpose: "commit".into(),
+            exit: Exit::Code(128),
+            stderr: "fatal: not a git repository".into(),
+        };
+        assert_eq!(
+            failed.to_string(),
+            "git could not commit (exit code 128): not a git repository"
+        );
+    }
+
+    #[test]
+    fn only_a_lock_of_somebody_else_passes() {
+        assert!(is_locked(
+            "fatal: Unable to create '/p/.git/index.lock': File exists."
+        ));
+        assert!(is_locked(
+            "error: could not lock config file .git/config: File exists"
+        ));
+        assert!(is_locked(
+            "cannot lock ref 'refs/a': Unable to create '/p/.git/refs/a.lock': File exists."
+        ));
+        assert!(!is_locked(
+            "fatal: cannot lock ref 'refs/a': reference already exists"
+        ));
+        assert!(!is_locked(
+            "fatal: cannot lock ref 'refs/a/b': 'refs/a' exists; cannot create 'refs/a/b'"
+        ));
+        assert!(!is_locked(
+            "fatal: Unable to create '/p/.git/index.lock': Permission denied"
+        ));
+    }
+}

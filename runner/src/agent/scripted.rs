@@ -1,0 +1,45 @@
+//! `scripted`: the built-in agent, a process of its own (see [`crate::play`]) that prints one [`AgentEvent`] per
+//! line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use cogwork_schemas::AgentEvent;
+
+use super::{AgentProgram, Backend};
+use crate::Programs;
+
+pub(super) struct Scripted {
+    runner: Vec<OsString>,
+    script: PathBuf,
+}
+
+impl Scripted {
+    pub(super) fn new(programs: &Programs, script: PathBuf) -> Self {
+        Self {
+            runner: programs.agent.clone(),
+            script,
+        }
+    }
+}
+
+impl Backend for Scripted {
+    fn program(&self) -> AgentProgram {
+        let mut words = self.runner.iter().cloned();
+        let program = words.next().unwrap_or_default();
+        let play = [
+            "play".into(),
+            "--script".into(),
+            self.script.clone().into_os_string(),
+        ];
+        AgentProgram {
+            program,
+            args: words.chain(play).collect(),
+            prompt_on_stdin: false,
+        }
+    }
+
+    fn read(&mut self, line: String) -> AgentEvent {
+        serde_json::from_str(&line).unwrap_or(AgentEvent::Other { line })
+    }
+}

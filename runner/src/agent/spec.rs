@@ -1,0 +1,85 @@
+//! The `--agent` of the command line.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Which agent a session starts, as the command line names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentSpec {
+    /// The built-in agent that plays a script; no model, no cost.
+    Scripted,
+    /// Any command: prompt on stdin, ids and the MCP configuration in its environment.
+    Exec { command: String },
+    /// Claude Code.
+    Claude,
+    /// OpenAI Codex.
+    Codex,
+    /// Gemini CLI.
+    Gemini,
+    /// OpenCode.
+    Opencode,
+    /// Any agent that speaks the Agent Client Protocol.
+    Acp { command: String },
+    /// Whichever is installed.
+    Auto,
+}
+
+/// The word after `--agent` names no agent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownAgent {
+    /// Not one of the known words.
+    #[error(
+        "unknown agent `{word}`; use scripted, exec:CMD, claude, codex, gemini, opencode, acp:CMD or auto"
+    )]
+    Word { word: String },
+    /// `exec:` or `acp:` with nothing behind it.
+    #[error("the agent `{kind}:` needs a command behind the colon, for example `{kind}:sh my-agent.sh`")]
+    NoCommand { kind: &'static str },
+}
+
+impl FromStr for AgentSpec {
+    type Err = UnknownAgent;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAgent> {
+        let command = |kind: &'static str, command: &str| match command.trim() {
+            "" => Err(UnknownAgent::NoCommand { kind }),
+            command => Ok(command.to_owned()),
+        };
+        let text = text.trim();
+        if let Some(rest) = text.strip_prefix("exec:") {
+            return command("exec", rest).map(|command| Self::Exec { command });
+        }
+        if let Some(rest) = text.strip_prefix("acp:") {
+            return command("acp", rest).map(|command| Self::Acp { command });
+        }
+        match text {
+            "scripted" => Ok(Self::Scripted),
+            "exec" => Err(UnknownAgent::NoCommand { kind: "exec" }),
+            "claude" => Ok(Self::Claude),
+            "codex" => Ok(Self::Codex),
+            "gemini" => Ok(Self::Gemini),
+            "opencode" => Ok(Self::Opencode),
+            "acp" => Err(UnknownAgent::NoCommand { kind: "acp" }),
+            "auto" => Ok(Self::Auto),
+            word => Err(UnknownAgent::Word {
+                word: word.to_owned(),
+            }),
+        }
+    }
+}
+
+/// Prints what [`FromStr`] reads.
+impl fmt::Display for AgentSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scripted => f.write_str("scripted"),
+            Self::Exec { command } => write!(f, "exec:{command}"),
+            Self::Claude => f.write_str("claude"),
+            Self::Codex => f.write_str("codex"),
+            Self::Gemini => f.write_str("gemini"),
+            Self::Opencode => f.write_str("opencode"),
+            Self::Acp { command } => write!(f, "acp:{command}"),
+            Self::Auto => f.write_str("auto"),
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The command line of one session: written and read in this one file, so that both sides agree.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+use cogwork_schemas::{FeatureId, Isolation, Role, SessionId, Token};
+use jiff::SignedDuration;
+
+use crate::session::Limits;
+use crate::{AgentSpec, Environment, Programs, environment};
+
+/// Everything a runner process has to be told to run one session of one feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionCommand {
+    /// The project directory, absolute.
+    pub project: PathBuf,
+    /// From the claim.
+    pub session: SessionId,
+    /// From the claim.
+    pub feature: FeatureId,
+    /// From the claim. It travels in the environment, where `ps` does not show it.
+    pub token: Token,
+    pub role: Role,
+    pub agent: AgentSpec,
+    /// What the scripted agent plays, absolute.
+    pub script: Option<PathBuf>,
+    pub isolation: Isolation,
+    /// The commit that the workspace starts from; `None` for what is checked out in the project.
+    pub base: Option<String>,
+    pub limits: SessionLimits,
+    /// Names of variables that the agent sees beyond the allow list.
+    pub pass_env: Vec<String>,
+}
+
+/// The time limits of one session.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct SessionLimits {
+    /// Stop the agent after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_session_s: u32,
+    /// Stop the agent after so many seconds without any output
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_silence_s: u32,
+    /// Kill the agent when it does not end within so many seconds of being told to
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub grace_s: u32,
+    /// Let the claim expire when this process has not renewed it for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub lease_s: u32,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        // As the command line says, which tests hold equal.
+        Self {
+            max_session_s: 3600,
+            max_silence_s: 900,
+            grace_s: 10,
+            lease_s: 60,
+        }
+    }
+}
+
+impl SessionLimits {
+    pub(crate) fn durations(&self) -> Limits {
+        let seconds = |seconds: u32| SignedDuration::from_secs(i64::from(seconds));
+        Limits {
+            max_session: seconds(self.max_session_s),
+            max_silence: seconds(self.max_silence_s),
+            grace: seconds(self.grace_s),
+            lease: seconds(self.lease_s),
+        }
+    }
+}
+
+impl SessionCommand {
+    /// Returns the program and its arguments.
+    pub fn argv(&self, programs: &Programs) -> Vec<OsString> {
+        let mut argv = programs.agent.clone();
+        argv.push("session".into());
+        let mut push = |flag: &str, value: OsString| argv.extend([flag.into(), value]);
+        push("--project-dir", self.project.clone().into_os_string());
+        push("--session", self.session.0.to_string().into());
+        push("--feature", self.feature.0.to_string().into());
+        push("--role", self.role.word().into());
+        push("--agent", self.agent.to_string().into());
+        push("--isolation", isolation_word(self.isolation).into());
+        if let Some(base) = &self.base {
+            push("--base", base.into());
+        }
+        if let Some(script) = &self.script {
+            push("--script", script.into());
+        }
+        let limits = &self.limits;
+        push("--max-session-s", limits.max_session_s.to_string().into());
+        push("--max-silence-s", limits.max_silence_s.to_string().into());
+        push("--grace-s", limits.grace_s.to_string().into());
+        push("--lease-s", limits.lease_s.to_string().into());
+        if !self.pass_env.is_empty() {
+            push("--pass-env", self.pass_env.join(",").into());
+        }
+        argv
+    }
+
+    /// Returns the complete environment of the process: the allowed part of `own`, the token, and the marker by
+    /// which a sweep finds it.
+    pub fn env(&self, own: &Environment) -> Vec<(OsString, OsString)> {
+        let mut env = own.allowed(&self.pass_env);
+        if let Some(log) = own.get(environment::LOG) {
+            env.push((environment::LOG.into(), log.to_owned()));
+        }
+        env.push((environment::TOKEN.into(), self.token.reveal().into()));
+        env.push((
+            environment::MARKER.into(),
+            environment::marker(&self.project, self.session).into(),
+        ));
+        env
+    }
+}
+
+fn isolation_word(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Workspace => "workspace",
+        Isolation::Shared => "shared",
+    }
+}
+
+/// Run one session of one claimed feature, for an orchestrator
+///
+/// The attempt's token is read from COGWORK_TOKEN. stdout carries one JSON message per line, stdin takes one JSON
+/// control message per line and means stop when it ends; stderr is for people.
+#[derive(Debug, Parser)]
+#[command(name = "cogwork-runner session", version)]
+pub(crate) struct SessionFlags {
+    /// The project's directory
+    #[arg(long, value_name = "DIR")]
+    project_dir: PathBuf,
+    /// The session's number, from the claim
+    #[arg(long, value_name = "N")]
+    session: SessionId,
+    /// The claimed feature
+    #[arg(long, value_name = "ID")]
+    feature: FeatureId,
+    /// What the session is for
+    #[arg(long, default_value = "coding", value_parser = role)]
+    role: Role,
+    /// The agent: scripted or exec:CMD
+    #[arg(long, value_name = "AGENT")]
+    agent: AgentSpec,
+    /// What the scripted agent plays
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
+    /// Where the agent works: workspace or shared
+    #[arg(long, value_name = "WHERE", default_value = "workspace", value_parser = isolation)]
+    isolation: Isolation,
+    /// The commit that the workspace starts from [default: what is checked out in the project]
+    #[arg(long, value_name = "COMMIT")]
+    base: Option<String>,
+    #[command(flatten)]
+    limits: SessionLimits,
+    /// Let the agent see these variables, too
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pass_env: Vec<String>,
+}
+
+impl SessionFlags {
+    /// Returns the command that these flags and this token are.
+    pub(crate) fn with_token(self, token: Token) -> SessionCommand {
+        SessionCommand {
+            project: self.project_dir,
+            session: self.session,
+            feature: self.feature,
+            token,
+            role: self.role,
+            agent: self.agent,
+            script: self.script,
+            isolation: self.isolation,
+            base: self.base,
+            limits: self.limits,
+            pass_env: self.pass_env,
+        }
+    }
+}
+
+/// Reads a role that this version has a prompt for.
+pub(crate) fn role(word: &str) -> Result<Role, String> {
+    match word {
+        "coding" => Ok(Role::Coding),
+        "initializer" | "testing" => {
+            Err("this version runs coding sessions only: use --role coding".to_owned())
+        }
+        _ => Err("no such role: use --role coding".to_owned()),
+    }
+}
+
+fn isolation(word: &str) -> Result<Isolation, String> {
+    match word {
+        "workspace" => Ok(Isolation::Workspace),
+        "shared" => Ok(Isolation::Shared),
+        _ => Err("use workspace or shared".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command() -> SessionCommand {
+        SessionCommand {
+            project: "/p q".into(),
+            session: SessionId(4),
+            feature: FeatureId(7),
+            token: Token::new("9-secret"),
+            role: Role::Coding,
+            agent: AgentSpec::Exec {
+                command: "sh a.sh --x y".into(),
+            },
+            script: Some("/s.toml".into()),
+            isolation: Isolation::Shared,
+            base: Some("abc".into()),
+            limits: SessionLimits {
+                max_session_s: 1,
+                max_silence_s: 2,
+                grace_s: 0,
+                lease_s: 4,
+            },
+            pass_env: vec!["A".into(), "B".into()],
+        }
+    }
+
+    fn read(argv: &[OsString]) -> SessionCommand {
+        let flags = SessionFlags::try_parse_from(&argv[1..]).unwrap();
+        flags.with_token(Token::new("9-secret"))
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let programs = Programs::within("/x/cogwork");
+        let argv = command().argv(&programs);
+        assert_eq!(argv[..3], ["/x/cogwork", "agent", "session"]);
+        assert_eq!(read(&argv[1..]), command());
+        let bare = SessionCommand {
+            script: None,
+            base: None,
+            pass_env: vec![],
+            isolation: Isolation::Workspace,
+            limits: SessionLimits::default(),
+            ..command()
+        };
+        assert_eq!(read(&bare.argv(&programs)[1..]), bare);
+    }
+
+    #[test]
+    fn the_defaults_of_the_command_line_are_the_defaults() {
+        let argv = [
+            "x",
+            "--project-dir",
+            "/p",
+            "--session",
+            "4",
+            "--feature",
+            "7",
+            "--agent",
+            "scripted",
+        ];
+        let flags = SessionFlags::try_parse_from(argv).unwrap();
+        assert_eq!(flags.limits, SessionLimits::default());
+        assert_eq!(
+            (flags.isolation, flags.role),
+            (Isolation::Workspace, Role::Coding)
+        );
+    }
+
+    #[test]
+    fn the_token_is_in_the_environment_and_nowhere_else() {
+        let own = Environment::of(
+            &[("PATH", "/bin")],
+            &[("SECRET", "x"), ("B", "b"), ("COGWORK_LOG", "debug")],
+        );
+        let env = command().env(&own);
+        let expected = [
+            ("PATH", "/bin"),
+            ("B", "b"),
+            ("COGWORK_LOG", "debug"),
+            ("COGWORK_TOKEN", "9-secret"),
+            ("COGWORK_MARKER", "/p q/.cogwork#s4"),
+        ];
+        assert_eq!(env, expected.map(|(key, value)| (key.into(), value.into())));
+        let argv = command().argv(&Programs::within("/x"));
+        assert!(argv.iter().all(|word| !word.to_string_lossy().contains("secret")));
+    }
+}

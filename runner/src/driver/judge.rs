@@ -1,0 +1,134 @@
+//! After the agent: what its work is worth. Its leftovers are committed, then the checks decide.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use cogwork_process::check;
+use cogwork_process::git::GitError;
+use cogwork_schemas::{CheckPhase, CheckReport, Isolation, RunnerEvent};
+
+use super::prepare::{Prepared, Tree};
+use super::tools::chain;
+use super::{Job, Setback, World};
+use crate::environment;
+use crate::report::check_line;
+use crate::session::Depth;
+
+/// What the work of a session is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The agent submitted it through its tools; the checks were green then.
+    SubmittedByAgent,
+    /// The checks were green just now, on what the agent left; submitted.
+    Green,
+    /// Not submitted. `reason` says what is red, where that is known.
+    NotSubmitted { reason: Option<String> },
+}
+
+/// Finds out and records what the work is worth.
+pub(super) async fn judge(
+    world: World<'_>,
+    prepared: Option<Box<Prepared>>,
+    depth: Depth,
+) -> Result<Verdict, Setback> {
+    // The machine asks for a judgement after an agent only, and for an agent after the preparation.
+    let Some(prepared) = prepared else {
+        return Ok(Verdict::NotSubmitted { reason: None });
+    };
+    let (job, tree) = (world.job, &prepared.tree);
+    let submitted = world.store.attempt(&job.token)?.submitted;
+    let commit = match settled_commit(job, tree).await {
+        Ok(commit) => commit,
+        // What is not committed cannot be merged, so green checks on it would prove nothing.
+        Err(reason) => {
+            tracing::warn!("{reason}");
+            return Ok(match submitted {
+                Some(_) => Verdict::SubmittedByAgent,
+                None => Verdict::NotSubmitted { reason: Some(reason) },
+            });
+        }
+    };
+    match (submitted, depth) {
+        (Some(_), Depth::Commit) => Ok(Verdict::SubmittedByAgent),
+        (None, Depth::Commit) => Ok(Verdict::NotSubmitted { reason: None }),
+        (Some(submitted), Depth::Checks) if submitted.commit == commit => Ok(Verdict::SubmittedByAgent),
+        // It went on after it submitted, or had not committed what it submitted.
+        (Some(_), Depth::Checks) => match submit_if_green(world, tree, commit).await? {
+            verdict @ (Verdict::Green | Verdict::SubmittedByAgent) => Ok(verdict),
+            Verdict::NotSubmitted { .. } => Ok(Verdict::SubmittedByAgent),
+        },
+        // Without a check, only the agent could have said that it is done.
+        (None, Depth::Checks) if job.feature.checks.is_empty() => Ok(Verdict::NotSubmitted { reason: None }),
+        (None, Depth::Checks) => submit_if_green(world, tree, commit).await,
+    }
+}
+
+async fn submit_if_green(world: World<'_>, tree: &Tree, commit: Option<String>) -> Result<Verdict, Setback> {
+    let token = &world.job.token;
+    let reports = run_checks(world, &tree.dir, CheckPhase::After).await;
+    let now = world.clock.now();
+    if let Some(red) = first_red(&reports) {
+        world
+            .store
+            .record_checks(now, token, CheckPhase::After, commit.as_deref(), &reports)?;
+        return Ok(Verdict::NotSubmitted { reason: Some(red) });
+    }
+    world.store.submit(now, token, commit.as_deref(), &reports)?;
+    Ok(Verdict::Green)
+}
+
+/// Commits what lies about in the workspace, so that nothing is lost, and returns the commit that is the work; none
+/// without git. In the project's own directory everything stays as it is: what lies about may be somebody else's.
+async fn settled_commit(job: &Job<'_>, tree: &Tree) -> Result<Option<String>, String> {
+    let Some(git) = &tree.git else { return Ok(None) };
+    let settled = async {
+        if job.isolation == Isolation::Workspace {
+            let message = format!(
+                "{} {}: what the agent left uncommitted",
+                job.feature.id, job.feature.name
+            );
+            let session = job.session.to_string();
+            git.commit_all(&message, &[("Cogwork-Session", &session)]).await?;
+        }
+        git.head().await
+    };
+    let settled: Result<Option<String>, GitError> = settled.await;
+    settled.map_err(|error| format!("what the agent left could not be committed: {}", chain(&error)))
+}
+
+/// Returns what to say about the first red check, if there is one.
+pub(crate) fn first_red(reports: &[CheckReport]) -> Option<String> {
+    reports
+        .iter()
+        .find(|report| !report.verdict.is_green())
+        .map(check_line)
+}
+
+/// Runs the feature's checks in `dir`, all of them, and tells of each as it ends.
+pub(crate) async fn run_checks(world: World<'_>, dir: &Path, phase: CheckPhase) -> Vec<CheckReport> {
+    let job = world.job;
+    let env = check_env(job);
+    let mut reports = Vec::with_capacity(job.feature.checks.len());
+    for check in &job.feature.checks {
+        let report = check::run(check, dir, &env).await;
+        let event = RunnerEvent::Checked {
+            attempt: job.attempt,
+            feature: job.feature.id,
+            phase,
+            report: report.clone(),
+        };
+        world.report.tell(world.clock.now(), event);
+        reports.push(report);
+    }
+    reports
+}
+
+/// Returns what a check sees: no token, for it runs what an agent wrote.
+fn check_env(job: &Job<'_>) -> Vec<(OsString, OsString)> {
+    let mut env = job.own.allowed(&job.pass_env);
+    env.push((
+        environment::MARKER.into(),
+        environment::marker(&job.project, job.session).into(),
+    ));
+    env
+}

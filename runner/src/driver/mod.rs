@@ -1,0 +1,352 @@
+//! The shell around the session machine: it turns the world into events and effects into deeds.
+//!
+//! One session at a time, on one thread. It owns what is alive of a session: the work under way (preparing or
+//! judging) and the agent's process. It talks to the store under the attempt's token and to whoever listens through
+//! a [`Report`]. It decides nothing that the machine could.
+
+mod judge;
+mod prepare;
+mod tools;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use cogwork_process::contain::{self, Contained, Output, Spawn, Stdin};
+use cogwork_schemas::{
+    AgentEvent, AttemptId, Feature, Isolation, Role, RunnerEvent, SessionId, SessionOutcome, Token,
+};
+use cogwork_store::{Store, StoreError};
+
+use crate::agent::Backend;
+use crate::clock::Clock;
+use crate::inbox::Inbox;
+use crate::report::{Report, bounded};
+use crate::session::{Effect, Event, Exit, ExitStatus, Session};
+use crate::{Environment, Programs, SessionLimits};
+
+pub(crate) use judge::{Verdict, first_red, run_checks};
+use prepare::Prepared;
+pub(crate) use prepare::session_dir;
+pub(crate) use tools::chain;
+
+/// How much longer than the machine's own patience the crate `process` waits before it kills by itself: never, as
+/// long as the machine works.
+const SAFETY: Duration = Duration::from_secs(60);
+
+/// One claimed feature and how it is to be worked on.
+pub(crate) struct Job<'a> {
+    /// Absolute.
+    pub(crate) project: PathBuf,
+    pub(crate) session: SessionId,
+    pub(crate) attempt: AttemptId,
+    pub(crate) token: Token,
+    pub(crate) feature: Feature,
+    pub(crate) role: Role,
+    pub(crate) isolation: Isolation,
+    pub(crate) base: Option<String>,
+    pub(crate) limits: SessionLimits,
+    pub(crate) pass_env: Vec<String>,
+    pub(crate) own: &'a Environment,
+    pub(crate) programs: &'a Programs,
+}
+
+/// What the session needs of the world, shared by everything it does.
+#[derive(Clone, Copy)]
+pub(crate) struct World<'a> {
+    pub(crate) job: &'a Job<'a>,
+    pub(crate) store: &'a Store,
+    pub(crate) clock: Clock,
+    pub(crate) report: &'a Report<'a>,
+}
+
+/// A session that is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) outcome: SessionOutcome,
+    /// What the work is worth; `None` when nobody looked, or when the claim was lost.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// Why a piece of work did not come to its end.
+#[derive(Debug)]
+enum Setback {
+    /// The session cannot have what it needs; a sentence for people.
+    NotPossible(String),
+    /// The claim is not ours any more.
+    Stale,
+    /// The state of the project cannot be read or written.
+    Broken(StoreError),
+}
+
+impl From<StoreError> for Setback {
+    fn from(error: StoreError) -> Self {
+        if is_stale(&error) {
+            Self::Stale
+        } else {
+            Self::Broken(error)
+        }
+    }
+}
+
+/// Returns whether an error of the store means that the claim is not ours any more.
+pub(crate) fn is_stale(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::StaleToken { .. } | StoreError::SessionOver { .. }
+    )
+}
+
+/// A piece of work under way, beside which the session stays awake.
+type Work<'a> = Pin<Box<dyn Future<Output = Result<Done, Setback>> + 'a>>;
+
+enum Done {
+    Prepared(Box<Prepared>),
+    Judged(Verdict),
+}
+
+/// Runs one session to its end. When this returns, no process of it is left.
+///
+/// # Errors
+/// When the state of the project cannot be read or written.
+pub(crate) async fn run(
+    world: World<'_>,
+    backend: Box<dyn Backend>,
+    inbox: &mut Inbox,
+) -> Result<Ended, StoreError> {
+    let now = world.clock.now();
+    let process = contain::own_identity();
+    let job = world.job;
+    let up = world.store.session_up(now, job.session, &process);
+    let mut driver = Driver::new(world, backend);
+    world.report.tell(now, RunnerEvent::Up { process });
+    let result = match up {
+        Ok(()) => driver.drive(inbox).await,
+        Err(error) => Err(error),
+    };
+    driver.agent = None;
+    driver.work = None;
+    let left = contain::kill_descendants().await;
+    if !left.is_empty() {
+        tracing::error!("processes that cannot be killed are left: {left:?}");
+    }
+    let (outcome, agent_ms) = result?;
+    world
+        .store
+        .end_session(world.clock.now(), job.session, &outcome, agent_ms)?;
+    world.report.tell(
+        world.clock.now(),
+        RunnerEvent::Ended {
+            outcome: outcome.clone(),
+            agent_ms,
+        },
+    );
+    Ok(Ended {
+        outcome,
+        verdict: driver.verdict,
+    })
+}
+
+struct Driver<'a> {
+    world: World<'a>,
+    backend: Box<dyn Backend>,
+    machine: Session,
+    prepared: Option<Box<Prepared>>,
+    work: Option<Work<'a>>,
+    agent: Option<Contained>,
+    /// How much the agent had printed when last looked at.
+    bytes_seen: u64,
+    verdict: Option<Verdict>,
+    events: VecDeque<Event>,
+}
+
+impl<'a> Driver<'a> {
+    fn new(world: World<'a>, backend: Box<dyn Backend>) -> Self {
+        let program = backend.program();
+        Self {
+            machine: Session::new(world.clock.steady(), world.job.limits.durations()),
+            work: Some(Box::pin(async move {
+                prepare::prepare(world, program).await.map(Done::Prepared)
+            })),
+            world,
+            backend,
+            prepared: None,
+            agent: None,
+            bytes_seen: 0,
+            verdict: None,
+            events: VecDeque::new(),
+        }
+    }
+
+    async fn drive(&mut self, inbox: &mut Inbox) -> Result<(SessionOutcome, u64), StoreError> {
+        loop {
+            let event = match self.events.pop_front() {
+                Some(event) => event,
+                None => match self.wait(inbox).await? {
+                    Some(event) => event,
+                    None => continue,
+                },
+            };
+            for effect in self.machine.step(self.world.clock.steady(), event) {
+                if let Some(end) = self.perform(effect)? {
+                    return Ok(end);
+                }
+            }
+        }
+    }
+
+    /// Waits until something happens. What is urgent comes first: an agent that floods cannot hold up the rest.
+    async fn wait(&mut self, inbox: &mut Inbox) -> Result<Option<Event>, StoreError> {
+        let deadline = self.machine.next_deadline();
+        tokio::select! {
+            biased;
+            event = inbox.next() => Ok(Some(event)),
+            () = self.world.clock.until(deadline) => {
+                self.notice_bytes();
+                self.events.push_back(Event::Deadline);
+                Ok(None)
+            }
+            done = next_done(&mut self.work) => {
+                self.work = None;
+                self.on_done(done).map(Some)
+            }
+            output = next_output(&mut self.agent) => Ok(self.on_output(output)),
+        }
+    }
+
+    /// A program that prints dots and never ends a line is alive, too.
+    fn notice_bytes(&mut self) {
+        let bytes = self.agent.as_ref().map_or(0, Contained::bytes_read);
+        if bytes > self.bytes_seen {
+            self.bytes_seen = bytes;
+            self.events.push_back(Event::AgentOutput);
+        }
+    }
+
+    fn on_done(&mut self, done: Result<Done, Setback>) -> Result<Event, StoreError> {
+        match done {
+            Ok(Done::Prepared(prepared)) => {
+                self.prepared = Some(prepared);
+                Ok(Event::Prepared)
+            }
+            Ok(Done::Judged(verdict)) => {
+                self.verdict = Some(verdict);
+                Ok(Event::Judged)
+            }
+            Err(Setback::NotPossible(reason)) => Ok(Event::NotPrepared { reason }),
+            Err(Setback::Stale) => Ok(Event::LeaseLost),
+            Err(Setback::Broken(error)) => Err(error),
+        }
+    }
+
+    fn on_output(&mut self, output: Output) -> Option<Event> {
+        let event = match output {
+            Output::Stdout(line) => self.backend.read(line.to_string()),
+            Output::Stderr(line) => AgentEvent::Other {
+                line: line.to_string(),
+            },
+            Output::Ended(exit) => {
+                let stderr_tail = self
+                    .agent
+                    .take()
+                    .map(|agent| agent.stderr_tail())
+                    .unwrap_or_default();
+                let status = match exit {
+                    contain::Exit::Code(code) => ExitStatus::Code(code),
+                    contain::Exit::Signal(signal) => ExitStatus::Signal(signal),
+                };
+                return Some(Event::AgentExited(Exit { status, stderr_tail }));
+            }
+        };
+        self.world.report.tell(
+            self.world.clock.now(),
+            RunnerEvent::Agent {
+                event: bounded(event),
+            },
+        );
+        Some(Event::AgentOutput)
+    }
+
+    /// Does what the machine asks for; returns the end when that is what it is.
+    fn perform(&mut self, effect: Effect) -> Result<Option<(SessionOutcome, u64)>, StoreError> {
+        match effect {
+            Effect::Start => self.start(),
+            Effect::Terminate => {
+                let grace = Duration::from_secs(u64::from(self.world.job.limits.grace_s)) + SAFETY;
+                if let Some(agent) = &mut self.agent {
+                    agent.interrupt(grace);
+                }
+            }
+            Effect::Kill => {
+                if let Some(agent) = &mut self.agent {
+                    agent.kill();
+                }
+            }
+            Effect::Abandon => self.work = None,
+            Effect::Judge(depth) => {
+                let (world, prepared) = (self.world, self.prepared.take());
+                self.work = Some(Box::pin(async move {
+                    judge::judge(world, prepared, depth).await.map(Done::Judged)
+                }));
+            }
+            Effect::Renew => self.renew(),
+            Effect::Finish { outcome, agent_ms } => return Ok(Some((outcome, agent_ms))),
+        }
+        Ok(None)
+    }
+
+    fn start(&mut self) {
+        // The machine asks for an agent once, after the preparation.
+        let Some(prepared) = self.prepared.as_mut() else {
+            return;
+        };
+        let mut spawn = Spawn::new(&prepared.program.program, &prepared.tree.dir);
+        spawn.args.clone_from(&prepared.program.args);
+        spawn.env.clone_from(&prepared.env);
+        if prepared.program.prompt_on_stdin {
+            spawn.stdin = Stdin::Bytes(std::mem::take(&mut prepared.prompt).into_bytes());
+        }
+        self.events.push_back(match spawn.start() {
+            Ok(agent) => {
+                let process = agent.identity().clone();
+                self.world
+                    .report
+                    .tell(self.world.clock.now(), RunnerEvent::AgentStarted { process });
+                self.agent = Some(agent);
+                Event::AgentStarted
+            }
+            Err(error) => Event::AgentNotStarted {
+                reason: chain(&error),
+            },
+        });
+    }
+
+    fn renew(&mut self) {
+        let job = self.world.job;
+        let lease = job.limits.durations().lease;
+        match self.world.store.renew(self.world.clock.now(), &job.token, lease) {
+            Ok(()) => {}
+            Err(error) if is_stale(&error) => {
+                tracing::warn!("{error}");
+                self.events.push_back(Event::LeaseLost);
+            }
+            // The next renewal may find the disk or the lock free again; if not, the claim expires by itself.
+            Err(error) => tracing::warn!("the claim could not be renewed: {}", chain(&error)),
+        }
+    }
+}
+
+async fn next_done(work: &mut Option<Work<'_>>) -> Result<Done, Setback> {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_output(agent: &mut Option<Contained>) -> Output {
+    match agent {
+        Some(agent) => agent.next().await,
+        None => std::future::pending().await,
+    }
+}

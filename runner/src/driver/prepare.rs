@@ -1,0 +1,257 @@
+//! Before the agent: its tree, the checks on the base commit, its prompt, its MCP configuration, its environment.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use cogwork_process::git::{Git, GitError};
+use cogwork_prompts::{Coding, PreviousAttempt, Prompt};
+use cogwork_schemas::{CheckPhase, Isolation, RunnerEvent, SessionId};
+use cogwork_store::state_dir;
+use serde_json::json;
+
+use super::judge::run_checks;
+use super::tools::chain;
+use super::{Job, Setback, World};
+use crate::agent::AgentProgram;
+use crate::clock::millis;
+use crate::environment;
+
+/// How many earlier attempts a prompt tells of: enough to see a pattern, few enough to be read.
+const TOLD_ATTEMPTS: usize = 3;
+
+/// Everything an agent needs.
+pub(super) struct Prepared {
+    pub(super) tree: Tree,
+    pub(super) program: AgentProgram,
+    pub(super) prompt: String,
+    /// Complete.
+    pub(super) env: Vec<(OsString, OsString)>,
+}
+
+/// Where the agent works.
+pub(super) struct Tree {
+    pub(super) dir: PathBuf,
+    /// `None` in a project without git.
+    pub(super) git: Option<Git>,
+    pub(super) branch: Option<String>,
+    /// The commit that the work starts from.
+    pub(super) base: Option<String>,
+}
+
+/// Returns the directory of a session's own files: `.cogwork/sessions/s<ID>`.
+pub(crate) fn session_dir(project: &Path, session: SessionId) -> PathBuf {
+    state_dir(project).join("sessions").join(session.to_string())
+}
+
+/// Makes everything the agent needs, and records what the checks say before it.
+pub(super) async fn prepare(world: World<'_>, program: AgentProgram) -> Result<Box<Prepared>, Setback> {
+    let job = world.job;
+    let began = world.clock.steady();
+    let tree = match job.isolation {
+        Isolation::Workspace => workspace(job).await?,
+        Isolation::Shared => project_itself(job).await?,
+    };
+    let duration_ms = millis(began, world.clock.steady());
+    let workspace = tree.dir.display().to_string();
+    world.report.tell(
+        world.clock.now(),
+        RunnerEvent::Prepared {
+            workspace,
+            duration_ms,
+        },
+    );
+    check_before(world, &tree).await?;
+    let dir = session_dir(&job.project, job.session);
+    let prompt = prompt(world, &tree)?;
+    write_private(&dir.join("prompt.md"), prompt.as_bytes())?;
+    let mut env = job.own.allowed(&job.pass_env);
+    env.extend(session_env(job, &tree.dir));
+    let config = dir.join("mcp.json");
+    write_private(&config, mcp_config(job, &env)?.as_bytes())?;
+    env.push((environment::MCP_CONFIG.into(), config.into()));
+    Ok(Box::new(Prepared {
+        tree,
+        program,
+        prompt,
+        env,
+    }))
+}
+
+async fn workspace(job: &Job<'_>) -> Result<Tree, Setback> {
+    let workspaces = state_dir(&job.project).join("workspaces");
+    fs::create_dir_all(&workspaces).map_err(|error| cannot("make", &workspaces, &error))?;
+    let dir = workspaces.join(job.session.to_string());
+    if dir.exists() {
+        let reason = format!(
+            "its workspace {} is there already: remove it and try again",
+            dir.display()
+        );
+        return Err(Setback::NotPossible(reason));
+    }
+    let branch = format!("cogwork/{}", job.session);
+    let no_workspace = |error: GitError| Setback::NotPossible(format!("no workspace: {}", chain(&error)));
+    let git = Git::clone_shared(&job.project, &dir, &branch)
+        .await
+        .map_err(no_workspace)?;
+    let mut head = git.head().await.map_err(no_workspace)?;
+    if let Some(base) = &job.base
+        && head.as_ref() != Some(base)
+    {
+        git.reset_hard_clean(base).await.map_err(no_workspace)?;
+        head = git.head().await.map_err(no_workspace)?;
+    }
+    Ok(Tree {
+        dir,
+        git: Some(git),
+        branch: Some(branch),
+        base: head,
+    })
+}
+
+async fn project_itself(job: &Job<'_>) -> Result<Tree, Setback> {
+    let git = Git::at(&job.project);
+    let no_git = |error: GitError| Setback::NotPossible(chain(&error));
+    // Without git installed, or without a repository, a shared tree works as well.
+    if !git.is_repository().await.unwrap_or(false) {
+        return Ok(Tree {
+            dir: job.project.clone(),
+            git: None,
+            branch: None,
+            base: None,
+        });
+    }
+    let branch = git.current_branch().await.map_err(no_git)?;
+    let base = git.head().await.map_err(no_git)?;
+    Ok(Tree {
+        dir: job.project.clone(),
+        git: Some(git),
+        branch,
+        base,
+    })
+}
+
+async fn check_before(world: World<'_>, tree: &Tree) -> Result<(), Setback> {
+    let job = world.job;
+    if job.feature.checks.is_empty() {
+        return Ok(());
+    }
+    let reports = run_checks(world, &tree.dir, CheckPhase::Before).await;
+    world
+        .store
+        .record_before(world.clock.now(), &job.token, tree.base.as_deref(), &reports)?;
+    // What a check leaves lying about is not the agent's work, and would be committed as if it were.
+    if let (Isolation::Workspace, Some(git), Some(base)) = (job.isolation, &tree.git, &tree.base) {
+        let clean = git.reset_hard_clean(base).await;
+        clean.map_err(|error| Setback::NotPossible(format!("no clean workspace: {}", chain(&error))))?;
+    }
+    Ok(())
+}
+
+fn prompt(world: World<'_>, tree: &Tree) -> Result<String, Setback> {
+    let job = world.job;
+    let name_of = |id| world.store.feature(id).map(|feature| feature.name);
+    let builds_on = job
+        .feature
+        .dependencies
+        .iter()
+        .copied()
+        .map(name_of)
+        .collect::<Result<_, _>>()?;
+    let coding = Coding {
+        feature: (&job.feature).into(),
+        isolation: job.isolation,
+        branch: tree.branch.clone(),
+        builds_on,
+        previous: previous(world)?,
+    };
+    cogwork_prompts::render(&job.project, &Prompt::Coding(Box::new(coding)))
+        .map_err(|error| Setback::NotPossible(chain(&error)))
+}
+
+/// Returns what earlier attempts came to that failed by their own fault; what befell them teaches nothing.
+fn previous(world: World<'_>) -> Result<Vec<PreviousAttempt>, Setback> {
+    let records = world.store.attempts_of(world.job.feature.id)?;
+    let mut told: Vec<PreviousAttempt> = records
+        .into_iter()
+        .filter_map(|record| record.outcome.map(|outcome| (record.number, outcome)))
+        .filter(|(_, outcome)| outcome.costs_attempt())
+        .map(|(number, outcome)| PreviousAttempt {
+            number,
+            outcome: outcome.to_string(),
+        })
+        .collect();
+    let surplus = told.len().saturating_sub(TOLD_ATTEMPTS);
+    told.drain(..surplus);
+    Ok(told)
+}
+
+/// Returns the variables by which the processes of a session know where they belong, but for the MCP configuration.
+fn session_env(job: &Job<'_>, workspace: &Path) -> Vec<(OsString, OsString)> {
+    let project = job.project.clone().into_os_string();
+    vec![
+        (environment::PROJECT.into(), project.clone()),
+        (environment::PROJECT_DIR.into(), project),
+        (environment::SESSION.into(), job.session.0.to_string().into()),
+        (environment::FEATURES.into(), job.feature.id.0.to_string().into()),
+        (environment::TOKEN.into(), job.token.reveal().into()),
+        (
+            environment::MARKER.into(),
+            environment::marker(&job.project, job.session).into(),
+        ),
+        (environment::WORKSPACE.into(), workspace.into()),
+    ]
+}
+
+/// Returns the configuration that agents take for `--mcp-config` and the like.
+fn mcp_config(job: &Job<'_>, env: &[(OsString, OsString)]) -> Result<String, Setback> {
+    let text = |word: &OsString| {
+        word.to_str().map(str::to_owned).ok_or_else(|| {
+            let word = word.display();
+            Setback::NotPossible(format!(
+                "`{word}` is no valid UTF-8, which the MCP configuration cannot hold"
+            ))
+        })
+    };
+    let mut words = job.programs.mcp.iter();
+    let command = words.next().map(text).transpose()?.unwrap_or_default();
+    let mut args = words.map(text).collect::<Result<Vec<_>, _>>()?;
+    let flags = [
+        ("--project-dir", text(&job.project.clone().into_os_string())?),
+        ("--role", job.role.word().to_owned()),
+        ("--features", job.feature.id.0.to_string()),
+    ];
+    args.extend(
+        flags
+            .into_iter()
+            .flat_map(|(flag, value)| [flag.to_owned(), value]),
+    );
+    let mut variables = serde_json::Map::new();
+    for (name, value) in env {
+        variables.insert(text(name)?, text(value)?.into());
+    }
+    // `alwaysLoad`: a client that loads tools late or on demand does not find ours in time.
+    let server =
+        json!({ "type": "stdio", "command": command, "args": args, "env": variables, "alwaysLoad": true });
+    Ok(format!("{:#}\n", json!({ "mcpServers": { "features": server } })))
+}
+
+/// Writes a file that only this user may read: it names a token, or holds what only the agent is told.
+fn write_private(path: &Path, content: &[u8]) -> Result<(), Setback> {
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(content)
+    };
+    write().map_err(|error| cannot("write", path, &error))
+}
+
+fn cannot(action: &str, path: &Path, error: &io::Error) -> Setback {
+    Setback::NotPossible(format!("cannot {action} {}: {error}", path.display()))
+}

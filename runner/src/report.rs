@@ -1,0 +1,282 @@
+//! What a session says, and to whom: every message goes to its journal, and as JSON or as a readable line to stdout.
+//!
+//! The attempt's token is taken out of everything on the way, whoever printed it.
+
+use std::cell::RefCell;
+
+use cogwork_schemas::{AgentEvent, CheckPhase, CheckReport, RunnerEvent, RunnerMessage, SessionId, Token};
+use jiff::Timestamp;
+
+use crate::journal::{self, Journal, Room};
+use crate::outbox::Outbox;
+use crate::text::{printable, shortened};
+
+/// How much of one thing that an agent said is passed on, in bytes.
+const MAX_TEXT: usize = 16 << 10;
+/// How much of it a person gets to see, in bytes.
+const MAX_SHOWN: usize = 400;
+
+/// The language of stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One [`RunnerMessage`] per line, for whoever started this process.
+    Messages,
+    /// Sentences, for a person.
+    Sentences,
+}
+
+/// The voice of one session.
+pub(crate) struct Report<'a> {
+    session: SessionId,
+    form: Form,
+    outbox: &'a Outbox,
+    journal: RefCell<Journal>,
+    secret: Token,
+}
+
+impl<'a> Report<'a> {
+    /// Returns the voice of `session`, which never says `secret`.
+    pub(crate) fn new(
+        session: SessionId,
+        form: Form,
+        outbox: &'a Outbox,
+        journal: Journal,
+        secret: Token,
+    ) -> Self {
+        Self {
+            session,
+            form,
+            outbox,
+            journal: RefCell::new(journal),
+            secret,
+        }
+    }
+
+    /// Says that something happened.
+    pub(crate) fn tell(&self, at: Timestamp, event: RunnerEvent) {
+        let is_prose = matches!(event, RunnerEvent::Agent { .. });
+        let message = RunnerMessage {
+            at,
+            session: self.session,
+            event,
+        };
+        let line = self.without_secret(crate::json::line(&message));
+        self.record(&message, &line, is_prose);
+        let shown = match self.form {
+            Form::Messages => Some(line),
+            Form::Sentences => sentence(&message.event).map(|text| self.without_secret(text)),
+        };
+        let Some(shown) = shown else { return };
+        if !is_prose {
+            self.outbox.say(shown);
+        } else if let Some(dropped) = self.outbox.offer(shown)
+            && dropped > 0
+        {
+            let line = format!(
+                "{dropped} lines of the agent before this one were dropped: nobody read them in time"
+            );
+            self.tell(
+                at,
+                RunnerEvent::Agent {
+                    event: AgentEvent::Other { line },
+                },
+            );
+        }
+    }
+
+    fn record(&self, message: &RunnerMessage, line: &str, is_prose: bool) {
+        let mut journal = self.journal.borrow_mut();
+        if !is_prose {
+            journal.write(line);
+        } else if journal.offer(line) == Room::JustFilled {
+            let event = RunnerEvent::Agent {
+                event: journal::full_note(),
+            };
+            journal.write(&crate::json::line(&RunnerMessage { event, ..*message }));
+        }
+    }
+
+    fn without_secret(&self, line: String) -> String {
+        let secret = self.secret.reveal();
+        if secret.is_empty() || !line.contains(secret) {
+            return line;
+        }
+        line.replace(secret, "[redacted]")
+    }
+}
+
+/// Returns what an agent said, short enough to be passed on.
+pub(crate) fn bounded(event: AgentEvent) -> AgentEvent {
+    let short = |text| shortened(text, MAX_TEXT);
+    match event {
+        AgentEvent::Text { text } => AgentEvent::Text { text: short(text) },
+        AgentEvent::ToolCall { tool, input } => AgentEvent::ToolCall {
+            tool: short(tool),
+            input: short(input),
+        },
+        AgentEvent::ToolResult {
+            tool,
+            is_error,
+            output,
+        } => AgentEvent::ToolResult {
+            tool: short(tool),
+            is_error,
+            output: short(output),
+        },
+        AgentEvent::Other { line } => AgentEvent::Other { line: short(line) },
+    }
+}
+
+/// Returns how a check went, as people read it.
+pub(crate) fn check_line(report: &CheckReport) -> String {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a duration to be read, not to be counted with"
+    )]
+    let seconds = report.duration_ms as f64 / 1000.0;
+    format!("`{}` is {}, {seconds:.1} s", report.command, report.verdict)
+}
+
+fn sentence(event: &RunnerEvent) -> Option<String> {
+    let text = match event {
+        RunnerEvent::Up { .. } | RunnerEvent::Prepared { .. } => return None,
+        RunnerEvent::Checked { phase, report, .. } => {
+            let when = match phase {
+                CheckPhase::Before => "before",
+                CheckPhase::After => "after",
+                CheckPhase::Merged => "landing",
+                CheckPhase::Verify => "verify",
+            };
+            format!("{when}: {}", check_line(report))
+        }
+        RunnerEvent::AgentStarted { process } => format!("the agent runs (process {})", process.pid),
+        RunnerEvent::Agent { event } => said(event),
+        RunnerEvent::Ended { outcome, agent_ms } => {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a duration to be read, not to be counted with"
+            )]
+            let seconds = *agent_ms as f64 / 1000.0;
+            format!("{outcome} ({seconds:.1} s)")
+        }
+    };
+    Some(format!("  {}", shortened(printable(&text), MAX_SHOWN)))
+}
+
+fn said(event: &AgentEvent) -> String {
+    match event {
+        AgentEvent::Text { text } => format!("| {text}"),
+        AgentEvent::ToolCall { tool, input } => format!("> {tool} {input}"),
+        AgentEvent::ToolResult {
+            tool,
+            is_error: true,
+            output,
+        } => format!("< {tool} failed: {output}"),
+        AgentEvent::ToolResult {
+            tool,
+            is_error: false,
+            output,
+        } => format!("< {tool}: {output}"),
+        AgentEvent::Other { line } => format!("| {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Tells `events`; returns what stdout and what the journal got.
+    async fn told(form: Form, journal_bytes: u64, events: Vec<RunnerEvent>) -> (String, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.ndjson");
+        let (sender, _events) = tokio::sync::mpsc::channel(1);
+        let sink = Sink::default();
+        let outbox = Outbox::new(sink.clone(), sender);
+        let journal = Journal::open(&path, journal_bytes);
+        let report = Report::new(SessionId(4), form, &outbox, journal, Token::new("7-c0ffee"));
+        for event in events {
+            report.tell(Timestamp::UNIX_EPOCH, event);
+        }
+        drop(report);
+        outbox.close().await;
+        let stdout = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        (stdout, std::fs::read_to_string(path).unwrap())
+    }
+
+    fn text(text: &str) -> RunnerEvent {
+        RunnerEvent::Agent {
+            event: AgentEvent::Text { text: text.into() },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_never_passed_on() {
+        for form in [Form::Messages, Form::Sentences] {
+            let (stdout, journal) = told(form, 10_000, vec![text("env: COGWORK_TOKEN=7-c0ffee\"\n")]).await;
+            assert!(
+                !stdout.contains("c0ffee") && stdout.contains("COGWORK_TOKEN=[redacted]"),
+                "{stdout}"
+            );
+            assert!(!journal.contains("c0ffee"), "{journal}");
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_are_what_the_schema_says() {
+        let events = vec![
+            text("hi"),
+            RunnerEvent::Prepared {
+                workspace: "/w".into(),
+                duration_ms: 3,
+            },
+        ];
+        let (stdout, journal) = told(Form::Messages, 10_000, events.clone()).await;
+        let read = |text: &str| -> Vec<RunnerEvent> {
+            let message = |line| serde_json::from_str::<RunnerMessage>(line).unwrap();
+            text.lines().map(|line| message(line).event).collect()
+        };
+        assert_eq!(read(&stdout), events);
+        assert_eq!(stdout, journal);
+    }
+
+    #[tokio::test]
+    async fn a_full_journal_loses_prose_only() {
+        let end = RunnerEvent::Prepared {
+            workspace: "/end".into(),
+            duration_ms: 3,
+        };
+        let events = vec![text("kept"), text(&"x".repeat(500)), text("lost"), end];
+        let (stdout, journal) = told(Form::Messages, 300, events).await;
+        assert_eq!(stdout.lines().count(), 4);
+        assert_eq!(journal.lines().count(), 3, "{journal}");
+        assert!(journal.contains("kept") && journal.contains("is full") && journal.contains("/end"));
+    }
+
+    #[tokio::test]
+    async fn a_person_reads_short_lines() {
+        let (stdout, _) = told(
+            Form::Sentences,
+            1000,
+            vec![text(&format!("a\u{1b}[31m{}", "b".repeat(900)))],
+        )
+        .await;
+        assert!(stdout.starts_with("  | a[31mb") && stdout.len() < 500, "{stdout}");
+        assert!(stdout.ends_with(" more bytes)\n"));
+    }
+}

@@ -1,0 +1,90 @@
+//! What a session is told and what it asks for: two closed enums.
+
+use cogwork_schemas::{Control, SessionOutcome};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The workspace is there and the checks were run on the base commit.
+    Prepared,
+    /// The workspace could not be made.
+    NotPrepared { reason: String },
+    /// The answer to [`Effect::Start`].
+    AgentStarted,
+    /// The other answer to [`Effect::Start`].
+    AgentNotStarted { reason: String },
+    /// The agent printed something, on stdout or stderr: a sign of life, not of progress.
+    AgentOutput,
+    /// The agent process itself ended; its descendants may still live.
+    AgentExited(Exit),
+    /// [`Effect::Judge`] is done and recorded.
+    Judged,
+    /// Whoever started this runner asks for something.
+    Control(Control),
+    /// This process was asked to end by a signal. The second time is meant more seriously.
+    Signal,
+    /// Nobody reads what this runner says, or nobody is left to say anything to it.
+    ParentGone,
+    /// The attempt's token is stale: the claim belongs to somebody else or is over.
+    LeaseLost,
+    /// The time of [`next_deadline`](super::Session::next_deadline) has come.
+    Deadline,
+}
+
+/// How the agent process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Exit {
+    pub(crate) status: ExitStatus,
+    /// The end of what it printed to stderr.
+    pub(crate) stderr_tail: String,
+}
+
+/// By itself or by force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExitStatus {
+    Code(i32),
+    Signal(i32),
+}
+
+impl Exit {
+    /// Returns what an end means that nobody asked for.
+    pub(super) fn outcome(self) -> SessionOutcome {
+        let Self { status, stderr_tail } = self;
+        match status {
+            ExitStatus::Code(0) => SessionOutcome::Completed,
+            ExitStatus::Code(exit_code) => SessionOutcome::Failed {
+                exit_code,
+                stderr_tail,
+            },
+            ExitStatus::Signal(signal) => SessionOutcome::Killed { signal, stderr_tail },
+        }
+    }
+}
+
+/// One thing that must be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Start the agent.
+    Start,
+    /// Ask the agent to end.
+    Terminate,
+    /// Kill the agent.
+    Kill,
+    /// Drop the preparation or the judging that is under way, and whatever it started.
+    Abandon,
+    /// End what the agent left behind, then find out what its work is worth. Answered by [`Event::Judged`].
+    Judge(Depth),
+    /// Renew the lease; [`Event::LeaseLost`] when that is refused.
+    Renew,
+    /// End all that is left, record and report. The last effect.
+    Finish { outcome: SessionOutcome, agent_ms: u64 },
+}
+
+/// How far judging goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Commit what is left lying about in the workspace.
+    Commit,
+    /// That, and run the checks unless the work was submitted already.
+    Checks,
+}

@@ -1,0 +1,24 @@
+//! How long things may take.
+
+use jiff::SignedDuration;
+
+/// The time limits of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// How long the agent may run.
+    pub(crate) max_session: SignedDuration,
+    /// How long the agent may print nothing.
+    pub(crate) max_silence: SignedDuration,
+    /// How long the agent may take to end after it was told to, before it is killed.
+    pub(crate) grace: SignedDuration,
+    /// How long a claim lives without being renewed.
+    pub(crate) lease: SignedDuration,
+}
+
+impl Limits {
+    /// Returns the time between two renewals: a third of the lease, so that two may fail before the claim is lost.
+    /// Never less than 100 ms, so that a mad lease does not make the machine spin.
+    pub(crate) fn renew_every(&self) -> SignedDuration {
+        (self.lease / 3).max(SignedDuration::from_millis(100))
+    }
+}

@@ -1,0 +1,164 @@
+//! Attempts: the one way to look one up by its token, which every write goes through, and their history.
+
+use std::collections::BTreeMap;
+
+use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, Isolation, Token};
+use rusqlite::{OptionalExtension, Row, Transaction};
+
+use crate::columns::{Id, Json, Micros, Word};
+use crate::error::Fail;
+use crate::features::{list, status};
+use crate::types::{Attempt, AttemptRecord, Submitted};
+use crate::{Store, StoreError, evidence};
+
+/// An attempt's columns, as [`read`] takes them.
+const ATTEMPT: &str =
+    "SELECT a.id, a.feature_id, a.session_id, a.secret, a.number, a.started_at, a.lease_until,
+       a.submitted_commit, a.submitted_proof, a.before = 'already_green', a.before IS NOT NULL, a.outcome,
+       a.ended_at, s.isolation, f.attempt_id = a.id
+  FROM attempts a JOIN sessions s ON s.id = a.session_id JOIN features f ON f.id = a.feature_id";
+
+/// An attempt as the operations see it, dead or alive.
+pub(crate) struct Found {
+    pub(crate) attempt: Attempt,
+    pub(crate) isolation: Isolation,
+    /// Whether its checks were run before the work.
+    pub(crate) before_known: bool,
+    pub(crate) outcome: Option<AttemptOutcome>,
+    /// Whether the feature is claimed by it.
+    owns: bool,
+}
+
+/// Returns the attempt of a token, if it lives and its feature is claimed by it. The fence in front of every write.
+pub(crate) fn live(tx: &Transaction<'_>, token: &Token) -> Result<Found, Fail> {
+    match find(tx, token)? {
+        Some(found) if found.owns && found.outcome.is_none() => Ok(found),
+        found => Err(stale(found.as_ref()).into()),
+    }
+}
+
+/// Returns the attempt of a token, dead or alive; `None` when the token is no attempt's.
+pub(crate) fn find(tx: &Transaction<'_>, token: &Token) -> Result<Option<Found>, Fail> {
+    let Some((id, secret)) = token.reveal().split_once('-') else {
+        return Ok(None);
+    };
+    let Ok(id) = id.parse().map(AttemptId) else {
+        return Ok(None);
+    };
+    Ok(tx
+        .prepare_cached(&format!("{ATTEMPT} WHERE a.id = ?1 AND a.secret = ?2"))?
+        .query_row((Id(id), secret), read)
+        .optional()?)
+}
+
+/// Returns the refusal of a token that gives no right.
+pub(crate) fn stale(found: Option<&Found>) -> StoreError {
+    StoreError::StaleToken {
+        feature: found.map(|found| found.attempt.feature),
+        attempt: found.map(|found| found.attempt.id),
+        ended: found
+            .and_then(|found| found.outcome.as_ref())
+            .map(|outcome| outcome.word().to_owned()),
+    }
+}
+
+/// Builds the token that an attempt's owner shows.
+pub(crate) fn token(id: AttemptId, secret: &str) -> Token {
+    Token::new(format!("{}-{secret}", id.0))
+}
+
+/// Reads the live attempts, by id.
+pub(crate) fn all_live(tx: &Transaction<'_>) -> Result<Vec<Attempt>, Fail> {
+    list(
+        tx,
+        &format!("{ATTEMPT} WHERE a.ended_at IS NULL ORDER BY a.id"),
+        [],
+        |row| Ok(read(row)?.attempt),
+    )
+}
+
+impl Store {
+    /// Returns the live attempt of a token.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::StaleToken`] when it has ended or never was.
+    pub fn attempt(&self, token: &Token) -> Result<Attempt, StoreError> {
+        self.read(|tx| Ok(live(tx, token)?.attempt))
+    }
+
+    /// Returns all attempts that have not ended, by id.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn live_attempts(&self) -> Result<Vec<Attempt>, StoreError> {
+        self.read(all_live)
+    }
+
+    /// Returns the history of a feature, oldest attempt first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownFeature`].
+    pub fn attempts_of(&self, feature: FeatureId) -> Result<Vec<AttemptRecord>, StoreError> {
+        self.read(|tx| {
+            status(tx, feature)?;
+            let mut records: BTreeMap<AttemptId, AttemptRecord> = BTreeMap::new();
+            let sql = format!("{ATTEMPT} WHERE a.feature_id = ?1");
+            for record in list(tx, &sql, [Id(feature)], record)? {
+                records.insert(record.id, record);
+            }
+            for (attempt, evidence) in evidence::of_feature(tx, feature)? {
+                if let Some(record) = records.get_mut(&attempt) {
+                    record.evidence.push(evidence);
+                }
+            }
+            Ok(records.into_values().collect())
+        })
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
+    let id = row.get::<_, Id<_>>(0)?.0;
+    let attempt = Attempt {
+        id,
+        feature: row.get::<_, Id<_>>(1)?.0,
+        session: row.get::<_, Id<_>>(2)?.0,
+        token: token(id, &row.get::<_, String>(3)?),
+        number: row.get(4)?,
+        started_at: row.get::<_, Micros>(5)?.0,
+        lease_until: row.get::<_, Option<Micros>>(6)?.map(|at| at.0),
+        submitted: submitted(row)?,
+        already_green: row.get::<_, Option<bool>>(9)?.unwrap_or(false),
+    };
+    Ok(Found {
+        attempt,
+        before_known: row.get(10)?,
+        outcome: row.get::<_, Option<Json<_>>>(11)?.map(|outcome| outcome.0),
+        isolation: row.get::<_, Word<_>>(13)?.0,
+        owns: row.get::<_, Option<bool>>(14)?.unwrap_or(false),
+    })
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<AttemptRecord> {
+    let Found { attempt, outcome, .. } = read(row)?;
+    Ok(AttemptRecord {
+        id: attempt.id,
+        number: attempt.number,
+        session: attempt.session,
+        started_at: attempt.started_at,
+        ended_at: row.get::<_, Option<Micros>>(12)?.map(|at| at.0),
+        outcome,
+        submitted: attempt.submitted,
+        evidence: Vec::new(),
+    })
+}
+
+fn submitted(row: &Row<'_>) -> rusqlite::Result<Option<Submitted>> {
+    let commit = row.get(7)?;
+    Ok(row.get::<_, Option<Word<_>>>(8)?.map(|proof| Submitted {
+        commit,
+        proof: proof.0,
+    }))
+}

@@ -1,0 +1,130 @@
+//! Claims: taking a feature, and keeping it.
+
+use cogwork_schemas::{Fact, FeatureId, SessionId, Status, Token};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Transaction;
+
+use crate::columns::{Id, Micros, Word};
+use crate::error::Fail;
+use crate::features::{nodes, status, unmet_of};
+use crate::graph::Graph;
+use crate::journal::{self, About};
+use crate::types::{Claim, NewSession};
+use crate::{Store, StoreError, attempts};
+
+impl Store {
+    /// Takes a ready feature for a new session, until it lands, the attempt ends or the lease runs out. Of any
+    /// number of processes that try at once, one wins.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::AlreadyClaimed`] naming the owner; [`StoreError::NotClaimable`] when it is not pending or waits
+    /// for dependencies; [`StoreError::UnknownFeature`].
+    pub fn claim(
+        &self,
+        now: Timestamp,
+        feature: FeatureId,
+        new: &NewSession,
+        lease: SignedDuration,
+    ) -> Result<Claim, StoreError> {
+        self.write(|tx| {
+            let status = status(tx, feature)?;
+            if status == Status::Claimed {
+                return Err(already_claimed(tx, feature)?.into());
+            }
+            if status != Status::Pending || !unmet_of(tx, feature)?.is_empty() {
+                return Err(not_claimable(tx, feature)?.into());
+            }
+            let session = insert_session(tx, now, new)?;
+            let claim = insert_attempt(tx, now, feature, session, lease)?;
+            tx.prepare_cached("UPDATE features SET status = 'claimed', attempt_id = ?2 WHERE id = ?1")?
+                .execute((Id(feature), Id(claim.attempt)))?;
+            let about = About {
+                feature: Some(feature),
+                session: Some(session),
+                attempt: Some(claim.attempt),
+            };
+            let started = Fact::SessionStarted {
+                role: new.role,
+                agent: new.agent.clone(),
+            };
+            journal::record(tx, now, about, &started)?;
+            journal::record(tx, now, about, &Fact::Claimed { number: claim.number })?;
+            Ok(claim)
+        })
+    }
+
+    /// Keeps a claim for another lease from now. A submitted attempt has no lease any more and needs none.
+    ///
+    /// A renewal changes nothing that a reader of the journal would want to know, so it leaves no entry.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::StaleToken`]: the claim is lost, and its work must stop.
+    pub fn renew(&self, now: Timestamp, token: &Token, lease: SignedDuration) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let found = attempts::live(tx, token)?;
+            tx.prepare_cached("UPDATE attempts SET lease_until = ?2 WHERE id = ?1 AND submitted_at IS NULL")?
+                .execute((Id(found.attempt.id), Micros(after(now, lease))))?;
+            Ok(())
+        })
+    }
+}
+
+fn insert_session(tx: &Transaction<'_>, now: Timestamp, new: &NewSession) -> Result<SessionId, Fail> {
+    tx.prepare_cached("INSERT INTO sessions (role, agent, isolation, started_at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((Word(new.role), &new.agent, Word(new.isolation), Micros(now)))?;
+    Ok(SessionId(tx.last_insert_rowid()))
+}
+
+fn insert_attempt(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    feature: FeatureId,
+    session: SessionId,
+    lease: SignedDuration,
+) -> Result<Claim, Fail> {
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO attempts (feature_id, session_id, number, secret, started_at, lease_until)
+         VALUES (?1, ?2, (SELECT count(*) + 1 FROM attempts WHERE feature_id = ?1),
+                 lower(hex(randomblob(16))), ?3, ?4)
+         RETURNING id, number, secret",
+    )?;
+    let params = (Id(feature), Id(session), Micros(now), Micros(after(now, lease)));
+    Ok(statement.query_row(params, |row| {
+        let attempt = row.get::<_, Id<_>>(0)?.0;
+        let token = attempts::token(attempt, &row.get::<_, String>(2)?);
+        Ok(Claim {
+            session,
+            attempt,
+            token,
+            number: row.get(1)?,
+        })
+    })?)
+}
+
+fn already_claimed(tx: &Transaction<'_>, id: FeatureId) -> Result<StoreError, Fail> {
+    Ok(tx.query_row(
+        "SELECT a.session_id, a.started_at FROM features f JOIN attempts a ON a.id = f.attempt_id
+         WHERE f.id = ?1",
+        [Id(id)],
+        |row| {
+            let (owner, since) = (row.get::<_, Id<_>>(0)?.0, row.get::<_, Micros>(1)?.0);
+            Ok(StoreError::AlreadyClaimed { id, owner, since })
+        },
+    )?)
+}
+
+/// Says why, by the same function that answers it everywhere. Reads the whole graph, which only a refusal pays for.
+fn not_claimable(tx: &Transaction<'_>, id: FeatureId) -> Result<StoreError, Fail> {
+    match Graph::new(nodes(tx)?)?.hold(id) {
+        Some(hold) => Ok(StoreError::NotClaimable { id, hold }),
+        None => Ok(StoreError::UnknownFeature { id, highest: None }),
+    }
+}
+
+fn after(now: Timestamp, lease: SignedDuration) -> Timestamp {
+    // The last full second there is: the library prints microseconds after it that it does not read again.
+    let never = || Timestamp::from_second(Timestamp::MAX.as_second()).unwrap_or(Timestamp::MAX);
+    now.checked_add(lease).unwrap_or_else(|_| never())
+}

@@ -1,0 +1,101 @@
+//! How attempts end without landing, and what that costs the feature.
+
+use cogwork_schemas::{AttemptOutcome, Fact, FeatureId, Status, Token};
+use jiff::Timestamp;
+use rusqlite::Transaction;
+
+use crate::columns::{Id, Json, Micros, Word};
+use crate::error::Fail;
+use crate::types::{Attempt, AttemptLimits};
+use crate::{Store, StoreError, attempts, journal};
+
+impl Store {
+    /// Ends an attempt without success and returns where its feature stands now: pending, or parked when its
+    /// failures reached the limit.
+    ///
+    /// Crashes cost nothing by themselves, but as many in a row as the limit says cost one attempt. An attempt that
+    /// was stopped, orphaned or expired neither breaks nor lengthens the row.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::StaleToken`]; [`StoreError::Misuse`] for [`AttemptOutcome::Landed`], which only
+    /// [`Store::land`] can bring about.
+    pub fn end_attempt(
+        &self,
+        now: Timestamp,
+        token: &Token,
+        outcome: &AttemptOutcome,
+        limits: &AttemptLimits,
+    ) -> Result<Status, StoreError> {
+        if *outcome == AttemptOutcome::Landed {
+            return Err(StoreError::Misuse {
+                what: "an attempt can only land by `land`",
+            });
+        }
+        self.write(|tx| end(tx, now, &attempts::live(tx, token)?.attempt, outcome, limits))
+    }
+
+    /// Takes back the claims whose lease ran out before they submitted anything, and returns their features.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn reap(&self, now: Timestamp, limits: &AttemptLimits) -> Result<Vec<FeatureId>, StoreError> {
+        self.write(|tx| {
+            let live = attempts::all_live(tx)?;
+            let expired = live
+                .iter()
+                .filter(|attempt| attempt.lease_until.is_some_and(|until| until <= now));
+            expired
+                .map(|attempt| {
+                    end(tx, now, attempt, &AttemptOutcome::Expired, limits)?;
+                    Ok(attempt.feature)
+                })
+                .collect()
+        })
+    }
+}
+
+fn end(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    attempt: &Attempt,
+    outcome: &AttemptOutcome,
+    limits: &AttemptLimits,
+) -> Result<Status, Fail> {
+    let (mut failed_attempts, mut crashes): (u32, u32) = tx
+        .prepare_cached("SELECT failed_attempts, crashes FROM features WHERE id = ?1")?
+        .query_row([Id(attempt.feature)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let crashed = matches!(outcome, AttemptOutcome::Crashed { .. });
+    crashes += u32::from(crashed);
+    let charged = outcome.costs_attempt() || (crashed && crashes >= limits.crashes);
+    if charged {
+        failed_attempts += 1;
+        crashes = 0;
+    }
+    let parked = charged && failed_attempts >= limits.attempts;
+    let status = if parked { Status::Parked } else { Status::Pending };
+    let reason = parked.then(|| outcome.to_string());
+    tx.prepare_cached("UPDATE attempts SET ended_at = ?2, outcome = ?3 WHERE id = ?1")?
+        .execute((Id(attempt.id), Micros(now), Json(outcome)))?;
+    tx.prepare_cached(
+        "UPDATE features SET status = ?2, attempt_id = NULL, failed_attempts = ?3, crashes = ?4,
+             parked_because = ?5 WHERE id = ?1",
+    )?
+    .execute((
+        Id(attempt.feature),
+        Word(status),
+        failed_attempts,
+        crashes,
+        &reason,
+    ))?;
+    let fact = Fact::AttemptEnded {
+        result: outcome.clone(),
+        failed_attempts,
+    };
+    journal::record(tx, now, attempt, &fact)?;
+    if let Some(reason) = reason {
+        journal::record(tx, now, attempt, &Fact::Parked { reason })?;
+    }
+    Ok(status)
+}

@@ -1,0 +1,321 @@
+//! What can go wrong in the store, each with a sentence for the person who meets it.
+//!
+//! The sentences name the value that was wrong and what to do next; the fields are for programs. No SQL and no
+//! type of the database library shows here.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cogwork_schemas::{AttemptId, FeatureId, Hold, SessionId, Status};
+use jiff::Timestamp;
+use rusqlite::ErrorCode;
+
+use crate::graph::Cycle;
+
+/// Why the store refused or could not do what was asked. Nothing was changed when one of these is returned.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no database in this directory.
+    #[error("there is no Cogwork project in {}: run `cogwork import FILE.json --project-dir {}` first", path.display(), path.display())]
+    NoProject { path: PathBuf },
+
+    /// A project cannot be made in a directory that does not exist.
+    #[error("the directory {} does not exist: create it first", path.display())]
+    NoDirectory { path: PathBuf },
+
+    /// A feature list has mistakes; all of them are here.
+    #[error(
+        "the feature list cannot be imported, nothing was changed:{}",
+        bullets(problems)
+    )]
+    BadList { problems: Vec<String> },
+
+    /// No feature has this id; `highest` is the largest id there is.
+    #[error("there is no feature {id}: {}", id_hint(*highest))]
+    UnknownFeature {
+        id: FeatureId,
+        highest: Option<FeatureId>,
+    },
+
+    /// No session has this id.
+    #[error("there is no session {id}: sessions begin by claiming a feature")]
+    UnknownSession { id: SessionId },
+
+    /// A process reports itself for a session that was ended meanwhile; it has nothing to do any more.
+    #[error("session {id} is over: start nothing for it and end this process")]
+    SessionOver { id: SessionId },
+
+    /// The feature cannot be claimed in its present state.
+    #[error("feature {id} cannot be claimed: {}", hold_text(hold))]
+    NotClaimable { id: FeatureId, hold: Hold },
+
+    /// Somebody else works on the feature.
+    #[error("feature {id} is already claimed by session {owner} since {since}: choose another feature")]
+    AlreadyClaimed {
+        id: FeatureId,
+        owner: SessionId,
+        since: Timestamp,
+    },
+
+    /// The token shown does not, or no longer, give the right to change the feature.
+    #[error("{}", stale_text(*feature, *attempt, ended.as_deref()))]
+    StaleToken {
+        feature: Option<FeatureId>,
+        attempt: Option<AttemptId>,
+        /// The word of the outcome its attempt ended with.
+        ended: Option<String>,
+    },
+
+    /// The checks shown are not all green, or do not cover all checks of the feature.
+    #[error("feature {feature} is not green: {}", not_green_text(red, missing))]
+    NotGreen {
+        feature: FeatureId,
+        /// Commands that are red.
+        red: Vec<String>,
+        /// Commands that were not run.
+        missing: Vec<String>,
+    },
+
+    /// Work can only land after it was submitted.
+    #[error(
+        "feature {feature} cannot land: its attempt {attempt} was not submitted; submit its green checks first"
+    )]
+    NotSubmitted { feature: FeatureId, attempt: AttemptId },
+
+    /// A dependency was added or went red while the work was under way.
+    #[error(
+        "feature {feature} cannot land yet: {} does not pass; land it after that",
+        id_list(waiting_for)
+    )]
+    DependencyNotPassing {
+        feature: FeatureId,
+        waiting_for: Vec<FeatureId>,
+    },
+
+    /// Only a parked feature can be retried.
+    #[error("feature {id} is {}, not parked: there is nothing to retry", status_word(*status))]
+    NotParked { id: FeatureId, status: Status },
+
+    /// An operation was called in a way that its documentation excludes.
+    #[error("{what}; this is a mistake in Cogwork, please report it")]
+    Misuse { what: &'static str },
+
+    /// Features depend on each other in a circle.
+    #[error(transparent)]
+    Cycle(#[from] Cycle),
+
+    /// Another process held the database for too long.
+    #[error("{} has been busy for {waited_s} s{}: wait for it to finish or stop it, then try again", path.display(), holder_text(*holder))]
+    Busy {
+        path: PathBuf,
+        /// The process that holds the write lock, where that is known.
+        holder: Option<i32>,
+        waited_s: u64,
+    },
+
+    /// The file was written by a newer version.
+    #[error("{} was written by a newer Cogwork (schema {found}, this one knows {known}): upgrade cogwork", path.display())]
+    Newer { path: PathBuf, found: i64, known: i64 },
+
+    /// The SQLite in this program has a known bug that damages databases.
+    #[error(
+        "this Cogwork was built with SQLite {found}, which can damage databases: build it with SQLite 3.51.3 or newer"
+    )]
+    OldSqlite { found: String },
+
+    /// The file is a database of another program.
+    #[error("{} holds tables that Cogwork did not make: move it away and run again", path.display())]
+    NotOurs { path: PathBuf },
+
+    /// The file that was opened is no longer the one at its path.
+    #[error("{} was deleted or replaced while in use, nothing was written: stop all of cogwork, put the right file in place and start again", path.display())]
+    Replaced { path: PathBuf },
+
+    /// The file is damaged, or no database at all.
+    #[error("{} is damaged ({detail}); it was left as it is: restore it from a copy, or move it away and import the features again", path.display())]
+    Corrupt { path: PathBuf, detail: String },
+
+    /// The disk has no room.
+    #[error("the disk of {} is full, nothing was written: free some space and try again", path.display())]
+    DiskFull { path: PathBuf },
+
+    /// The file or its directory cannot be written.
+    #[error("{} cannot be written: make it and its directory writable for this user", path.display())]
+    ReadOnly { path: PathBuf },
+
+    /// The disk refuses the journal mode that keeps commits safe there.
+    #[error("{} cannot be used: its disk refuses the journal mode `{wanted}` (it stays `{got}`); move the project to another disk", path.display())]
+    JournalMode {
+        path: PathBuf,
+        wanted: &'static str,
+        got: String,
+    },
+
+    /// A file operation failed.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+
+    /// The database failed in a way that has no sentence of its own.
+    #[error("the database {} failed: run `cogwork doctor`", path.display())]
+    Database {
+        path: PathBuf,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// What stops a transaction: a refusal of ours, or the database's. Becomes a [`StoreError`] where the path is known.
+#[derive(Debug)]
+pub(crate) enum Fail {
+    Refused(StoreError),
+    Sql(rusqlite::Error),
+}
+
+impl From<StoreError> for Fail {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Cycle> for Fail {
+    fn from(cycle: Cycle) -> Self {
+        Self::Refused(cycle.into())
+    }
+}
+
+impl From<rusqlite::Error> for Fail {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl Fail {
+    /// Gives the failure of the database at `path` its sentence.
+    pub(crate) fn at(self, path: &Path) -> StoreError {
+        let error = match self {
+            Self::Refused(error) => return error,
+            Self::Sql(error) => error,
+        };
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt {
+                path,
+                detail: error.to_string(),
+            },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy {
+                path,
+                holder: None,
+                waited_s: crate::lock::LOCK_WAIT.as_secs(),
+            },
+            Some(ErrorCode::DiskFull) => StoreError::DiskFull { path },
+            Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { path },
+            _ => StoreError::Database {
+                path,
+                source: error.into(),
+            },
+        }
+    }
+}
+
+fn bullets(problems: &[String]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("\n  - {problem}"))
+        .collect()
+}
+
+fn id_hint(highest: Option<FeatureId>) -> String {
+    match highest {
+        Some(highest) => format!("the highest is {highest}; `cogwork status` shows them all"),
+        None => "the project has no features yet; `cogwork import FILE.json` adds some".to_owned(),
+    }
+}
+
+fn id_list(ids: &[FeatureId]) -> String {
+    ids.iter()
+        .map(FeatureId::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn hold_text(hold: &Hold) -> String {
+    match hold {
+        Hold::Ready => "another process changed it at the same moment; try again".to_owned(),
+        Hold::Running { session } => format!("session {session} works on it"),
+        Hold::Passing => "it passes already".to_owned(),
+        Hold::Blocked { waiting_for, roots } if roots.is_empty() || roots == waiting_for => {
+            format!("it waits for {}", id_list(waiting_for))
+        }
+        Hold::Blocked { waiting_for, roots } => {
+            format!(
+                "it waits for {}, and that for {}",
+                id_list(waiting_for),
+                id_list(roots)
+            )
+        }
+        Hold::Parked {
+            failed_attempts,
+            reason,
+        } => {
+            format!(
+                "it is parked after {failed_attempts} failed attempts ({reason}); it starts again only when a person retries it"
+            )
+        }
+        Hold::NeedsHuman => "it waits for a person's answer".to_owned(),
+    }
+}
+
+fn stale_text(feature: Option<FeatureId>, attempt: Option<AttemptId>, ended: Option<&str>) -> String {
+    match (feature, attempt) {
+        (Some(feature), Some(attempt)) => {
+            let how = ended.map_or_else(String::new, |word| format!(" ({})", word.replace('_', " ")));
+            format!(
+                "this session no longer owns feature {feature}: its attempt {attempt} has ended{how}; nothing was changed, stop working on it"
+            )
+        }
+        (_, _) => {
+            "the claim token is missing or unknown, nothing was changed: claim the feature first".to_owned()
+        }
+    }
+}
+
+fn not_green_text(red: &[String], missing: &[String]) -> String {
+    let quoted = |commands: &[String]| {
+        commands
+            .iter()
+            .map(|c| format!("`{c}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match (red.is_empty(), missing.is_empty()) {
+        (false, true) => format!("{} is red; fix the work and run the checks again", quoted(red)),
+        (true, false) => format!("{} was not run; run all its checks", quoted(missing)),
+        (_, _) => format!(
+            "{} is red and {} was not run; fix the work and run all its checks",
+            quoted(red),
+            quoted(missing)
+        ),
+    }
+}
+
+fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "pending",
+        Status::Claimed => "claimed",
+        Status::Passing => "passing",
+        Status::Parked => "parked",
+        Status::NeedsHuman => "waiting for a person",
+    }
+}
+
+fn holder_text(holder: Option<i32>) -> String {
+    match holder {
+        Some(pid) => format!(" (process {pid} is writing)"),
+        None => " (another program uses it)".to_owned(),
+    }
+}

@@ -1,0 +1,243 @@
+//! What each item of a feature list means in a project, and everything that is wrong with the list. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cogwork_schemas::{DependencyRef, FeatureId, FeatureList, ListedFeature};
+
+use crate::graph::find_cycle;
+use crate::types::ImportLimits;
+
+/// After this many circles the rest is left for the next try: breaking one mostly breaks others.
+const CYCLES_SHOWN: usize = 10;
+
+/// What the project holds already.
+#[derive(Debug, Default)]
+pub(super) struct Project {
+    pub(super) ids: BTreeSet<FeatureId>,
+    pub(super) keys: BTreeMap<String, FeatureId>,
+}
+
+/// What an item is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// A feature that the project has under this key.
+    Known(FeatureId),
+    /// A new feature.
+    New { dependencies: BTreeSet<Target> },
+}
+
+/// What an item depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Target {
+    Existing(FeatureId),
+    /// The item at this place in the list.
+    Item(usize),
+}
+
+/// Returns the meaning of every item, in order, or all problems of the list.
+pub(super) fn resolve(
+    list: &FeatureList,
+    limits: &ImportLimits,
+    project: &Project,
+) -> Result<Vec<Meaning>, Vec<String>> {
+    let items = &list.features;
+    if items.is_empty() {
+        return Err(vec!["it holds no features: add at least one".to_owned()]);
+    }
+    if items.len() > limits.features {
+        let (found, limit) = (items.len(), limits.features);
+        return Err(vec![format!(
+            "it holds {found} features, more than {limit}: split it"
+        )]);
+    }
+    let mut problems = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let label = label(items, index);
+        problems.extend(faults(item, limits).map(|fault| format!("{label}: {fault}")));
+    }
+    let names = Names::of(items, project, &mut problems);
+    let mut meanings = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let mut dependencies = BTreeSet::new();
+        for wanted in &item.dependencies {
+            match names.target(wanted) {
+                Ok(Target::Item(target)) if target == index => {
+                    problems.push(format!("{}: it depends on itself", label(items, index)));
+                }
+                Ok(target) => {
+                    dependencies.insert(target);
+                }
+                Err(problem) => problems.push(format!("{}: {problem}", label(items, index))),
+            }
+        }
+        meanings.push(match known(item, project) {
+            Some(id) => Meaning::Known(id),
+            None => Meaning::New { dependencies },
+        });
+    }
+    problems.extend(circles(items, &meanings));
+    if problems.is_empty() {
+        Ok(meanings)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Returns what is wrong with an item by itself.
+fn faults(item: &ListedFeature, limits: &ImportLimits) -> impl Iterator<Item = String> {
+    let text = |what: &str, text: &str, limit: usize| {
+        let chars = text.chars().count();
+        if text.trim().is_empty() {
+            Some(format!("the {what} is empty"))
+        } else if chars > limit {
+            Some(format!("the {what} has {chars} characters, more than {limit}"))
+        } else if text.contains(char::is_control) {
+            Some(format!(
+                "the {what} {text:?} holds a line break or another control character"
+            ))
+        } else {
+            None
+        }
+    };
+    let many = |what: &str, found: usize, limit: usize| {
+        (found > limit).then(|| format!("it has {found} {what}, more than {limit}"))
+    };
+    let bytes = item.description.len() + item.steps.iter().map(String::len).sum::<usize>();
+    let mut faults = vec![
+        item.key
+            .as_deref()
+            .and_then(|key| text("key", key, limits.key_chars)),
+        text("name", &item.name, limits.name_chars),
+        text("category", &item.category, limits.category_chars),
+        many("bytes of description and steps", bytes, limits.text_bytes),
+        many("dependencies", item.dependencies.len(), limits.dependencies),
+        many("checks", item.checks.len(), limits.checks),
+        item.estimate_s
+            .filter(|estimate| !estimate.is_finite() || *estimate < 0.0)
+            .map(|estimate| format!("the estimate {estimate} is no number of seconds")),
+    ];
+    faults.extend(item.checks.iter().map(|check| {
+        if check.command.trim().is_empty() {
+            Some("a check's command is empty".to_owned())
+        } else if check.timeout_s == 0 {
+            Some(format!("the check `{}` has a time limit of 0 s", check.command))
+        } else {
+            None
+        }
+    }));
+    faults.into_iter().flatten()
+}
+
+/// What dependencies may be called.
+struct Names<'a> {
+    project: &'a Project,
+    keys: BTreeMap<&'a str, Target>,
+    /// The ids of the list; when there are none, numbers mean features of the project.
+    ids: BTreeMap<i64, Target>,
+}
+
+impl<'a> Names<'a> {
+    fn of(items: &'a [ListedFeature], project: &'a Project, problems: &mut Vec<String>) -> Self {
+        let mut names = Self {
+            project,
+            keys: BTreeMap::new(),
+            ids: BTreeMap::new(),
+        };
+        let (mut key_places, mut id_places) = (BTreeMap::new(), BTreeMap::new());
+        for (index, item) in items.iter().enumerate() {
+            let (place, target) = (
+                index + 1,
+                known(item, project).map_or(Target::Item(index), Target::Existing),
+            );
+            if let Some(key) = &item.key {
+                names.keys.entry(key).or_insert(target);
+                let first = *key_places.entry(key).or_insert(place);
+                if first != place {
+                    problems.push(format!(
+                        "the features {first} and {place} of the list have the same key `{key}`"
+                    ));
+                }
+            }
+            if let Some(id) = item.id {
+                names.ids.entry(id).or_insert(target);
+                let first = *id_places.entry(id).or_insert(place);
+                if first != place {
+                    problems.push(format!(
+                        "the features {first} and {place} of the list have the same id {id}"
+                    ));
+                }
+            }
+        }
+        names
+    }
+
+    fn target(&self, wanted: &DependencyRef) -> Result<Target, String> {
+        let found = match wanted {
+            DependencyRef::Key(key) => {
+                let existing = || self.project.keys.get(key).copied().map(Target::Existing);
+                self.keys.get(key.as_str()).copied().or_else(existing)
+            }
+            DependencyRef::Id(id) if self.ids.is_empty() => Some(FeatureId(*id))
+                .filter(|id| self.project.ids.contains(id))
+                .map(Target::Existing),
+            DependencyRef::Id(id) => self.ids.get(id).copied(),
+        };
+        found.ok_or_else(|| match wanted {
+            DependencyRef::Key(_) => {
+                format!("it depends on {wanted}, which is neither in the list nor in the project")
+            }
+            DependencyRef::Id(_) if self.ids.is_empty() => {
+                format!(
+                    "it depends on {wanted}, which is no feature of the project (and the list gives no ids)"
+                )
+            }
+            DependencyRef::Id(_) => format!("it depends on {wanted}, which is no id of the list"),
+        })
+    }
+}
+
+fn known(item: &ListedFeature, project: &Project) -> Option<FeatureId> {
+    project.keys.get(item.key.as_ref()?).copied()
+}
+
+/// Returns the circles among the new features, each as its path. What exists depends on nothing new, so no circle
+/// leads through it.
+fn circles(items: &[ListedFeature], meanings: &[Meaning]) -> Vec<String> {
+    let mut edges: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for (index, meaning) in meanings.iter().enumerate() {
+        match meaning {
+            Meaning::Known(_) => {}
+            Meaning::New { dependencies } => {
+                let inside = dependencies.iter().filter_map(|target| match target {
+                    Target::Item(index) => Some(*index),
+                    Target::Existing(_) => None,
+                });
+                edges.insert(index, inside.collect());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    while found.len() < CYCLES_SHOWN
+        && let Some(path) = find_cycle(&edges)
+    {
+        for index in &path {
+            edges.remove(index);
+        }
+        let path: Vec<String> = path.into_iter().map(|index| label(items, index)).collect();
+        found.push(format!(
+            "these depend on each other in a circle: {}",
+            path.join(" → ")
+        ));
+    }
+    found
+}
+
+/// Returns what a message calls an item: its key, its id, or its place.
+fn label(items: &[ListedFeature], index: usize) -> String {
+    let item = &items[index];
+    match (&item.key, item.id) {
+        (Some(key), _) => format!("`{key}`"),
+        (None, Some(id)) => FeatureId(id).to_string(),
+        (None, None) => format!("feature {} of the list ({:?})", index + 1, item.name),
+    }
+}

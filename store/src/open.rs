@@ -1,0 +1,408 @@
+//! The connection: how the database is opened, and how everything else reads and writes through it.
+
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
+
+use crate::columns::Micros;
+use crate::disk::{FileIdentity, Filesystem};
+use crate::error::Fail;
+use crate::lock::{Held, LOCK_WAIT, WriteLock};
+use crate::migrate::{self, Schema};
+use crate::{StoreError, state_dir};
+
+/// The database, in the state directory.
+const DATABASE: &str = "features.db";
+/// What writers queue at, beside it.
+const WRITE_LOCK: &str = "write.lock";
+
+/// Earlier ones can damage a database in WAL mode when two connections write and checkpoint (fixed in 3.51.3).
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// Pages in the log after which it is copied into the database; more only makes readers slower.
+const CHECKPOINT_PAGES: i64 = 1_000;
+
+/// The log is cut back to this after a checkpoint; without it one large import would keep its size for ever.
+const LOG_SIZE_LIMIT: i64 = 64 * 1024 * 1024;
+
+/// Statements kept prepared: all there are, so that a hot path never parses SQL again.
+const PREPARED_STATEMENTS: usize = 64;
+
+/// The state of one project.
+///
+/// One connection: it may move to another thread but not be shared. Every method is one transaction, blocks for
+/// milliseconds normally, and for ten seconds at most when another process does not let go.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    home: Home,
+}
+
+/// Where the database lives.
+#[derive(Debug)]
+enum Home {
+    /// In this process alone.
+    Memory,
+    Disk {
+        database: PathBuf,
+        identity: FileIdentity,
+        lock: WriteLock,
+    },
+    /// In a directory that this user cannot write.
+    ReadOnly { database: PathBuf },
+}
+
+impl Home {
+    /// Returns what errors call the database.
+    fn name(&self) -> &Path {
+        match self {
+            Self::Memory => Path::new("the database in memory"),
+            Self::Disk { database, .. } | Self::ReadOnly { database } => database,
+        }
+    }
+}
+
+impl Store {
+    /// Opens the project in an existing directory, making it one if need be.
+    ///
+    /// # Errors
+    ///
+    /// The directory does not exist or cannot be written, or what it holds cannot be opened (see [`Store::open`]).
+    pub fn create(project: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        if !project.is_dir() {
+            return Err(StoreError::NoDirectory {
+                path: project.to_owned(),
+            });
+        }
+        let dir = state_dir(project);
+        fs::create_dir_all(&dir).map_err(|error| failed("create", &dir, error))?;
+        ignore_in_git(&dir)?;
+        let lock = open_lock(&dir)?;
+        let store = Self::open_writable(&dir, Filesystem::of(&dir), lock, OpenFlags::SQLITE_OPEN_CREATE)?;
+        store.write(|tx| {
+            tx.execute(
+                "INSERT OR IGNORE INTO project (one, created_at) VALUES (1, ?1)",
+                [Micros(now)],
+            )?;
+            Ok(())
+        })?;
+        Ok(store)
+    }
+
+    /// Opens an existing project. One that this user cannot write is opened for reading.
+    ///
+    /// # Errors
+    ///
+    /// There is none, its file is damaged, of a newer version or of another program, or it stays busy.
+    pub fn open(project: &Path) -> Result<Self, StoreError> {
+        let dir = state_dir(project);
+        let database = dir.join(DATABASE);
+        match fs::metadata(&database) {
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Err(StoreError::NoProject {
+                    path: project.to_owned(),
+                });
+            }
+            Err(error) => return Err(failed("open", &database, error)),
+        }
+        match open_lock(&dir) {
+            Ok(lock) => Self::open_writable(&dir, Filesystem::of(&dir), lock, OpenFlags::empty()),
+            Err(StoreError::ReadOnly { .. }) => Self::open_read_only(database),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens an empty database that lives as long as this value.
+    ///
+    /// # Errors
+    ///
+    /// The SQLite in this program is too old.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        refuse_old_sqlite(rusqlite::version_number(), rusqlite::version())?;
+        let home = Home::Memory;
+        let connection = Connection::open_in_memory().map_err(|error| Fail::from(error).at(home.name()))?;
+        let store = Self { connection, home };
+        store.ask(configure)?;
+        store.migrate()?;
+        Ok(store)
+    }
+
+    /// Reads the whole database and looks for damage. Takes a moment with a large one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] with the first thing found.
+    pub fn check_integrity(&self) -> Result<(), StoreError> {
+        let answer: String =
+            self.read(|tx| Ok(tx.pragma_query_value(None, "quick_check", |row| row.get(0))?))?;
+        if answer == "ok" {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt {
+            path: self.home.name().to_owned(),
+            detail: answer,
+        })
+    }
+
+    /// Returns a number that changes whenever another connection commits; microseconds, so it may be polled. Also
+    /// notices that the file was deleted or replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Replaced`], or the database's.
+    pub fn data_version(&self) -> Result<i64, StoreError> {
+        self.refuse_replaced()?;
+        self.ask(|connection| {
+            connection
+                .prepare_cached("PRAGMA data_version")?
+                .query_row([], |row| row.get(0))
+        })
+    }
+
+    /// Runs `work` in one read transaction: all its queries see the same moment.
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail>,
+    ) -> Result<T, StoreError> {
+        self.transact(TransactionBehavior::Deferred, work)
+    }
+
+    /// Runs `work` in one write transaction, in its turn. Nothing of it stays unless all of it succeeds.
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail>,
+    ) -> Result<T, StoreError> {
+        let held = self.take_turn()?;
+        let done = self.transact(TransactionBehavior::Immediate, work);
+        drop(held);
+        done
+    }
+
+    fn transact<T>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail>,
+    ) -> Result<T, StoreError> {
+        let attempt = || {
+            // Unchecked: `&self` cannot prove that no transaction is open. This is the only place that begins one.
+            let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        attempt().map_err(|fail: Fail| fail.at(self.home.name()))
+    }
+
+    fn take_turn(&self) -> Result<Option<Held<'_>>, StoreError> {
+        match &self.home {
+            Home::Memory => Ok(None),
+            Home::Disk { lock, .. } => {
+                let held = lock.acquire()?;
+                self.refuse_replaced()?;
+                Ok(Some(held))
+            }
+            Home::ReadOnly { database } => Err(StoreError::ReadOnly {
+                path: database.clone(),
+            }),
+        }
+    }
+
+    fn refuse_replaced(&self) -> Result<(), StoreError> {
+        match &self.home {
+            Home::Disk {
+                database, identity, ..
+            } => match FileIdentity::of(database) {
+                Ok(found) if found == *identity => Ok(()),
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("look at", database, error)),
+                Ok(_) | Err(_) => Err(StoreError::Replaced {
+                    path: database.clone(),
+                }),
+            },
+            Home::Memory | Home::ReadOnly { .. } => Ok(()),
+        }
+    }
+
+    fn open_writable(
+        dir: &Path,
+        filesystem: Filesystem,
+        lock: WriteLock,
+        flags: OpenFlags,
+    ) -> Result<Self, StoreError> {
+        refuse_old_sqlite(rusqlite::version_number(), rusqlite::version())?;
+        let database = dir.join(DATABASE);
+        // Without SQLITE_OPEN_URI: a path is a path, whatever characters it has.
+        let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(&database, flags).map_err(|error| Fail::from(error).at(&database))?;
+        let identity = FileIdentity::of(&database).map_err(|error| failed("look at", &database, error))?;
+        let store = Self {
+            connection,
+            home: Home::Disk {
+                database,
+                identity,
+                lock,
+            },
+        };
+        // First of all: whatever follows may have to wait.
+        store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
+        // Only after a look, so that a file that is not for us stays untouched, its journal mode included.
+        let schema = store.read(|tx| migrate::look(tx))?;
+        store.refuse_unknown(schema)?;
+        store.set_journal_mode(filesystem.journal_mode())?;
+        store.ask(configure)?;
+        if schema == Schema::Behind {
+            store.migrate()?;
+        }
+        Ok(store)
+    }
+
+    /// Opens a file in a directory that cannot be written. A leftover log makes the plain way necessary, which
+    /// works while the writer's shared memory is there; without one nobody writes, and no lock is needed.
+    fn open_read_only(database: PathBuf) -> Result<Self, StoreError> {
+        refuse_old_sqlite(rusqlite::version_number(), rusqlite::version())?;
+        let mut log = database.clone().into_os_string();
+        log.push("-wal");
+        let idle = fs::metadata(log).map_or(true, |log| log.len() == 0);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = if idle {
+            Connection::open_with_flags(immutable_uri(&database), flags | OpenFlags::SQLITE_OPEN_URI)
+        } else {
+            Connection::open_with_flags(&database, flags)
+        };
+        let connection = connection.map_err(|error| Fail::from(error).at(&database))?;
+        let store = Self {
+            connection,
+            home: Home::ReadOnly { database },
+        };
+        store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
+        store.ask(configure)?;
+        let schema = match store.read(|tx| migrate::look(tx)) {
+            // That is how SQLite says that it would have to write to read.
+            Err(StoreError::Database { path, .. }) => return Err(StoreError::ReadOnly { path }),
+            other => other?,
+        };
+        store.refuse_unknown(schema)?;
+        if schema == Schema::Behind {
+            return Err(StoreError::ReadOnly {
+                path: store.home.name().to_owned(),
+            });
+        }
+        Ok(store)
+    }
+
+    /// Sets what the file remembers, if it has to be changed, and checks the reply: SQLite refuses silently.
+    fn set_journal_mode(&self, wanted: &'static str) -> Result<(), StoreError> {
+        let mode = |row: &Row<'_>| row.get::<_, String>(0);
+        let mut got = self.ask(|connection| connection.pragma_query_value(None, "journal_mode", mode))?;
+        if got != wanted {
+            let held = self.take_turn()?;
+            got = self
+                .ask(|connection| connection.pragma_update_and_check(None, "journal_mode", wanted, mode))?;
+            drop(held);
+        }
+        if got == wanted {
+            return Ok(());
+        }
+        Err(StoreError::JournalMode {
+            path: self.home.name().to_owned(),
+            wanted,
+            got,
+        })
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        question(&self.connection).map_err(|error| Fail::from(error).at(self.home.name()))
+    }
+
+    fn migrate(&self) -> Result<(), StoreError> {
+        let schema = self.write(migrate::migrate)?;
+        self.refuse_unknown(schema)
+    }
+
+    fn refuse_unknown(&self, schema: Schema) -> Result<(), StoreError> {
+        let path = self.home.name().to_owned();
+        match schema {
+            Schema::Current | Schema::Behind => Ok(()),
+            Schema::Newer { found } => Err(StoreError::Newer {
+                path,
+                found,
+                known: migrate::known(),
+            }),
+            Schema::Foreign => Err(StoreError::NotOurs { path }),
+        }
+    }
+}
+
+/// Sets what lasts as long as the connection.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    // NORMAL would lose acknowledged commits when the power fails.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_SIZE_LIMIT, |_| Ok(()))?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    Ok(())
+}
+
+fn refuse_old_sqlite(number: i32, name: &str) -> Result<(), StoreError> {
+    if number < OLDEST_SQLITE {
+        return Err(StoreError::OldSqlite {
+            found: name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn open_lock(dir: &Path) -> Result<WriteLock, StoreError> {
+    let path = dir.join(WRITE_LOCK);
+    WriteLock::open(&path, LOCK_WAIT).map_err(|error| {
+        if matches!(
+            error.kind(),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+        ) {
+            StoreError::ReadOnly { path }
+        } else {
+            failed("open", &path, error)
+        }
+    })
+}
+
+/// Keeps the state out of the project's history. An empty file is what a kill at the wrong moment leaves.
+fn ignore_in_git(dir: &Path) -> Result<(), StoreError> {
+    let path = dir.join(".gitignore");
+    if fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
+        return Ok(());
+    }
+    fs::write(&path, "*\n").map_err(|error| failed("write", &path, error))
+}
+
+/// Returns the path as a SQLite URI that says that nobody writes the file.
+fn immutable_uri(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                uri.push(char::from(*byte));
+            }
+            _ => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri + "?immutable=1"
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}

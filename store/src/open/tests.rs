@@ -1,0 +1,173 @@
+//! What only shows from inside: other file systems, other SQLites, disks without room.
+
+use cogwork_schemas::FeatureList;
+use rusqlite::config::DbConfig;
+
+use super::*;
+use crate::ImportLimits;
+
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+fn features(names: usize) -> FeatureList {
+    let features: Vec<_> = (0..names)
+        .map(|_| format!(r#"{{"name": "n", "description": "{}"}}"#, "x".repeat(999)))
+        .collect();
+    serde_json::from_str(&format!(r#"{{"features": [{}]}}"#, features.join(","))).unwrap()
+}
+
+fn import(store: &Store, many: usize) -> Result<(), StoreError> {
+    store
+        .import(now(), &features(many), &ImportLimits::default())
+        .map(drop)
+}
+
+fn open_on(filesystem: Filesystem, project: &Path) -> Store {
+    let dir = state_dir(project);
+    fs::create_dir_all(&dir).unwrap();
+    let lock = open_lock(&dir).unwrap();
+    Store::open_writable(&dir, filesystem, lock, OpenFlags::SQLITE_OPEN_CREATE).unwrap()
+}
+
+fn pragma(store: &Store, name: &str) -> String {
+    store
+        .connection
+        .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+        .map(|value| format!("{value:?}"))
+        .unwrap()
+}
+
+#[test]
+fn sqlite_that_damages_databases_is_refused() {
+    let error = refuse_old_sqlite(3_051_002, "3.51.2").unwrap_err();
+    assert!(error.to_string().contains("built with SQLite 3.51.2"), "{error}");
+    refuse_old_sqlite(3_051_003, "3.51.3").unwrap();
+}
+
+#[test]
+fn every_connection_is_set_up_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    Store::create(dir.path(), now()).unwrap();
+    for store in [
+        Store::create(dir.path(), now()).unwrap(),
+        Store::open(dir.path()).unwrap(),
+    ] {
+        let settings = [
+            ("busy_timeout", "Integer(10000)"),
+            ("journal_mode", r#"Text("wal")"#),
+            ("synchronous", "Integer(2)"),
+            ("foreign_keys", "Integer(1)"),
+            ("wal_autocheckpoint", "Integer(1000)"),
+            ("journal_size_limit", "Integer(67108864)"),
+            ("trusted_schema", "Integer(0)"),
+        ];
+        for (name, expected) in settings {
+            assert_eq!(pragma(&store, name), expected, "{name}");
+        }
+        assert!(
+            !store
+                .connection
+                .db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA)
+                .unwrap()
+        );
+    }
+}
+
+#[test]
+fn on_a_network_file_system_there_is_no_write_ahead_log() {
+    let dir = tempfile::tempdir().unwrap();
+    import(&open_on(Filesystem::Local, dir.path()), 3).unwrap();
+    let moved = open_on(Filesystem::Network, dir.path());
+    assert_eq!(pragma(&moved, "journal_mode"), r#"Text("delete")"#);
+    import(&moved, 3).unwrap();
+    assert!(!state_dir(dir.path()).join("features.db-wal").exists());
+    let second = open_on(Filesystem::Network, dir.path());
+    assert_eq!(second.features().unwrap().len(), 6);
+    import(&second, 1).unwrap();
+    assert_eq!(moved.features().unwrap().len(), 7);
+}
+
+#[test]
+fn a_foreign_writer_is_waited_for_and_then_named_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_on(Filesystem::Local, dir.path());
+    let foreign = open_on(Filesystem::Local, dir.path());
+    store
+        .connection
+        .busy_timeout(std::time::Duration::from_millis(20))
+        .unwrap();
+    foreign.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = import(&store, 1).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Busy { holder: None, .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("another program uses it"), "{error}");
+    assert_eq!(store.features().unwrap(), [], "readers need not wait");
+    foreign.connection.execute_batch("ROLLBACK").unwrap();
+    import(&store, 1).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_said_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_on(Filesystem::Local, dir.path());
+    import(&store, 2).unwrap();
+    store
+        .connection
+        .pragma_update_and_check(None, "max_page_count", 60, |_| Ok(()))
+        .unwrap();
+    let error = import(&store, 500).unwrap_err();
+    assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
+    assert_eq!(store.features().unwrap().len(), 2);
+    assert_eq!(store.last_seq().unwrap(), 2);
+    store.check_integrity().unwrap();
+    import(&store, 1).unwrap();
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_still_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let project = dir.path().join("odd ?#% é");
+    let database = state_dir(&project).join(DATABASE);
+    let writer = open_on(Filesystem::Local, &project);
+    import(&writer, 2).unwrap();
+    // While somebody who may write is at it, and after that.
+    let reader = Store::open_read_only(database.clone()).unwrap();
+    assert_eq!(reader.features().unwrap().len(), 2);
+    import(&writer, 1).unwrap();
+    assert_eq!(reader.features().unwrap().len(), 3);
+    drop((reader, writer));
+    let left: Vec<_> = fs::read_dir(state_dir(&project))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    let reader = Store::open_read_only(database).unwrap();
+    assert_eq!(reader.features().unwrap().len(), 3);
+    let after: Vec<_> = fs::read_dir(state_dir(&project))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, after, "reading made files");
+    let error = import(&reader, 1).unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+}
+
+#[test]
+fn a_panic_inside_a_transaction_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_on(Filesystem::Local, dir.path());
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        store.write(|tx| -> Result<(), Fail> {
+            tx.execute("INSERT INTO project VALUES (1, 0)", [])?;
+            panic!("in the middle");
+        })
+    }));
+    assert!(panicked.is_err());
+    let rows: i64 = store
+        .read(|tx| Ok(tx.query_row("SELECT count(*) FROM project", [], |row| row.get(0))?))
+        .unwrap();
+    assert_eq!(rows, 0);
+    import(&store, 1).unwrap();
+}

@@ -1,0 +1,143 @@
+//! Sessions: who runs one, and that it is over. Their beginning is a claim's.
+
+use cogwork_schemas::{AttemptId, Fact, FeatureId, ProcessIdentity, SessionId, SessionOutcome};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row, Transaction};
+
+use crate::columns::{Id, Json, Micros, Millis, Word};
+use crate::error::Fail;
+use crate::features::list;
+use crate::journal::{self, About};
+use crate::types::LiveSession;
+use crate::{Store, StoreError, attempts};
+
+impl Store {
+    /// Records which process runs a session; again when another process took it over. The moment itself is no fact
+    /// of the journal, only the identity is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::SessionOver`] when it was ended meanwhile: the process came too late and has nothing to do;
+    /// [`StoreError::UnknownSession`].
+    pub fn session_up(
+        &self,
+        _now: Timestamp,
+        session: SessionId,
+        process: &ProcessIdentity,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            if is_over(tx, session)? {
+                return Err(StoreError::SessionOver { id: session }.into());
+            }
+            tx.prepare_cached(
+                "UPDATE sessions SET pid = ?2, process_started = ?3, boot_id = ?4 WHERE id = ?1",
+            )?
+            .execute((
+                Id(session),
+                process.pid,
+                process.started.cast_signed(),
+                &process.boot_id,
+            ))?;
+            Ok(())
+        })
+    }
+
+    /// Ends a session; `agent_ms` is how long its agent itself ran. Its attempts are not touched. The first outcome
+    /// counts, later calls change nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownSession`].
+    pub fn end_session(
+        &self,
+        now: Timestamp,
+        session: SessionId,
+        outcome: &SessionOutcome,
+        agent_ms: u64,
+    ) -> Result<(), StoreError> {
+        self.write(|tx| {
+            if is_over(tx, session)? {
+                return Ok(());
+            }
+            tx.prepare_cached(
+                "UPDATE sessions SET ended_at = ?2, outcome = ?3, agent_ms = ?4 WHERE id = ?1",
+            )?
+            .execute((Id(session), Micros(now), Json(outcome), Millis(agent_ms)))?;
+            let fact = Fact::SessionEnded {
+                result: outcome.clone(),
+                agent_ms,
+            };
+            journal::record(tx, now, about(tx, session)?, &fact)?;
+            Ok(())
+        })
+    }
+
+    /// Returns the sessions that have not ended, by id.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn live_sessions(&self) -> Result<Vec<LiveSession>, StoreError> {
+        self.read(|tx| {
+            let mut sessions = list(
+                tx,
+                "SELECT id, role, agent, isolation, started_at, pid, process_started, boot_id
+                   FROM sessions WHERE ended_at IS NULL ORDER BY id",
+                [],
+                live_session,
+            )?;
+            for attempt in attempts::all_live(tx)? {
+                if let Ok(index) = sessions.binary_search_by_key(&attempt.session, |session| session.id) {
+                    sessions[index].attempts.push(attempt);
+                }
+            }
+            Ok(sessions)
+        })
+    }
+}
+
+fn is_over(tx: &Transaction<'_>, id: SessionId) -> Result<bool, Fail> {
+    tx.prepare_cached("SELECT ended_at IS NOT NULL FROM sessions WHERE id = ?1")?
+        .query_row([Id(id)], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| StoreError::UnknownSession { id }.into())
+}
+
+/// Returns what an entry about a session is about: its feature too, while it has only one.
+fn about(tx: &Transaction<'_>, session: SessionId) -> Result<About, Fail> {
+    let attempts: Vec<(FeatureId, AttemptId)> = list(
+        tx,
+        "SELECT feature_id, id FROM attempts WHERE session_id = ?1 LIMIT 2",
+        [Id(session)],
+        |row| Ok((row.get::<_, Id<_>>(0)?.0, row.get::<_, Id<_>>(1)?.0)),
+    )?;
+    let only = match attempts.as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    };
+    Ok(About {
+        feature: only.map(|only| only.0),
+        session: Some(session),
+        attempt: only.map(|only| only.1),
+    })
+}
+
+fn live_session(row: &Row<'_>) -> rusqlite::Result<LiveSession> {
+    let process = match row.get::<_, Option<i32>>(5)? {
+        Some(pid) => Some(ProcessIdentity {
+            pid,
+            started: row.get::<_, i64>(6)?.cast_unsigned(),
+            boot_id: row.get(7)?,
+        }),
+        None => None,
+    };
+    Ok(LiveSession {
+        id: row.get::<_, Id<_>>(0)?.0,
+        role: row.get::<_, Word<_>>(1)?.0,
+        agent: row.get(2)?,
+        isolation: row.get::<_, Word<_>>(3)?.0,
+        started_at: row.get::<_, Micros>(4)?.0,
+        process,
+        attempts: Vec::new(),
+    })
+}

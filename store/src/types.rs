@@ -1,0 +1,167 @@
+//! What the operations of the store take and give, beyond the shared vocabulary.
+
+use cogwork_schemas::{
+    AttemptId, AttemptOutcome, CheckPhase, CheckReport, FeatureId, Isolation, ProcessIdentity, Proof, Role,
+    SessionId, Token,
+};
+use jiff::Timestamp;
+
+/// How large a feature list may be. The defaults stop a mistake, not a big project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportLimits {
+    /// Features in one list.
+    pub features: usize,
+    /// Characters of a name.
+    pub name_chars: usize,
+    /// Characters of a category.
+    pub category_chars: usize,
+    /// Characters of a key.
+    pub key_chars: usize,
+    /// Bytes of the description and of all steps together.
+    pub text_bytes: usize,
+    /// Dependencies of one feature.
+    pub dependencies: usize,
+    /// Checks of one feature.
+    pub checks: usize,
+}
+
+impl Default for ImportLimits {
+    fn default() -> Self {
+        Self {
+            features: 100_000,
+            name_chars: 255,
+            category_chars: 100,
+            key_chars: 100,
+            // A prompt carries all of it; more than this no agent reads.
+            text_bytes: 100_000,
+            dependencies: 1_000,
+            checks: 100,
+        }
+    }
+}
+
+/// What an import did, each in the order of the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Features that are new.
+    pub created: Vec<FeatureId>,
+    /// Features whose key was known before; they were left as they are.
+    pub known: Vec<FeatureId>,
+}
+
+/// What a claim says about the session that it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSession {
+    pub role: Role,
+    /// The agent backend as the command line names it.
+    pub agent: String,
+    pub isolation: Isolation,
+}
+
+/// A won claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    pub session: SessionId,
+    pub attempt: AttemptId,
+    /// What every later write has to show.
+    pub token: Token,
+    /// Counts the attempts at this feature, from 1.
+    pub number: u32,
+}
+
+/// A live attempt: the feature is claimed by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub id: AttemptId,
+    pub feature: FeatureId,
+    pub session: SessionId,
+    pub token: Token,
+    /// Counts the attempts at this feature, from 1.
+    pub number: u32,
+    /// Set once its checks were green; then it waits for integration.
+    pub submitted: Option<Submitted>,
+    /// When the claim may be taken back. `None` once submitted: a submission does not expire.
+    pub lease_until: Option<Timestamp>,
+    pub started_at: Timestamp,
+    /// The checks were all green before the work.
+    pub already_green: bool,
+}
+
+/// What an attempt submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// The commit to integrate; `None` in a project without git.
+    pub commit: Option<String>,
+    pub proof: Proof,
+}
+
+/// What integration showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// The commit that is on the main branch now; `None` in a project without git.
+    pub commit: Option<String>,
+    /// The checks, run again on the merge. May be empty for a session that worked in the project directory
+    /// itself, where nothing is merged.
+    pub reports: Vec<CheckReport>,
+    /// Time of the merge in milliseconds.
+    pub merge_ms: u64,
+    /// Time of the checks in milliseconds.
+    pub check_ms: u64,
+}
+
+/// When a feature is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptLimits {
+    /// Failed attempts until a feature is parked.
+    pub attempts: u32,
+    /// Crashes in a row that count as one failed attempt, so that a feature that kills its sessions ends too.
+    pub crashes: u32,
+}
+
+impl Default for AttemptLimits {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            crashes: 5,
+        }
+    }
+}
+
+/// A session that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSession {
+    pub id: SessionId,
+    pub role: Role,
+    pub agent: String,
+    pub isolation: Isolation,
+    pub started_at: Timestamp,
+    /// Who runs it; `None` until its process has reported itself.
+    pub process: Option<ProcessIdentity>,
+    /// Its attempts that have not ended.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One attempt as history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptRecord {
+    pub id: AttemptId,
+    /// Counts the attempts at this feature, from 1.
+    pub number: u32,
+    pub session: SessionId,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    /// `None` while it lives.
+    pub outcome: Option<AttemptOutcome>,
+    pub submitted: Option<Submitted>,
+    /// Every check run of it, in order.
+    pub evidence: Vec<Evidence>,
+}
+
+/// One run of one check, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    pub at: Timestamp,
+    pub phase: CheckPhase,
+    pub commit: Option<String>,
+    pub report: CheckReport,
+}

@@ -1,0 +1,327 @@
+//! Taking features, keeping them, losing them.
+
+use cogwork_schemas::{AttemptOutcome, FeatureId, Hold, Isolation, SessionId, SessionOutcome, Status};
+use cogwork_store::{AttemptLimits, Store, StoreError};
+use jiff::SignedDuration;
+
+use crate::fixture::*;
+
+fn refusal(store: &Store, feature: FeatureId) -> StoreError {
+    store
+        .claim(at(9), feature, &session(Isolation::Workspace), LEASE)
+        .unwrap_err()
+}
+
+fn crashed() -> AttemptOutcome {
+    AttemptOutcome::Crashed {
+        reason: "the runner died".to_owned(),
+    }
+}
+
+#[test]
+fn a_claim_makes_session_attempt_and_token() {
+    both(|store| {
+        let claim = claim(store, 1, BASE);
+        assert_eq!(claim.number, 1);
+        let (id, secret) = claim.token.reveal().split_once('-').unwrap();
+        assert_eq!(id, claim.attempt.0.to_string());
+        assert!(
+            secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{secret}"
+        );
+
+        let feature = store.feature(BASE).unwrap();
+        assert_eq!(
+            (feature.status, feature.session),
+            (Status::Claimed, Some(claim.session))
+        );
+        let attempt = store.attempt(&claim.token).unwrap();
+        assert_eq!(
+            (attempt.id, attempt.feature, attempt.number),
+            (claim.attempt, BASE, 1)
+        );
+        assert_eq!((attempt.started_at, attempt.lease_until), (at(1), Some(at(61))));
+        assert_eq!((attempt.submitted.as_ref(), attempt.already_green), (None, false));
+        assert_eq!(store.live_attempts().unwrap(), [attempt]);
+        let node = &store.nodes_of(&[BASE]).unwrap()[0];
+        assert_eq!(
+            (node.session, node.lease_until, node.submitted),
+            (Some(claim.session), Some(at(61)), false)
+        );
+        assert_eq!(kinds(store, 4), ["#1 session_started", "#1 claimed"]);
+    });
+}
+
+#[test]
+fn tokens_differ_and_numbers_only_grow() {
+    both(|store| {
+        let first = claim(store, 1, BASE);
+        store
+            .end_attempt(at(2), &first.token, &AttemptOutcome::Stopped, &LIMITS)
+            .unwrap();
+        let second = claim(store, 3, BASE);
+        assert_eq!(second.number, 2);
+        assert!(second.attempt > first.attempt && second.session > first.session);
+        let secret = |token: &cogwork_schemas::Token| token.reveal().split_once('-').unwrap().1.to_owned();
+        assert_ne!(secret(&first.token), secret(&second.token));
+    });
+}
+
+#[test]
+fn a_claimed_feature_names_its_owner() {
+    both(|store| {
+        let owner = claim(store, 1, BASE).session;
+        let before = all(store);
+        let error = refusal(store, BASE);
+        assert!(
+            matches!(&error, StoreError::AlreadyClaimed { id: BASE, owner: o, since } if *o == owner && *since == at(1)),
+            "{error:?}"
+        );
+        insta::assert_snapshot!(error, @"feature #1 is already claimed by session s1 since 2023-11-14T22:13:21Z: choose another feature");
+        assert_eq!(all(store), before);
+    });
+}
+
+#[test]
+fn what_is_not_ready_is_refused_with_the_reason() {
+    both(|store| {
+        let before = all(store);
+        let error = refusal(store, TOP);
+        insta::assert_snapshot!(error, @"feature #3 cannot be claimed: it waits for #1, #2, and that for #1");
+        assert!(matches!(
+            error,
+            StoreError::NotClaimable {
+                hold: Hold::Blocked { .. },
+                ..
+            }
+        ));
+        assert_eq!(all(store), before);
+
+        pass(store, 1, BASE);
+        insta::assert_snapshot!(refusal(store, BASE), @"feature #1 cannot be claimed: it passes already");
+        insta::assert_snapshot!(refusal(store, TOP), @"feature #3 cannot be claimed: it waits for #2");
+        insta::assert_snapshot!(refusal(store, FeatureId(70)), @"there is no feature #70: the highest is #4; `cogwork status` shows them all");
+        claim(store, 5, MIDDLE);
+    });
+}
+
+#[test]
+fn a_lease_is_renewed_and_only_then_kept() {
+    both(|store| {
+        let claim = claim(store, 0, BASE);
+        store.renew(at(50), &claim.token, LEASE).unwrap();
+        assert_eq!(store.attempt(&claim.token).unwrap().lease_until, Some(at(110)));
+        assert_eq!(store.reap(at(109), &LIMITS).unwrap(), []);
+        assert_eq!(store.reap(at(110), &LIMITS).unwrap(), [BASE]);
+        assert_eq!(store.reap(at(111), &LIMITS).unwrap(), []);
+        assert!(matches!(
+            store.renew(at(112), &claim.token, LEASE),
+            Err(StoreError::StaleToken { .. })
+        ));
+        let feature = store.feature(BASE).unwrap();
+        assert_eq!(
+            (feature.status, feature.failed_attempts, feature.session),
+            (Status::Pending, 0, None)
+        );
+        assert_eq!(
+            store.attempts_of(BASE).unwrap()[0].outcome,
+            Some(AttemptOutcome::Expired)
+        );
+        assert_eq!(kinds(store, 6), ["#1 attempt_ended"]);
+    });
+}
+
+#[test]
+fn a_lease_longer_than_time_itself_is_no_error() {
+    both(|store| {
+        store
+            .claim(at(0), BASE, &session(Isolation::Shared), SignedDuration::MAX)
+            .unwrap();
+        assert_eq!(store.reap(at(1_000_000_000), &LIMITS).unwrap(), []);
+    });
+}
+
+#[test]
+fn a_submission_does_not_expire() {
+    both(|store| {
+        let claim = claim(store, 0, BASE);
+        store
+            .submit(at(1), &claim.token, Some("c1"), &green(&["t1", "t2"]))
+            .unwrap();
+        store.renew(at(2), &claim.token, LEASE).unwrap();
+        assert_eq!(store.reap(at(100_000), &LIMITS).unwrap(), []);
+        let attempt = store.attempt(&claim.token).unwrap();
+        assert_eq!(attempt.lease_until, None);
+        assert_eq!(attempt.submitted.unwrap().commit.as_deref(), Some("c1"));
+        assert!(store.nodes_of(&[BASE]).unwrap()[0].submitted);
+    });
+}
+
+#[test]
+fn failures_are_counted_to_the_limit_and_park() {
+    both(|store| {
+        for (number, expected) in [(1, Status::Pending), (2, Status::Pending), (3, Status::Parked)] {
+            let claim = claim(store, number, BASE);
+            // What happened to Cogwork or was asked for costs nothing, however often.
+            for free in [
+                AttemptOutcome::Stopped,
+                AttemptOutcome::Orphaned,
+                AttemptOutcome::Expired,
+            ] {
+                let other = crate::fixture::claim(store, number, PROSE);
+                assert_eq!(
+                    store
+                        .end_attempt(at(number), &other.token, &free, &LIMITS)
+                        .unwrap(),
+                    Status::Pending
+                );
+            }
+            assert_eq!(
+                store
+                    .end_attempt(at(number), &claim.token, &not_finished(), &LIMITS)
+                    .unwrap(),
+                expected
+            );
+            assert_eq!(i64::from(store.feature(BASE).unwrap().failed_attempts), number);
+        }
+        assert_eq!(store.feature(PROSE).unwrap().failed_attempts, 0);
+        assert_eq!(
+            kinds(store, store.last_seq().unwrap() - 2),
+            ["#1 attempt_ended", "#1 parked"]
+        );
+        insta::assert_snapshot!(refusal(store, BASE), @"feature #1 cannot be claimed: it is parked after 3 failed attempts (not finished: `t1` is red); it starts again only when a person retries it");
+
+        store.retry(at(10), BASE).unwrap();
+        assert_eq!(kinds(store, store.last_seq().unwrap() - 1), ["#1 retried"]);
+        let node = &store.nodes_of(&[BASE]).unwrap()[0];
+        assert_eq!(
+            (node.status, node.failed_attempts, node.reason.as_ref()),
+            (Status::Pending, 0, None)
+        );
+        assert_eq!(claim(store, 11, BASE).number, 4);
+    });
+}
+
+#[test]
+fn only_a_parked_feature_is_retried() {
+    both(|store| {
+        let before = all(store);
+        insta::assert_snapshot!(store.retry(at(1), BASE).unwrap_err(), @"feature #1 is pending, not parked: there is nothing to retry");
+        assert!(matches!(
+            store.retry(at(1), FeatureId(9)),
+            Err(StoreError::UnknownFeature { .. })
+        ));
+        assert_eq!(all(store), before);
+    });
+}
+
+#[test]
+fn crashes_in_a_row_become_a_failure() {
+    both(|store| {
+        let limits = AttemptLimits {
+            attempts: 2,
+            crashes: 3,
+        };
+        let end = |outcome: &AttemptOutcome| {
+            let claim = claim(store, 1, BASE);
+            let status = store.end_attempt(at(2), &claim.token, outcome, &limits).unwrap();
+            let node = store.nodes_of(&[BASE]).unwrap().remove(0);
+            (status, node.failed_attempts, node.crashes)
+        };
+        assert_eq!(end(&crashed()), (Status::Pending, 0, 1));
+        assert_eq!(end(&AttemptOutcome::Stopped), (Status::Pending, 0, 1));
+        assert_eq!(end(&crashed()), (Status::Pending, 0, 2));
+        assert_eq!(end(&crashed()), (Status::Pending, 1, 0));
+        assert_eq!(end(&crashed()), (Status::Pending, 1, 1));
+        assert_eq!(end(&crashed()), (Status::Pending, 1, 2));
+        assert_eq!(end(&crashed()), (Status::Parked, 2, 0));
+    });
+}
+
+#[test]
+fn a_failure_of_its_own_breaks_the_row_of_crashes() {
+    both(|store| {
+        for (outcome, crashes) in [
+            (crashed(), 1),
+            (crashed(), 2),
+            (not_finished(), 0),
+            (crashed(), 1),
+        ] {
+            let claim = claim(store, 1, BASE);
+            store.end_attempt(at(2), &claim.token, &outcome, &LIMITS).unwrap();
+            assert_eq!(store.nodes_of(&[BASE]).unwrap()[0].crashes, crashes);
+        }
+    });
+}
+
+#[test]
+fn an_attempt_cannot_be_ended_as_landed() {
+    both(|store| {
+        let claim = claim(store, 1, BASE);
+        let before = all(store);
+        let error = store
+            .end_attempt(at(2), &claim.token, &AttemptOutcome::Landed, &LIMITS)
+            .unwrap_err();
+        assert!(matches!(error, StoreError::Misuse { .. }), "{error:?}");
+        assert_eq!(all(store), before);
+    });
+}
+
+#[test]
+fn a_session_is_up_and_ends_once() {
+    both(|store| {
+        let claim = claim(store, 1, BASE);
+        assert_eq!(store.live_sessions().unwrap()[0].process, None);
+        store.session_up(at(2), claim.session, &process()).unwrap();
+        let live = store.live_sessions().unwrap();
+        assert_eq!((live.len(), live[0].id), (1, claim.session));
+        assert_eq!(live[0].process, Some(process()));
+        assert_eq!(live[0].attempts, store.live_attempts().unwrap());
+        assert_eq!(
+            (live[0].agent.as_str(), live[0].isolation),
+            ("scripted", Isolation::Workspace)
+        );
+
+        let seq = store.last_seq().unwrap();
+        store
+            .end_session(
+                at(3),
+                claim.session,
+                &SessionOutcome::TimedOut { after_s: 2 },
+                1500,
+            )
+            .unwrap();
+        store
+            .end_session(at(4), claim.session, &SessionOutcome::Completed, 9)
+            .unwrap();
+        let facts = facts(store, seq);
+        let ended = cogwork_schemas::Fact::SessionEnded {
+            result: SessionOutcome::TimedOut { after_s: 2 },
+            agent_ms: 1500,
+        };
+        assert_eq!(facts, [ended]);
+        assert_eq!(kinds(store, seq), ["#1 session_ended"]);
+        assert_eq!(store.live_sessions().unwrap(), []);
+        // Its attempt is another matter.
+        assert_eq!(store.live_attempts().unwrap().len(), 1);
+
+        let late = store.session_up(at(5), claim.session, &process()).unwrap_err();
+        insta::assert_snapshot!(late, @"session s1 is over: start nothing for it and end this process");
+    });
+}
+
+#[test]
+fn a_session_that_never_was_is_refused() {
+    both(|store| {
+        let up = store.session_up(at(1), NOBODY, &process());
+        assert!(matches!(
+            up,
+            Err(StoreError::UnknownSession { id: SessionId(99) })
+        ));
+        let end = store.end_session(at(1), NOBODY, &SessionOutcome::Completed, 0);
+        assert!(matches!(
+            end,
+            Err(StoreError::UnknownSession { id: SessionId(99) })
+        ));
+    });
+}

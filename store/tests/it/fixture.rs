@@ -1,0 +1,223 @@
+//! Small projects and short words for what tests do with them.
+
+use std::path::Path;
+
+use cogwork_schemas::{
+    AttemptOutcome, CheckReport, CheckVerdict, Entry, Fact, Feature, FeatureId, FeatureList, Isolation,
+    ProcessIdentity, Role, SessionId, Token,
+};
+use cogwork_store::{
+    Attempt, AttemptLimits, AttemptRecord, Claim, ImportLimits, LiveSession, Merge, NewSession, Store,
+    StoreError,
+};
+use jiff::{SignedDuration, Timestamp};
+
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const LIMITS: AttemptLimits = AttemptLimits {
+    attempts: 3,
+    crashes: 5,
+};
+
+/// Three features in a row and one alone; the last has no check.
+pub(crate) const PROJECT: &str = r#"
+    {"key": "base", "name": "Base", "checks": ["t1", "t2"], "estimate_s": 5},
+    {"key": "middle", "name": "Middle", "checks": ["t3"], "dependencies": ["base"]},
+    {"key": "top", "name": "Top", "checks": ["t4"], "dependencies": ["middle", "base"], "priority": 2},
+    {"key": "prose", "name": "Prose"}"#;
+
+pub(crate) const BASE: FeatureId = FeatureId(1);
+pub(crate) const MIDDLE: FeatureId = FeatureId(2);
+pub(crate) const TOP: FeatureId = FeatureId(3);
+pub(crate) const PROSE: FeatureId = FeatureId(4);
+
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
+}
+
+pub(crate) fn list(features: &str) -> FeatureList {
+    serde_json::from_str(&format!(r#"{{"features": [{features}]}}"#)).unwrap()
+}
+
+/// Runs a test on the project in memory and on disk.
+pub(crate) fn both(test: impl Fn(&Store)) {
+    let dir = tempfile::tempdir().unwrap();
+    insta::allow_duplicates! {
+        test(&filled(Store::in_memory().unwrap()));
+        test(&on_disk(dir.path()));
+    }
+}
+
+pub(crate) fn on_disk(project: &Path) -> Store {
+    filled(Store::create(project, at(0)).unwrap())
+}
+
+fn filled(store: Store) -> Store {
+    store
+        .import(at(0), &list(PROJECT), &ImportLimits::default())
+        .unwrap();
+    store
+}
+
+pub(crate) fn session(isolation: Isolation) -> NewSession {
+    NewSession {
+        role: Role::Coding,
+        agent: "scripted".to_owned(),
+        isolation,
+    }
+}
+
+pub(crate) fn claim(store: &Store, second: i64, feature: FeatureId) -> Claim {
+    store
+        .claim(at(second), feature, &session(Isolation::Workspace), LEASE)
+        .unwrap()
+}
+
+pub(crate) fn green(commands: &[&str]) -> Vec<CheckReport> {
+    reports(commands, &CheckVerdict::Green)
+}
+
+pub(crate) fn red(commands: &[&str]) -> Vec<CheckReport> {
+    reports(commands, &CheckVerdict::Red { exit_code: 1 })
+}
+
+fn reports(commands: &[&str], verdict: &CheckVerdict) -> Vec<CheckReport> {
+    let report = |command: &&str| CheckReport {
+        command: (*command).to_owned(),
+        verdict: verdict.clone(),
+        duration_ms: 7,
+        output_tail: "it says so".to_owned(),
+        output_digest: "cbf29ce484222325".to_owned(),
+    };
+    commands.iter().map(report).collect()
+}
+
+pub(crate) fn merge(commit: &str, reports: Vec<CheckReport>) -> Merge {
+    Merge {
+        commit: Some(commit.to_owned()),
+        reports,
+        merge_ms: 3,
+        check_ms: 4,
+    }
+}
+
+pub(crate) fn not_finished() -> AttemptOutcome {
+    AttemptOutcome::NotFinished {
+        reason: "`t1` is red".to_owned(),
+    }
+}
+
+pub(crate) fn process() -> ProcessIdentity {
+    ProcessIdentity {
+        pid: 77,
+        started: u64::MAX,
+        boot_id: "this boot".to_owned(),
+    }
+}
+
+/// Takes a feature through its whole life.
+pub(crate) fn pass(store: &Store, second: i64, feature: FeatureId) -> Claim {
+    let claim = claim(store, second, feature);
+    let checks: Vec<_> = store.feature(feature).unwrap().checks;
+    let commands: Vec<_> = checks.iter().map(|check| check.command.as_str()).collect();
+    store
+        .record_before(at(second), &claim.token, Some("c0"), &red(&commands))
+        .unwrap();
+    store
+        .submit(at(second + 1), &claim.token, Some("c1"), &green(&commands))
+        .unwrap();
+    store
+        .land(at(second + 2), &claim.token, &merge("c2", green(&commands)))
+        .unwrap();
+    claim
+}
+
+/// Everything a reader can see, to say that nothing of it changed.
+#[derive(Debug, PartialEq)]
+pub(crate) struct All {
+    features: Vec<Feature>,
+    attempts: Vec<Attempt>,
+    sessions: Vec<LiveSession>,
+    history: Vec<Vec<AttemptRecord>>,
+    journal: Vec<Entry>,
+}
+
+pub(crate) fn all(store: &Store) -> All {
+    let features = store.features().unwrap();
+    All {
+        attempts: store.live_attempts().unwrap(),
+        sessions: store.live_sessions().unwrap(),
+        history: features
+            .iter()
+            .map(|feature| store.attempts_of(feature.id).unwrap())
+            .collect(),
+        journal: store.journal_since(0, usize::MAX).unwrap(),
+        features,
+    }
+}
+
+/// Returns the kinds of the entries after `seq`, with the feature where there is one.
+pub(crate) fn kinds(store: &Store, seq: i64) -> Vec<String> {
+    let kind = |entry: Entry| {
+        let fact = serde_json::to_value(&entry.fact).unwrap();
+        let kind = fact["kind"].as_str().unwrap().to_owned();
+        entry
+            .feature
+            .map_or_else(|| kind.clone(), |feature| format!("{feature} {kind}"))
+    };
+    store
+        .journal_since(seq, usize::MAX)
+        .unwrap()
+        .into_iter()
+        .map(kind)
+        .collect()
+}
+
+/// Returns the facts after `seq`.
+pub(crate) fn facts(store: &Store, seq: i64) -> Vec<Fact> {
+    store
+        .journal_since(seq, usize::MAX)
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.fact)
+        .collect()
+}
+
+/// One write by token.
+pub(crate) type Write = Box<dyn Fn(&Store, &Token) -> Result<(), StoreError>>;
+
+/// Every write by token that there is, with its name.
+pub(crate) fn writes() -> Vec<(&'static str, Write)> {
+    fn named(
+        name: &'static str,
+        write: impl Fn(&Store, &Token) -> Result<(), StoreError> + 'static,
+    ) -> (&'static str, Write) {
+        (name, Box::new(write))
+    }
+    use cogwork_schemas::CheckPhase::After;
+    vec![
+        named("renew", |store, token| store.renew(at(900), token, LEASE)),
+        named("record_before", |store, token| {
+            store.record_before(at(900), token, None, &red(&["t1", "t2"]))
+        }),
+        named("record_checks", |store, token| {
+            store.record_checks(at(900), token, After, None, &green(&["t1", "t2"]))
+        }),
+        named("submit", |store, token| {
+            store
+                .submit(at(900), token, Some("late"), &green(&["t1", "t2"]))
+                .map(drop)
+        }),
+        named("land", |store, token| {
+            store
+                .land(at(900), token, &merge("late", green(&["t1", "t2"])))
+                .map(drop)
+        }),
+        named("end_attempt", |store, token| {
+            store
+                .end_attempt(at(900), token, &not_finished(), &LIMITS)
+                .map(drop)
+        }),
+    ]
+}
+
+pub(crate) const NOBODY: SessionId = SessionId(99);

@@ -1,0 +1,12 @@
+//! The store as its callers see it: every operation, in memory and on disk, alone and against other processes.
+
+#![cfg(test)]
+
+mod claims;
+mod fencing;
+mod fixture;
+mod importing;
+mod journal;
+mod landing;
+mod opening;
+mod processes;
