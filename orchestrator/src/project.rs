@@ -65,9 +65,14 @@ impl Project {
 }
 
 fn directory(dir: &Path) -> Result<PathBuf, CliError> {
-    let found = fs::canonicalize(dir)
-        .map_err(|_| CliError::new(format!("there is no directory {}", dir.display())).hint("check --project-dir"))?;
-    if found.is_dir() { Ok(found) } else { Err(CliError::new(format!("{} is not a directory", dir.display()))) }
+    let found = fs::canonicalize(dir).map_err(|_| {
+        CliError::new(format!("there is no directory {}", dir.display())).hint("check --project-dir")
+    })?;
+    if found.is_dir() {
+        Ok(found)
+    } else {
+        Err(CliError::new(format!("{} is not a directory", dir.display())))
+    }
 }
 
 fn config_file(dir: &Path) -> PathBuf {

@@ -12,11 +12,7 @@ pub enum AgentEvent {
     /// It called a tool.
     ToolCall { tool: String, input: String },
     /// A tool answered it.
-    ToolResult {
-        tool: String,
-        is_error: bool,
-        output: String,
-    },
+    ToolResult { tool: String, is_error: bool, output: String },
     /// It printed something that its backend does not understand; a sign of life and nothing more.
     Other { line: String },
 }

@@ -24,10 +24,7 @@ pub struct Check {
 impl Check {
     /// Returns a check with the default time limit.
     pub fn new(command: impl Into<String>) -> Self {
-        Self {
-            command: command.into(),
-            timeout_s: DEFAULT_CHECK_TIMEOUT_S,
-        }
+        Self { command: command.into(), timeout_s: DEFAULT_CHECK_TIMEOUT_S }
     }
 }
 
@@ -166,13 +163,7 @@ mod tests {
         let checks: Vec<Check> =
             serde_json::from_str(r#"["sh t.sh", {"command": "make", "timeout_s": 5}]"#).unwrap();
         assert_eq!(checks[0], Check::new("sh t.sh"));
-        assert_eq!(
-            checks[1],
-            Check {
-                command: "make".into(),
-                timeout_s: 5
-            }
-        );
+        assert_eq!(checks[1], Check { command: "make".into(), timeout_s: 5 });
     }
 
     #[test]

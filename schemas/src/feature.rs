@@ -86,10 +86,7 @@ pub enum Hold {
     /// It is done.
     Passing,
     /// These dependencies do not pass yet; `roots` are the features whose own state decides when that changes.
-    Blocked {
-        waiting_for: Vec<FeatureId>,
-        roots: Vec<FeatureId>,
-    },
+    Blocked { waiting_for: Vec<FeatureId>, roots: Vec<FeatureId> },
     /// It failed as often as the limit allows; `reason` is what the last attempt said.
     Parked { failed_attempts: u32, reason: String },
     /// A person has to answer first.

@@ -31,52 +31,33 @@ pub struct Entry {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Fact {
     /// A run took hold of the project.
-    RunStarted {
-        process: ProcessIdentity,
-        agent: String,
-        slots: u32,
-        isolation: Isolation,
-    },
+    RunStarted { process: ProcessIdentity, agent: String, slots: u32, isolation: Isolation },
     /// A run let go of the project.
     RunEnded { result: RunOutcome },
     /// A feature came into being.
     Created { name: String },
     /// A session was given to an agent.
     SessionStarted { role: Role, agent: String },
+    /// The process that runs a session was started.
+    SessionUp { process: ProcessIdentity },
     /// A session's agent and all its processes are gone. `agent_ms` is how long the agent itself ran.
     SessionEnded { result: SessionOutcome, agent_ms: u64 },
     /// A feature was taken; the attempt's number and token were made in the same moment.
     Claimed { number: u32 },
     /// One run of one check.
-    Checked {
-        phase: CheckPhase,
-        commit: Option<String>,
-        report: CheckReport,
-    },
+    Checked { phase: CheckPhase, commit: Option<String>, report: CheckReport },
     /// All checks of a feature, before the work: `red` of them are red, as they should be.
     ChecksRed { red: u32, total: u32 },
     /// All checks of a feature were green before any work.
     ChecksAlreadyGreen { total: u32 },
     /// All checks of a feature are green after the work; it waits to be integrated.
-    ChecksGreen {
-        total: u32,
-        commit: Option<String>,
-        proof: Proof,
-    },
+    ChecksGreen { total: u32, commit: Option<String>, proof: Proof },
     /// The agent says that a feature without checks is done; it waits to be integrated.
     SaidDone { commit: Option<String> },
     /// The work is on the main branch and the feature passes.
-    Integrated {
-        commit: Option<String>,
-        proof: Proof,
-        merge_ms: u64,
-        check_ms: u64,
-    },
+    Integrated { commit: Option<String>, proof: Proof, merge_ms: u64, check_ms: u64 },
     /// An attempt ended without landing.
-    AttemptEnded {
-        result: AttemptOutcome,
-        failed_attempts: u32,
-    },
+    AttemptEnded { result: AttemptOutcome, failed_attempts: u32 },
     /// A feature reached its attempt limit and is given up.
     Parked { reason: String },
     /// A parked feature is given another chance by a person.

@@ -92,9 +92,7 @@ impl Visitor<'_> for RefVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, id: u64) -> Result<DependencyRef, E> {
-        i64::try_from(id)
-            .map(DependencyRef::Id)
-            .map_err(|_| E::custom(format!("the id {id} is too large")))
+        i64::try_from(id).map(DependencyRef::Id).map_err(|_| E::custom(format!("the id {id} is too large")))
     }
 
     fn visit_str<E: de::Error>(self, key: &str) -> Result<DependencyRef, E> {

@@ -109,22 +109,11 @@ impl fmt::Display for SessionOutcome {
         };
         match self {
             Self::Completed => f.write_str("the agent ended"),
-            Self::Failed {
-                exit_code,
-                stderr_tail,
-            } => {
-                write!(
-                    f,
-                    "the agent ended with exit code {exit_code}{}",
-                    last_line(stderr_tail)
-                )
+            Self::Failed { exit_code, stderr_tail } => {
+                write!(f, "the agent ended with exit code {exit_code}{}", last_line(stderr_tail))
             }
             Self::Killed { signal, stderr_tail } => {
-                write!(
-                    f,
-                    "the agent was ended by signal {signal}{}",
-                    last_line(stderr_tail)
-                )
+                write!(f, "the agent was ended by signal {signal}{}", last_line(stderr_tail))
             }
             Self::TimedOut { after_s } => {
                 write!(f, "the agent was stopped after {after_s} s, the session's limit")
@@ -147,11 +136,7 @@ pub enum RunOutcome {
     /// Nothing is left to do, but some features were given up.
     CompleteWithFailures { parked: u32 },
     /// Nothing can be started: what is left waits for features that were given up or for a person.
-    Blocked {
-        waiting: u32,
-        parked: u32,
-        needs_human: u32,
-    },
+    Blocked { waiting: u32, parked: u32, needs_human: u32 },
     /// It was asked to stop.
     Stopped,
     /// Cogwork itself cannot go on, for example because the disk is full.

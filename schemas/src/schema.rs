@@ -15,22 +15,10 @@ pub struct Document {
 /// Returns every published schema.
 pub fn documents() -> Vec<Document> {
     vec![
-        Document {
-            file: "feature-list.json",
-            schema: schema_for!(FeatureList),
-        },
-        Document {
-            file: "feature.json",
-            schema: schema_for!(Feature),
-        },
-        Document {
-            file: "journal-entry.json",
-            schema: schema_for!(Entry),
-        },
-        Document {
-            file: "runner-message.json",
-            schema: schema_for!(RunnerMessage),
-        },
+        Document { file: "feature-list.json", schema: schema_for!(FeatureList) },
+        Document { file: "feature.json", schema: schema_for!(Feature) },
+        Document { file: "journal-entry.json", schema: schema_for!(Entry) },
+        Document { file: "runner-message.json", schema: schema_for!(RunnerMessage) },
     ]
 }
 
@@ -44,10 +32,7 @@ mod tests {
     #[test]
     fn checked_in_schemas_are_current() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("json");
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a developer's switch for this test alone"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "a developer's switch for this test alone")]
         let update = std::env::var("UPDATE_SCHEMAS").is_ok();
         for Document { file, schema } in documents() {
             let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";

@@ -72,12 +72,7 @@ pub enum RunnerEvent {
     /// The workspace is there.
     Prepared { workspace: String, duration_ms: u64 },
     /// A check was run by the runner.
-    Checked {
-        attempt: AttemptId,
-        feature: FeatureId,
-        phase: CheckPhase,
-        report: CheckReport,
-    },
+    Checked { attempt: AttemptId, feature: FeatureId, phase: CheckPhase, report: CheckReport },
     /// The agent process was started.
     AgentStarted { process: ProcessIdentity },
     /// The agent said or did something.

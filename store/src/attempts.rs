@@ -56,9 +56,7 @@ pub(crate) fn stale(found: Option<&Found>) -> StoreError {
     StoreError::StaleToken {
         feature: found.map(|found| found.attempt.feature),
         attempt: found.map(|found| found.attempt.id),
-        ended: found
-            .and_then(|found| found.outcome.as_ref())
-            .map(|outcome| outcome.word().to_owned()),
+        ended: found.and_then(|found| found.outcome.as_ref()).map(|outcome| outcome.word().to_owned()),
     }
 }
 
@@ -69,12 +67,7 @@ pub(crate) fn token(id: AttemptId, secret: &str) -> Token {
 
 /// Reads the live attempts, by id.
 pub(crate) fn all_live(tx: &Transaction<'_>) -> Result<Vec<Attempt>, Fail> {
-    list(
-        tx,
-        &format!("{ATTEMPT} WHERE a.ended_at IS NULL ORDER BY a.id"),
-        [],
-        |row| Ok(read(row)?.attempt),
-    )
+    list(tx, &format!("{ATTEMPT} WHERE a.ended_at IS NULL ORDER BY a.id"), [], |row| Ok(read(row)?.attempt))
 }
 
 impl Store {
@@ -157,8 +150,5 @@ fn record(row: &Row<'_>) -> rusqlite::Result<AttemptRecord> {
 
 fn submitted(row: &Row<'_>) -> rusqlite::Result<Option<Submitted>> {
     let commit = row.get(7)?;
-    Ok(row.get::<_, Option<Word<_>>>(8)?.map(|proof| Submitted {
-        commit,
-        proof: proof.0,
-    }))
+    Ok(row.get::<_, Option<Word<_>>>(8)?.map(|proof| Submitted { commit, proof: proof.0 }))
 }

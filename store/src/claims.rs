@@ -39,15 +39,9 @@ impl Store {
             let claim = insert_attempt(tx, now, feature, session, lease)?;
             tx.prepare_cached("UPDATE features SET status = 'claimed', attempt_id = ?2 WHERE id = ?1")?
                 .execute((Id(feature), Id(claim.attempt)))?;
-            let about = About {
-                feature: Some(feature),
-                session: Some(session),
-                attempt: Some(claim.attempt),
-            };
-            let started = Fact::SessionStarted {
-                role: new.role,
-                agent: new.agent.clone(),
-            };
+            let about =
+                About { feature: Some(feature), session: Some(session), attempt: Some(claim.attempt) };
+            let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
             journal::record(tx, now, about, &started)?;
             journal::record(tx, now, about, &Fact::Claimed { number: claim.number })?;
             Ok(claim)
@@ -94,12 +88,7 @@ fn insert_attempt(
     Ok(statement.query_row(params, |row| {
         let attempt = row.get::<_, Id<_>>(0)?.0;
         let token = attempts::token(attempt, &row.get::<_, String>(2)?);
-        Ok(Claim {
-            session,
-            attempt,
-            token,
-            number: row.get(1)?,
-        })
+        Ok(Claim { session, attempt, token, number: row.get(1)? })
     })?)
 }
 

@@ -18,9 +18,7 @@ impl ToSql for Micros {
 
 impl FromSql for Micros {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Timestamp::from_microsecond(value.as_i64()?)
-            .map(Self)
-            .map_err(FromSqlError::other)
+        Timestamp::from_microsecond(value.as_i64()?).map(Self).map_err(FromSqlError::other)
     }
 }
 
@@ -51,17 +49,13 @@ pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Serialize> ToSql for Json<T> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        serde_json::to_string(&self.0)
-            .map(ToSqlOutput::from)
-            .map_err(unfit)
+        serde_json::to_string(&self.0).map(ToSqlOutput::from).map_err(unfit)
     }
 }
 
 impl<T: DeserializeOwned> FromSql for Json<T> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        serde_json::from_str(value.as_str()?)
-            .map(Self)
-            .map_err(FromSqlError::other)
+        serde_json::from_str(value.as_str()?).map(Self).map_err(FromSqlError::other)
     }
 }
 
@@ -77,9 +71,7 @@ impl ToSql for Millis {
 impl FromSql for Millis {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let value = value.as_i64()?;
-        u64::try_from(value)
-            .map(Self)
-            .map_err(|_| FromSqlError::OutOfRange(value))
+        u64::try_from(value).map(Self).map_err(|_| FromSqlError::OutOfRange(value))
     }
 }
 

@@ -18,11 +18,7 @@ pub(crate) enum Filesystem {
 impl Filesystem {
     /// Returns the kind of file system that holds `path`; one that does not say is taken for a local one.
     pub(crate) fn of(path: &Path) -> Self {
-        if magic(path).is_some_and(is_network) {
-            Self::Network
-        } else {
-            Self::Local
-        }
+        if magic(path).is_some_and(is_network) { Self::Network } else { Self::Local }
     }
 
     /// Returns the SQLite journal mode that is safe there.
@@ -40,9 +36,7 @@ fn magic(path: &Path) -> Option<i64> {
     fn low_word(f_type: impl TryInto<i64>) -> Option<i64> {
         f_type.try_into().ok().map(|f_type| f_type & 0xffff_ffff)
     }
-    rustix::fs::statfs(path)
-        .ok()
-        .and_then(|answer| low_word(answer.f_type))
+    rustix::fs::statfs(path).ok().and_then(|answer| low_word(answer.f_type))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -87,10 +81,7 @@ impl FileIdentity {
     /// Asks by path. Opening and closing the file here would drop SQLite's own locks on it.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let found = fs::metadata(path)?;
-        Ok(Self {
-            device: found.dev(),
-            inode: found.ino(),
-        })
+        Ok(Self { device: found.dev(), inode: found.ino() })
     }
 }
 
@@ -104,10 +95,7 @@ mod tests {
             assert!(is_network(magic), "{magic:#x}");
         }
         for local in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630] {
-            assert!(
-                !is_network(local),
-                "{local:#x}: ext4, xfs, btrfs, tmpfs, overlayfs"
-            );
+            assert!(!is_network(local), "{local:#x}: ext4, xfs, btrfs, tmpfs, overlayfs");
         }
         assert_eq!(Filesystem::Network.journal_mode(), "delete");
     }

@@ -28,9 +28,7 @@ impl Store {
         limits: &AttemptLimits,
     ) -> Result<Status, StoreError> {
         if *outcome == AttemptOutcome::Landed {
-            return Err(StoreError::Misuse {
-                what: "an attempt can only land by `land`",
-            });
+            return Err(StoreError::Misuse { what: "an attempt can only land by `land`" });
         }
         self.write(|tx| end(tx, now, &attempts::live(tx, token)?.attempt, outcome, limits))
     }
@@ -43,9 +41,7 @@ impl Store {
     pub fn reap(&self, now: Timestamp, limits: &AttemptLimits) -> Result<Vec<FeatureId>, StoreError> {
         self.write(|tx| {
             let live = attempts::all_live(tx)?;
-            let expired = live
-                .iter()
-                .filter(|attempt| attempt.lease_until.is_some_and(|until| until <= now));
+            let expired = live.iter().filter(|attempt| attempt.lease_until.is_some_and(|until| until <= now));
             expired
                 .map(|attempt| {
                     end(tx, now, attempt, &AttemptOutcome::Expired, limits)?;
@@ -76,23 +72,17 @@ fn end(
     let parked = charged && failed_attempts >= limits.attempts;
     let status = if parked { Status::Parked } else { Status::Pending };
     let reason = parked.then(|| outcome.to_string());
-    tx.prepare_cached("UPDATE attempts SET ended_at = ?2, outcome = ?3 WHERE id = ?1")?
-        .execute((Id(attempt.id), Micros(now), Json(outcome)))?;
+    tx.prepare_cached("UPDATE attempts SET ended_at = ?2, outcome = ?3 WHERE id = ?1")?.execute((
+        Id(attempt.id),
+        Micros(now),
+        Json(outcome),
+    ))?;
     tx.prepare_cached(
         "UPDATE features SET status = ?2, attempt_id = NULL, failed_attempts = ?3, crashes = ?4,
              parked_because = ?5 WHERE id = ?1",
     )?
-    .execute((
-        Id(attempt.feature),
-        Word(status),
-        failed_attempts,
-        crashes,
-        &reason,
-    ))?;
-    let fact = Fact::AttemptEnded {
-        result: outcome.clone(),
-        failed_attempts,
-    };
+    .execute((Id(attempt.feature), Word(status), failed_attempts, crashes, &reason))?;
+    let fact = Fact::AttemptEnded { result: outcome.clone(), failed_attempts };
     journal::record(tx, now, attempt, &fact)?;
     if let Some(reason) = reason {
         journal::record(tx, now, attempt, &Fact::Parked { reason })?;

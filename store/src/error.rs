@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use cogwork_schemas::{AttemptId, FeatureId, Hold, SessionId, Status};
 use jiff::Timestamp;
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
 use crate::graph::Cycle;
 
@@ -24,18 +25,12 @@ pub enum StoreError {
     NoDirectory { path: PathBuf },
 
     /// A feature list has mistakes; all of them are here.
-    #[error(
-        "the feature list cannot be imported, nothing was changed:{}",
-        bullets(problems)
-    )]
+    #[error("the feature list cannot be imported, nothing was changed:{}", bullets(problems))]
     BadList { problems: Vec<String> },
 
     /// No feature has this id; `highest` is the largest id there is.
     #[error("there is no feature {id}: {}", id_hint(*highest))]
-    UnknownFeature {
-        id: FeatureId,
-        highest: Option<FeatureId>,
-    },
+    UnknownFeature { id: FeatureId, highest: Option<FeatureId> },
 
     /// No session has this id.
     #[error("there is no session {id}: sessions begin by claiming a feature")]
@@ -51,11 +46,7 @@ pub enum StoreError {
 
     /// Somebody else works on the feature.
     #[error("feature {id} is already claimed by session {owner} since {since}: choose another feature")]
-    AlreadyClaimed {
-        id: FeatureId,
-        owner: SessionId,
-        since: Timestamp,
-    },
+    AlreadyClaimed { id: FeatureId, owner: SessionId, since: Timestamp },
 
     /// The token shown does not, or no longer, give the right to change the feature.
     #[error("{}", stale_text(*feature, *attempt, ended.as_deref()))]
@@ -83,14 +74,8 @@ pub enum StoreError {
     NotSubmitted { feature: FeatureId, attempt: AttemptId },
 
     /// A dependency was added or went red while the work was under way.
-    #[error(
-        "feature {feature} cannot land yet: {} does not pass; land it after that",
-        id_list(waiting_for)
-    )]
-    DependencyNotPassing {
-        feature: FeatureId,
-        waiting_for: Vec<FeatureId>,
-    },
+    #[error("feature {feature} cannot land yet: {} does not pass; land it after that", id_list(waiting_for))]
+    DependencyNotPassing { feature: FeatureId, waiting_for: Vec<FeatureId> },
 
     /// Only a parked feature can be retried.
     #[error("feature {id} is {}, not parked: there is nothing to retry", status_word(*status))]
@@ -145,11 +130,7 @@ pub enum StoreError {
 
     /// The disk refuses the journal mode that keeps commits safe there.
     #[error("{} cannot be used: its disk refuses the journal mode `{wanted}` (it stays `{got}`); move the project to another disk", path.display())]
-    JournalMode {
-        path: PathBuf,
-        wanted: &'static str,
-        got: String,
-    },
+    JournalMode { path: PathBuf, wanted: &'static str, got: String },
 
     /// A file operation failed.
     #[error("cannot {action} {}", path.display())]
@@ -202,31 +183,26 @@ impl Fail {
             Self::Sql(error) => error,
         };
         let path = path.to_owned();
+        // The log's index cannot grow: an I/O error to SQLite, but it has one cause.
+        if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE) {
+            return StoreError::DiskFull { path };
+        }
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt {
-                path,
-                detail: error.to_string(),
-            },
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy {
-                path,
-                holder: None,
-                waited_s: crate::lock::LOCK_WAIT.as_secs(),
-            },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                StoreError::Corrupt { path, detail: error.to_string() }
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                StoreError::Busy { path, holder: None, waited_s: crate::lock::LOCK_WAIT.as_secs() }
+            }
             Some(ErrorCode::DiskFull) => StoreError::DiskFull { path },
             Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { path },
-            _ => StoreError::Database {
-                path,
-                source: error.into(),
-            },
+            _ => StoreError::Database { path, source: error.into() },
         }
     }
 }
 
 fn bullets(problems: &[String]) -> String {
-    problems
-        .iter()
-        .map(|problem| format!("\n  - {problem}"))
-        .collect()
+    problems.iter().map(|problem| format!("\n  - {problem}")).collect()
 }
 
 fn id_hint(highest: Option<FeatureId>) -> String {
@@ -237,10 +213,7 @@ fn id_hint(highest: Option<FeatureId>) -> String {
 }
 
 fn id_list(ids: &[FeatureId]) -> String {
-    ids.iter()
-        .map(FeatureId::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    ids.iter().map(FeatureId::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn hold_text(hold: &Hold) -> String {
@@ -252,16 +225,9 @@ fn hold_text(hold: &Hold) -> String {
             format!("it waits for {}", id_list(waiting_for))
         }
         Hold::Blocked { waiting_for, roots } => {
-            format!(
-                "it waits for {}, and that for {}",
-                id_list(waiting_for),
-                id_list(roots)
-            )
+            format!("it waits for {}, and that for {}", id_list(waiting_for), id_list(roots))
         }
-        Hold::Parked {
-            failed_attempts,
-            reason,
-        } => {
+        Hold::Parked { failed_attempts, reason } => {
             format!(
                 "it is parked after {failed_attempts} failed attempts ({reason}); it starts again only when a person retries it"
             )
@@ -285,13 +251,8 @@ fn stale_text(feature: Option<FeatureId>, attempt: Option<AttemptId>, ended: Opt
 }
 
 fn not_green_text(red: &[String], missing: &[String]) -> String {
-    let quoted = |commands: &[String]| {
-        commands
-            .iter()
-            .map(|c| format!("`{c}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let quoted =
+        |commands: &[String]| commands.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ");
     match (red.is_empty(), missing.is_empty()) {
         (false, true) => format!("{} is red; fix the work and run the checks again", quoted(red)),
         (true, false) => format!("{} was not run; run all its checks", quoted(missing)),

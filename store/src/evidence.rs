@@ -92,16 +92,7 @@ pub(crate) fn insert(
             &report.output_digest,
         ))?;
         let commit = commit.map(str::to_owned);
-        journal::record(
-            tx,
-            now,
-            attempt,
-            &Fact::Checked {
-                phase,
-                commit,
-                report: report.clone(),
-            },
-        )?;
+        journal::record(tx, now, attempt, &Fact::Checked { phase, commit, report: report.clone() })?;
     }
     Ok(())
 }
@@ -157,48 +148,27 @@ impl Coverage {
             feature,
             total: count(checks.iter()),
             red: red.map(|report| report.command.clone()).collect(),
-            missing: checks
-                .into_iter()
-                .map(|check| check.command)
-                .filter(|command| !ran(command))
-                .collect(),
+            missing: checks.into_iter().map(|check| check.command).filter(|command| !ran(command)).collect(),
         })
     }
 
     /// Returns how many checks there are, if all were run.
     pub(crate) fn all_run(self) -> Result<u32, StoreError> {
-        Self {
-            red: Vec::new(),
-            ..self
-        }
-        .all_green()
+        Self { red: Vec::new(), ..self }.all_green()
     }
 
     /// Returns how many checks there are, if none that was run is red.
     pub(crate) fn none_red(self) -> Result<u32, StoreError> {
-        Self {
-            missing: Vec::new(),
-            ..self
-        }
-        .all_green()
+        Self { missing: Vec::new(), ..self }.all_green()
     }
 
     /// Returns how many checks there are, if all were run and are green.
     pub(crate) fn all_green(self) -> Result<u32, StoreError> {
-        let Self {
-            feature,
-            total,
-            red,
-            missing,
-        } = self;
+        let Self { feature, total, red, missing } = self;
         if red.is_empty() && missing.is_empty() {
             return Ok(total);
         }
-        Err(StoreError::NotGreen {
-            feature,
-            red,
-            missing,
-        })
+        Err(StoreError::NotGreen { feature, red, missing })
     }
 }
 

@@ -146,12 +146,7 @@ pub(crate) fn status(tx: &Transaction<'_>, id: FeatureId) -> Result<Status, Fail
 
 /// Reads a feature's checks, in order.
 pub(crate) fn checks_of(tx: &Transaction<'_>, id: FeatureId) -> Result<Vec<Check>, Fail> {
-    list(
-        tx,
-        "SELECT command, timeout_s FROM checks WHERE feature_id = ?1 ORDER BY position",
-        [Id(id)],
-        check,
-    )
+    list(tx, "SELECT command, timeout_s FROM checks WHERE feature_id = ?1 ORDER BY position", [Id(id)], check)
 }
 
 /// Reads the dependencies of a feature that do not pass, ascending.
@@ -183,11 +178,7 @@ pub(crate) fn freed_by(tx: &Transaction<'_>, id: FeatureId) -> Result<Vec<Featur
 pub(crate) fn unknown(tx: &Transaction<'_>, id: FeatureId) -> Result<Fail, Fail> {
     let highest: Option<Id<FeatureId>> =
         tx.query_row("SELECT max(id) FROM features", [], |row| row.get(0))?;
-    Ok(StoreError::UnknownFeature {
-        id,
-        highest: highest.map(|id| id.0),
-    }
-    .into())
+    Ok(StoreError::UnknownFeature { id, highest: highest.map(|id| id.0) }.into())
 }
 
 /// Reads all rows of a query.
@@ -197,10 +188,7 @@ pub(crate) fn list<T>(
     params: impl Params,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, Fail> {
-    Ok(tx
-        .prepare_cached(sql)?
-        .query_map(params, read)?
-        .collect::<Result<_, _>>()?)
+    Ok(tx.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?)
 }
 
 fn dependencies_of(tx: &Transaction<'_>, id: FeatureId) -> Result<Vec<FeatureId>, Fail> {
@@ -213,12 +201,9 @@ fn dependencies_of(tx: &Transaction<'_>, id: FeatureId) -> Result<Vec<FeatureId>
 }
 
 fn edges(tx: &Transaction<'_>) -> Result<Vec<(FeatureId, FeatureId)>, Fail> {
-    list(
-        tx,
-        "SELECT feature_id, depends_on FROM dependencies ORDER BY feature_id, depends_on",
-        [],
-        |row| Ok((row.get::<_, Id<_>>(0)?.0, row.get::<_, Id<_>>(1)?.0)),
-    )
+    list(tx, "SELECT feature_id, depends_on FROM dependencies ORDER BY feature_id, depends_on", [], |row| {
+        Ok((row.get::<_, Id<_>>(0)?.0, row.get::<_, Id<_>>(1)?.0))
+    })
 }
 
 fn feature(row: &Row<'_>) -> rusqlite::Result<Feature> {
@@ -257,8 +242,5 @@ fn node(row: &Row<'_>) -> rusqlite::Result<Node> {
 }
 
 fn check(row: &Row<'_>) -> rusqlite::Result<Check> {
-    Ok(Check {
-        command: row.get(0)?,
-        timeout_s: row.get(1)?,
-    })
+    Ok(Check { command: row.get(0)?, timeout_s: row.get(1)? })
 }

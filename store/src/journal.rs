@@ -18,21 +18,13 @@ pub(crate) struct About {
 
 impl From<&Attempt> for About {
     fn from(attempt: &Attempt) -> Self {
-        Self {
-            feature: Some(attempt.feature),
-            session: Some(attempt.session),
-            attempt: Some(attempt.id),
-        }
+        Self { feature: Some(attempt.feature), session: Some(attempt.session), attempt: Some(attempt.id) }
     }
 }
 
 impl From<FeatureId> for About {
     fn from(feature: FeatureId) -> Self {
-        Self {
-            feature: Some(feature),
-            session: None,
-            attempt: None,
-        }
+        Self { feature: Some(feature), session: None, attempt: None }
     }
 }
 
@@ -70,6 +62,7 @@ impl Store {
             }
             Fact::Created { .. }
             | Fact::SessionStarted { .. }
+            | Fact::SessionUp { .. }
             | Fact::SessionEnded { .. }
             | Fact::Claimed { .. }
             | Fact::Checked { .. }
@@ -98,9 +91,7 @@ impl Store {
                 "SELECT seq, at, feature_id, session_id, attempt_id, fact FROM journal
                  WHERE seq > ?1 ORDER BY seq LIMIT ?2",
             )?;
-            let entries = statement
-                .query_map((seq, limit), entry)?
-                .collect::<Result<_, _>>()?;
+            let entries = statement.query_map((seq, limit), entry)?.collect::<Result<_, _>>()?;
             Ok(entries)
         })
     }

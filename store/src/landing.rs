@@ -32,10 +32,7 @@ impl Store {
         self.write(|tx| {
             let found = attempts::live(tx, token)?;
             let attempt = &found.attempt;
-            if let Some(Submitted {
-                commit: submitted,
-                proof,
-            }) = &attempt.submitted
+            if let Some(Submitted { commit: submitted, proof }) = &attempt.submitted
                 && (submitted.as_deref() == commit || commit.is_none())
             {
                 return Ok(*proof);
@@ -48,14 +45,7 @@ impl Store {
             } else {
                 let red = found.before_known && !attempt.already_green;
                 let proof = if red { Proof::RedGreen } else { Proof::AlreadyGreen };
-                (
-                    proof,
-                    Fact::ChecksGreen {
-                        total,
-                        commit: owned,
-                        proof,
-                    },
-                )
+                (proof, Fact::ChecksGreen { total, commit: owned, proof })
             };
             tx.prepare_cached(
                 "UPDATE attempts SET submitted_at = ?2, submitted_commit = ?3, submitted_proof = ?4,
@@ -89,11 +79,7 @@ impl Store {
             let attempt = &found.attempt;
             let feature = attempt.feature;
             let Some(submitted) = &attempt.submitted else {
-                return Err(StoreError::NotSubmitted {
-                    feature,
-                    attempt: attempt.id,
-                }
-                .into());
+                return Err(StoreError::NotSubmitted { feature, attempt: attempt.id }.into());
             };
             let waiting_for = unmet_of(tx, feature)?;
             if !waiting_for.is_empty() {
@@ -117,16 +103,12 @@ fn pass(
     proof: Proof,
     merge: &Merge,
 ) -> Result<(), Fail> {
-    evidence::insert(
-        tx,
-        now,
-        attempt,
-        CheckPhase::Merged,
-        merge.commit.as_deref(),
-        &merge.reports,
-    )?;
-    tx.prepare_cached("UPDATE attempts SET ended_at = ?2, outcome = ?3 WHERE id = ?1")?
-        .execute((Id(attempt.id), Micros(now), Json(AttemptOutcome::Landed)))?;
+    evidence::insert(tx, now, attempt, CheckPhase::Merged, merge.commit.as_deref(), &merge.reports)?;
+    tx.prepare_cached("UPDATE attempts SET ended_at = ?2, outcome = ?3 WHERE id = ?1")?.execute((
+        Id(attempt.id),
+        Micros(now),
+        Json(AttemptOutcome::Landed),
+    ))?;
     tx.prepare_cached(
         "UPDATE features SET status = 'passing', proof = ?2, attempt_id = NULL, crashes = 0 WHERE id = ?1",
     )?

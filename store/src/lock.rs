@@ -38,11 +38,7 @@ pub(crate) struct WriteLock {
 impl WriteLock {
     /// Opens the lock file, making it if need be.
     pub(crate) fn open(path: &Path, wait: Duration) -> io::Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            file: open(path)?,
-            wait,
-        })
+        Ok(Self { path: path.to_owned(), file: open(path)?, wait })
     }
 
     /// Waits for the lock and holds it until the guard is dropped.
@@ -100,21 +96,12 @@ impl WriteLock {
     }
 
     fn failed(&self, action: &'static str, source: io::Error) -> StoreError {
-        StoreError::Io {
-            action,
-            path: self.path.clone(),
-            source,
-        }
+        StoreError::Io { action, path: self.path.clone(), source }
     }
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
 /// The held lock.
@@ -154,21 +141,13 @@ mod tests {
     fn a_second_writer_waits_in_vain_and_learns_who_holds_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("write.lock");
-        let (first, second) = (
-            WriteLock::open(&path, SHORT).unwrap(),
-            WriteLock::open(&path, SHORT).unwrap(),
-        );
+        let (first, second) =
+            (WriteLock::open(&path, SHORT).unwrap(), WriteLock::open(&path, SHORT).unwrap());
         let held = first.acquire().unwrap();
         let error = second.acquire().unwrap_err();
         let own = i32::try_from(std::process::id()).unwrap();
-        assert!(
-            matches!(&error, StoreError::Busy { holder: Some(pid), .. } if *pid == own),
-            "{error:?}"
-        );
-        assert!(
-            error.to_string().contains(&format!("process {own} is writing")),
-            "{error}"
-        );
+        assert!(matches!(&error, StoreError::Busy { holder: Some(pid), .. } if *pid == own), "{error:?}");
+        assert!(error.to_string().contains(&format!("process {own} is writing")), "{error}");
         drop(held);
         // The waiter that came too late must not keep the lock either.
         drop(WriteLock::open(&path, LOCK_WAIT).unwrap().acquire().unwrap());

@@ -55,7 +55,9 @@ enum Home {
         lock: WriteLock,
     },
     /// In a directory that this user cannot write.
-    ReadOnly { database: PathBuf },
+    ReadOnly {
+        database: PathBuf,
+    },
 }
 
 impl Home {
@@ -76,9 +78,7 @@ impl Store {
     /// The directory does not exist or cannot be written, or what it holds cannot be opened (see [`Store::open`]).
     pub fn create(project: &Path, now: Timestamp) -> Result<Self, StoreError> {
         if !project.is_dir() {
-            return Err(StoreError::NoDirectory {
-                path: project.to_owned(),
-            });
+            return Err(StoreError::NoDirectory { path: project.to_owned() });
         }
         let dir = state_dir(project);
         fs::create_dir_all(&dir).map_err(|error| failed("create", &dir, error))?;
@@ -86,10 +86,7 @@ impl Store {
         let lock = open_lock(&dir)?;
         let store = Self::open_writable(&dir, Filesystem::of(&dir), lock, OpenFlags::SQLITE_OPEN_CREATE)?;
         store.write(|tx| {
-            tx.execute(
-                "INSERT OR IGNORE INTO project (one, created_at) VALUES (1, ?1)",
-                [Micros(now)],
-            )?;
+            tx.execute("INSERT OR IGNORE INTO project (one, created_at) VALUES (1, ?1)", [Micros(now)])?;
             Ok(())
         })?;
         Ok(store)
@@ -106,9 +103,7 @@ impl Store {
         match fs::metadata(&database) {
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Err(StoreError::NoProject {
-                    path: project.to_owned(),
-                });
+                return Err(StoreError::NoProject { path: project.to_owned() });
             }
             Err(error) => return Err(failed("open", &database, error)),
         }
@@ -145,10 +140,7 @@ impl Store {
         if answer == "ok" {
             return Ok(());
         }
-        Err(StoreError::Corrupt {
-            path: self.home.name().to_owned(),
-            detail: answer,
-        })
+        Err(StoreError::Corrupt { path: self.home.name().to_owned(), detail: answer })
     }
 
     /// Returns a number that changes whenever another connection commits; microseconds, so it may be polled. Also
@@ -160,9 +152,7 @@ impl Store {
     pub fn data_version(&self) -> Result<i64, StoreError> {
         self.refuse_replaced()?;
         self.ask(|connection| {
-            connection
-                .prepare_cached("PRAGMA data_version")?
-                .query_row([], |row| row.get(0))
+            connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
         })
     }
 
@@ -208,22 +198,16 @@ impl Store {
                 self.refuse_replaced()?;
                 Ok(Some(held))
             }
-            Home::ReadOnly { database } => Err(StoreError::ReadOnly {
-                path: database.clone(),
-            }),
+            Home::ReadOnly { database } => Err(StoreError::ReadOnly { path: database.clone() }),
         }
     }
 
     fn refuse_replaced(&self) -> Result<(), StoreError> {
         match &self.home {
-            Home::Disk {
-                database, identity, ..
-            } => match FileIdentity::of(database) {
+            Home::Disk { database, identity, .. } => match FileIdentity::of(database) {
                 Ok(found) if found == *identity => Ok(()),
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("look at", database, error)),
-                Ok(_) | Err(_) => Err(StoreError::Replaced {
-                    path: database.clone(),
-                }),
+                Ok(_) | Err(_) => Err(StoreError::Replaced { path: database.clone() }),
             },
             Home::Memory | Home::ReadOnly { .. } => Ok(()),
         }
@@ -242,14 +226,7 @@ impl Store {
         let connection =
             Connection::open_with_flags(&database, flags).map_err(|error| Fail::from(error).at(&database))?;
         let identity = FileIdentity::of(&database).map_err(|error| failed("look at", &database, error))?;
-        let store = Self {
-            connection,
-            home: Home::Disk {
-                database,
-                identity,
-                lock,
-            },
-        };
+        let store = Self { connection, home: Home::Disk { database, identity, lock } };
         // First of all: whatever follows may have to wait.
         store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
         // Only after a look, so that a file that is not for us stays untouched, its journal mode included.
@@ -277,10 +254,7 @@ impl Store {
             Connection::open_with_flags(&database, flags)
         };
         let connection = connection.map_err(|error| Fail::from(error).at(&database))?;
-        let store = Self {
-            connection,
-            home: Home::ReadOnly { database },
-        };
+        let store = Self { connection, home: Home::ReadOnly { database } };
         store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
         store.ask(configure)?;
         let schema = match store.read(|tx| migrate::look(tx)) {
@@ -290,9 +264,7 @@ impl Store {
         };
         store.refuse_unknown(schema)?;
         if schema == Schema::Behind {
-            return Err(StoreError::ReadOnly {
-                path: store.home.name().to_owned(),
-            });
+            return Err(StoreError::ReadOnly { path: store.home.name().to_owned() });
         }
         Ok(store)
     }
@@ -310,11 +282,7 @@ impl Store {
         if got == wanted {
             return Ok(());
         }
-        Err(StoreError::JournalMode {
-            path: self.home.name().to_owned(),
-            wanted,
-            got,
-        })
+        Err(StoreError::JournalMode { path: self.home.name().to_owned(), wanted, got })
     }
 
     fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
@@ -330,11 +298,7 @@ impl Store {
         let path = self.home.name().to_owned();
         match schema {
             Schema::Current | Schema::Behind => Ok(()),
-            Schema::Newer { found } => Err(StoreError::Newer {
-                path,
-                found,
-                known: migrate::known(),
-            }),
+            Schema::Newer { found } => Err(StoreError::Newer { path, found, known: migrate::known() }),
             Schema::Foreign => Err(StoreError::NotOurs { path }),
         }
     }
@@ -354,9 +318,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 fn refuse_old_sqlite(number: i32, name: &str) -> Result<(), StoreError> {
     if number < OLDEST_SQLITE {
-        return Err(StoreError::OldSqlite {
-            found: name.to_owned(),
-        });
+        return Err(StoreError::OldSqlite { found: name.to_owned() });
     }
     Ok(())
 }
@@ -364,14 +326,10 @@ fn refuse_old_sqlite(number: i32, name: &str) -> Result<(), StoreError> {
 fn open_lock(dir: &Path) -> Result<WriteLock, StoreError> {
     let path = dir.join(WRITE_LOCK);
     WriteLock::open(&path, LOCK_WAIT).map_err(|error| {
-        if matches!(
-            error.kind(),
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-        ) {
-            StoreError::ReadOnly { path }
-        } else {
-            failed("open", &path, error)
+        if error.kind() == ErrorKind::PermissionDenied {
+            return StoreError::ReadOnly { path };
         }
+        failed("open", &path, error)
     })
 }
 
@@ -400,9 +358,13 @@ fn immutable_uri(path: &Path) -> String {
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::Io {
-        action,
-        path: path.to_owned(),
-        source,
+    let path = path.to_owned();
+    let kind = source.kind();
+    if kind == ErrorKind::StorageFull {
+        StoreError::DiskFull { path }
+    } else if kind == ErrorKind::ReadOnlyFilesystem {
+        StoreError::ReadOnly { path }
+    } else {
+        StoreError::Io { action, path, source }
     }
 }

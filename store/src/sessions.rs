@@ -12,8 +12,7 @@ use crate::types::LiveSession;
 use crate::{Store, StoreError, attempts};
 
 impl Store {
-    /// Records which process runs a session; again when another process took it over. The moment itself is no fact
-    /// of the journal, only the identity is kept.
+    /// Records which process runs a session; again when another process took it over.
     ///
     /// # Errors
     ///
@@ -21,7 +20,7 @@ impl Store {
     /// [`StoreError::UnknownSession`].
     pub fn session_up(
         &self,
-        _now: Timestamp,
+        now: Timestamp,
         session: SessionId,
         process: &ProcessIdentity,
     ) -> Result<(), StoreError> {
@@ -38,6 +37,8 @@ impl Store {
                 process.started.cast_signed(),
                 &process.boot_id,
             ))?;
+            let fact = Fact::SessionUp { process: process.clone() };
+            journal::record(tx, now, about(tx, session)?, &fact)?;
             Ok(())
         })
     }
@@ -63,10 +64,7 @@ impl Store {
                 "UPDATE sessions SET ended_at = ?2, outcome = ?3, agent_ms = ?4 WHERE id = ?1",
             )?
             .execute((Id(session), Micros(now), Json(outcome), Millis(agent_ms)))?;
-            let fact = Fact::SessionEnded {
-                result: outcome.clone(),
-                agent_ms,
-            };
+            let fact = Fact::SessionEnded { result: outcome.clone(), agent_ms };
             journal::record(tx, now, about(tx, session)?, &fact)?;
             Ok(())
         })
@@ -115,11 +113,7 @@ fn about(tx: &Transaction<'_>, session: SessionId) -> Result<About, Fail> {
         [only] => Some(*only),
         _ => None,
     };
-    Ok(About {
-        feature: only.map(|only| only.0),
-        session: Some(session),
-        attempt: only.map(|only| only.1),
-    })
+    Ok(About { feature: only.map(|only| only.0), session: Some(session), attempt: only.map(|only| only.1) })
 }
 
 fn live_session(row: &Row<'_>) -> rusqlite::Result<LiveSession> {

@@ -120,10 +120,7 @@ pub struct AttemptLimits {
 
 impl Default for AttemptLimits {
     fn default() -> Self {
-        Self {
-            attempts: 3,
-            crashes: 5,
-        }
+        Self { attempts: 3, crashes: 5 }
     }
 }
 

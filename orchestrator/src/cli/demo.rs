@@ -39,7 +39,10 @@ pub(crate) fn demo(args: DemoArgs) -> Result<Exit, CliError> {
     };
     block_on(make(&dir))??;
     if !args.how.json {
-        print(&format!("made the project {}: a todo program in POSIX sh, to be built feature by feature\n\n", dir.display()))?;
+        print(&format!(
+            "made the project {}: a todo program in POSIX sh, to be built feature by feature\n\n",
+            dir.display()
+        ))?;
     }
     let project = Project::open(&dir)?;
     run_project(&project, &args.how)
@@ -89,12 +92,13 @@ async fn fill(dir: &Path) -> Result<(), CliError> {
         }
         fs::write(path, content)?;
     }
-    let git = Git::init(dir).await.map_err(|error| CliError::new(sentence(&error)).hint("the demo needs git"))?;
+    let git =
+        Git::init(dir).await.map_err(|error| CliError::new(sentence(&error)).hint("the demo needs git"))?;
     git.commit_all("Start with the specification and the checks", &[])
         .await
         .map_err(|error| CliError::new(sentence(&error)))?;
-    let list: FeatureList =
-        serde_json::from_str(FEATURES).map_err(|error| CliError::new(format!("the demo's features: {error}")))?;
+    let list: FeatureList = serde_json::from_str(FEATURES)
+        .map_err(|error| CliError::new(format!("the demo's features: {error}")))?;
     let project = Project::create(dir, clock::now())?;
     project.store.import(clock::now(), &list, &ImportLimits::default())?;
     fs::write(state_dir(dir).join("script.toml"), SCRIPT)?;

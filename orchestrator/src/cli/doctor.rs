@@ -82,7 +82,9 @@ fn containment() -> Finding {
             "containment",
             "on this system only process groups are contained: what leaves its group is found at the next start",
         ),
-        Err(error) => Finding::new(Health::Note, "containment", format!("the kernel refuses adoption: {error}")),
+        Err(error) => {
+            Finding::new(Health::Note, "containment", format!("the kernel refuses adoption: {error}"))
+        }
     }
 }
 
@@ -120,7 +122,11 @@ fn project(args: &DoctorArgs) -> Vec<Finding> {
     }
     match RunLock::holder(dir) {
         Ok(Some(holder)) => {
-            findings.push(Finding::new(Health::Note, "run", format!("process {} since {}", holder.pid, holder.since)));
+            findings.push(Finding::new(
+                Health::Note,
+                "run",
+                format!("process {} since {}", holder.pid, holder.since),
+            ));
         }
         Ok(None) => findings.push(Finding::new(Health::Good, "run", "none under way")),
         Err(error) => findings.push(Finding::new(Health::Bad, "run", error.to_string())),

@@ -34,9 +34,10 @@ const EXAMPLE: &str = r#"A feature list:
 pub(crate) fn import(args: &ImportArgs) -> Result<Exit, CliError> {
     let text = std::fs::read_to_string(&args.file)
         .map_err(|error| CliError::new(format!("cannot read {}: {error}", args.file.display())))?;
-    let (list, ignored) = parse(&text)
-        .map_err(|reason| CliError::new(format!("{} is not a feature list: {reason}", args.file.display()))
-            .hint("`cogwork import --help` shows one"))?;
+    let (list, ignored) = parse(&text).map_err(|reason| {
+        CliError::new(format!("{} is not a feature list: {reason}", args.file.display()))
+            .hint("`cogwork import --help` shows one")
+    })?;
     let project = Project::create(&args.project.dir, clock::now())?;
     let imported = project.store.import(clock::now(), &list, &ImportLimits::default())?;
     let mut text = format!("{} features imported", imported.created.len());
@@ -45,7 +46,9 @@ pub(crate) fn import(args: &ImportArgs) -> Result<Exit, CliError> {
     }
     text.push('\n');
     for (field, times) in ignored {
-        text.push_str(&format!("note: the field `{field}` means nothing here and was ignored ({times} times)\n"));
+        text.push_str(&format!(
+            "note: the field `{field}` means nothing here and was ignored ({times} times)\n"
+        ));
     }
     print(&text)?;
     Ok(Exit::Ok)
@@ -88,7 +91,16 @@ fn parse(text: &str) -> Result<(FeatureList, Ignored), String> {
 
 fn note_unknown(object: &Map<String, Value>, ignored: &mut Ignored) {
     const KNOWN: [&str; 10] = [
-        "id", "key", "category", "name", "description", "steps", "checks", "dependencies", "priority", "estimate_s",
+        "id",
+        "key",
+        "category",
+        "name",
+        "description",
+        "steps",
+        "checks",
+        "dependencies",
+        "priority",
+        "estimate_s",
     ];
     for field in object.keys().filter(|field| !KNOWN.contains(&field.as_str())) {
         match ignored.iter_mut().find(|(known, _)| known == field) {
@@ -111,7 +123,8 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_counted() {
-        let (list, ignored) = parse(r#"[{"name": "a", "dependancies": [1]}, {"name": "b", "dependancies": []}]"#).unwrap();
+        let (list, ignored) =
+            parse(r#"[{"name": "a", "dependancies": [1]}, {"name": "b", "dependancies": []}]"#).unwrap();
         assert_eq!(list.features.len(), 2);
         assert_eq!(ignored, [("dependancies".to_owned(), 2)]);
     }

@@ -29,7 +29,8 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, CliError> {
     let rows: Vec<_> = features
         .iter()
         .map(|feature| {
-            let dependencies = feature.dependencies.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            let dependencies =
+                feature.dependencies.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             [
                 feature.id.to_string(),
                 standing(feature, graph.hold(feature.id).as_ref()).to_owned(),

@@ -110,7 +110,8 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Verify(args) => verify::verify(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Mcp(_) | Command::Agent(_) => {
-            Err(CliError::new("`mcp` and `agent` have to be the first word after `cogwork`").exit(Exit::Usage))
+            Err(CliError::new("`mcp` and `agent` have to be the first word after `cogwork`")
+                .exit(Exit::Usage))
         }
     }
 }

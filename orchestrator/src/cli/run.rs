@@ -148,7 +148,8 @@ fn script(project: &Project, how: &How) -> Result<Option<PathBuf>, CliError> {
 
 fn closing(project: &Project, outcome: &RunOutcome, ms: i128) -> Result<String, CliError> {
     let features = project.store.features()?;
-    let passing = features.iter().filter(|feature| feature.status == cogwork_schemas::Status::Passing).count();
+    let passing =
+        features.iter().filter(|feature| feature.status == cogwork_schemas::Status::Passing).count();
     let dir = relative(&project.dir);
     let dir = dir.display();
     let took = duration(u64::try_from(ms).unwrap_or(0));

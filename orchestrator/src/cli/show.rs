@@ -65,7 +65,11 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
     let graph = Graph::new(project.store.nodes()?).map_err(StoreError::from)?;
     let attempts = project.store.attempts_of(args.id)?.into_iter().map(AttemptShown::from).collect();
     let shown = Shown { why: graph.hold(args.id), feature, attempts };
-    if args.json { print_json(&shown)? } else { print(&text(&shown))? }
+    if args.json {
+        print_json(&shown)?
+    } else {
+        print(&text(&shown))?
+    }
     Ok(Exit::Ok)
 }
 
@@ -111,7 +115,8 @@ fn attempt_text(attempt: &AttemptShown) -> String {
             CheckPhase::Merged => "on the merge",
             CheckPhase::Verify => "by hand",
         };
-        let commit = evidence.commit.as_deref().map_or_else(String::new, |commit| format!(" at {}", short(commit)));
+        let commit =
+            evidence.commit.as_deref().map_or_else(String::new, |commit| format!(" at {}", short(commit)));
         let report = &evidence.report;
         text.push_str(&format!(
             "    {} {when}{commit}: {} ({})\n",

@@ -61,7 +61,11 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
         let (id, agent, since) = (session.id, session.agent, session.started_at);
         standing.sessions.push(SessionLine { id, agent, features, since });
     }
-    if args.json { print_json(&standing)? } else { print(&text(&standing))? }
+    if args.json {
+        print_json(&standing)?
+    } else {
+        print(&text(&standing))?
+    }
     Ok(Exit::Ok)
 }
 
@@ -79,12 +83,17 @@ fn text(standing: &Standing) -> String {
         text.push_str(&format!("  {count} {word}\n"));
     }
     match &standing.run {
-        Some(Holder { pid, since }) => text.push_str(&format!("a run is under way: process {pid}, since {since}\n")),
+        Some(Holder { pid, since }) => {
+            text.push_str(&format!("a run is under way: process {pid}, since {since}\n"))
+        }
         None => text.push_str("no run is under way\n"),
     }
     for session in &standing.sessions {
         let features = session.features.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        text.push_str(&format!("  {} works on {features} since {} ({})\n", session.id, session.since, session.agent));
+        text.push_str(&format!(
+            "  {} works on {features} since {} ({})\n",
+            session.id, session.since, session.agent
+        ));
     }
     text
 }

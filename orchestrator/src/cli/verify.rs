@@ -47,7 +47,8 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<Exit, CliError> {
         .into_iter()
         .filter(|feature| !feature.checks.is_empty() && (args.all || feature.status == Status::Passing))
         .collect();
-    let verified = block_on(verify_in_clone(&project, features))?.map_err(|error| CliError::new(sentence(&error)))?;
+    let verified =
+        block_on(verify_in_clone(&project, features))?.map_err(|error| CliError::new(sentence(&error)))?;
     let green = verified.iter().filter(|feature| feature.green).count();
     if args.json {
         print_json(&verified)?;

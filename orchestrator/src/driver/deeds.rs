@@ -26,7 +26,9 @@ impl Run<'_> {
         let claim = match self.store.claim(clock::now(), feature, &new, lease) {
             Ok(claim) => claim,
             Err(
-                StoreError::NotClaimable { .. } | StoreError::AlreadyClaimed { .. } | StoreError::UnknownFeature { .. },
+                StoreError::NotClaimable { .. }
+                | StoreError::AlreadyClaimed { .. }
+                | StoreError::UnknownFeature { .. },
             ) => {
                 let lost = Event::StartFailed { feature, failure: StartFailure::Lost };
                 return Ok(vec![Event::Features(self.store.nodes()?), lost]);
@@ -46,7 +48,12 @@ impl Run<'_> {
                 let reason = sentence(&error);
                 let crashed = AttemptOutcome::Crashed { reason: reason.clone() };
                 self.store.end_attempt(clock::now(), &claim.token, &crashed, &self.plan.limits)?;
-                self.store.end_session(clock::now(), claim.session, &SessionOutcome::NotStarted { reason }, 0)?;
+                self.store.end_session(
+                    clock::now(),
+                    claim.session,
+                    &SessionOutcome::NotStarted { reason },
+                    0,
+                )?;
                 let failed = Event::StartFailed { feature, failure: StartFailure::Crashed };
                 Ok(vec![self.node(feature)?, failed])
             }
@@ -89,7 +96,9 @@ impl Run<'_> {
     pub(super) async fn on_runner_gone(&mut self, id: SessionId, how: &str) {
         let Some(session) = self.sessions.remove(&id) else { return };
         let end = match session.outcome.clone() {
-            Some(outcome) => SessionEnd::Reported { outcome, red: self.red_check(session.feature, session.attempt) },
+            Some(outcome) => {
+                SessionEnd::Reported { outcome, red: self.red_check(session.feature, session.attempt) }
+            }
             None => {
                 let marker = format!("{}#{id}", state_dir(&self.project).display());
                 contain::sweep(&Sweep { markers: vec![marker], ..Sweep::default() }).await;
@@ -123,7 +132,12 @@ impl Run<'_> {
         let record = attempts.into_iter().find(|record| record.id == attempt)?;
         let last = record.evidence.iter().rev().find(|evidence| evidence.phase == CheckPhase::After)?;
         let report = Some(&last.report).filter(|report| !report.verdict.is_green())?;
-        let said = report.output_tail.trim().lines().last().map_or_else(String::new, |line| format!(": {}", cut(line, 120)));
+        let said = report
+            .output_tail
+            .trim()
+            .lines()
+            .last()
+            .map_or_else(String::new, |line| format!(": {}", cut(line, 120)));
         Some(format!("`{}` is {}{said}", cut(&report.command, 100), report.verdict))
     }
 
@@ -145,7 +159,11 @@ impl Run<'_> {
     }
 
     /// Starts the integration of an attempt; its end comes as an input.
-    pub(super) fn integrate(&mut self, feature: FeatureId, attempt: AttemptId) -> Result<Vec<Event>, StoreError> {
+    pub(super) fn integrate(
+        &mut self,
+        feature: FeatureId,
+        attempt: AttemptId,
+    ) -> Result<Vec<Event>, StoreError> {
         let Some(waiting) = self.submitted.get(&attempt) else {
             let reason = "it is not known any more".to_owned();
             let landing = Landing::Refused(AttemptOutcome::Crashed { reason });
@@ -170,7 +188,9 @@ impl Run<'_> {
     pub(super) fn on_integrated(&mut self, attempt: AttemptId, integration: Integration) {
         let landing = match self.record(attempt, &integration) {
             Ok(landing) => landing,
-            Err(error @ StoreError::DependencyNotPassing { .. }) => Landing::Postponed { reason: sentence(&error) },
+            Err(error @ StoreError::DependencyNotPassing { .. }) => {
+                Landing::Postponed { reason: sentence(&error) }
+            }
             Err(error) => return self.feed(Event::Broken { reason: sentence(&error) }),
         };
         // Dependents are ready from this moment; the engine hears of them together with the landing.
@@ -182,7 +202,9 @@ impl Run<'_> {
     }
 
     fn record(&mut self, attempt: AttemptId, integration: &Integration) -> Result<Landing, StoreError> {
-        let Some(waiting) = self.submitted.get(&attempt).cloned() else { return Ok(self.landing(integration)) };
+        let Some(waiting) = self.submitted.get(&attempt).cloned() else {
+            return Ok(self.landing(integration));
+        };
         match integration {
             Integration::OnMain(merge) => {
                 self.store.land(clock::now(), &waiting.token, merge)?;
@@ -190,7 +212,13 @@ impl Run<'_> {
             }
             Integration::Refused { reports, commit, .. } if !reports.is_empty() => {
                 let commit = commit.as_deref();
-                self.store.record_checks(clock::now(), &waiting.token, CheckPhase::Merged, commit, reports)?;
+                self.store.record_checks(
+                    clock::now(),
+                    &waiting.token,
+                    CheckPhase::Merged,
+                    commit,
+                    reports,
+                )?;
             }
             Integration::Refused { .. } => {}
             Integration::Postponed { reason } => self.reporter.note(&format!("landing waits: {reason}")),

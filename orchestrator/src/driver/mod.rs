@@ -57,10 +57,19 @@ pub(crate) struct Plan {
 /// What reaches the loop from sessions and integrations.
 #[derive(Debug)]
 enum Input {
-    Runner { session: SessionId, event: RunnerEvent },
+    Runner {
+        session: SessionId,
+        event: RunnerEvent,
+    },
     /// The runner process is gone.
-    RunnerGone { session: SessionId, how: String },
-    Integrated { attempt: AttemptId, integration: Integration },
+    RunnerGone {
+        session: SessionId,
+        how: String,
+    },
+    Integrated {
+        attempt: AttemptId,
+        integration: Integration,
+    },
 }
 
 /// One run of one project.
@@ -281,7 +290,11 @@ impl Run<'_> {
     fn running(&self) -> Vec<RunningSession> {
         self.sessions
             .iter()
-            .map(|(id, session)| RunningSession { session: *id, feature: session.feature, since: session.since })
+            .map(|(id, session)| RunningSession {
+                session: *id,
+                feature: session.feature,
+                since: session.since,
+            })
             .collect()
     }
 

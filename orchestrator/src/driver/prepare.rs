@@ -31,7 +31,11 @@ pub(super) struct Prepared {
 /// # Errors
 ///
 /// When the project is empty or its main branch is not clean.
-pub(super) async fn prepare(project: &Project, plan: &Plan, reporter: &mut dyn Reporter) -> Result<Prepared, CliError> {
+pub(super) async fn prepare(
+    project: &Project,
+    plan: &Plan,
+    reporter: &mut dyn Reporter,
+) -> Result<Prepared, CliError> {
     if project.store.nodes()?.is_empty() {
         return Err(CliError::new(format!("the project {} has no features", project.dir.display()))
             .hint("add some: cogwork import FILE.json --project-dir DIR"));
@@ -46,8 +50,7 @@ pub(super) async fn prepare(project: &Project, plan: &Plan, reporter: &mut dyn R
         Isolation::Workspace => Some(clean_main_branch(project, reporter).await?),
         Isolation::Shared => None,
     };
-    let resumed =
-        resume(&project.store, clock::now(), settings(plan), &plan.limits, contain::is_alive)?;
+    let resumed = resume(&project.store, clock::now(), settings(plan), &plan.limits, contain::is_alive)?;
     if let Some(integrator) = &integrator {
         for attempt in &resumed.orphaned {
             if let Err(error) = integrator.clear_away(attempt.session, attempt.id, false).await {
@@ -91,7 +94,9 @@ async fn clean_main_branch(project: &Project, reporter: &mut dyn Reporter) -> Re
     }
     git.clear_stale_locks(STALE_LOCK).await.map_err(|error| failed(&error))?;
     match integrate::heal(&project.dir).await.map_err(|error| failed(&error))? {
-        Some(Healed::Finished) => reporter.note("finished a landing that the end of the last run interrupted"),
+        Some(Healed::Finished) => {
+            reporter.note("finished a landing that the end of the last run interrupted")
+        }
         Some(Healed::NothingToDo | Healed::Elsewhere { .. } | Healed::UsersFiles { .. }) | None => {}
     }
     if git.head().await.map_err(|error| failed(&error))?.is_none() {
@@ -106,8 +111,10 @@ async fn clean_main_branch(project: &Project, reporter: &mut dyn Reporter) -> Re
     if !dirty.is_empty() {
         let more = if dirty.len() > NAMED { " and more" } else { "" };
         let named = dirty.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-        return Err(CliError::new(format!("the branch `{branch}` has changes that are not committed: {named}{more}"))
-            .hint("commit or stash them, so that finished work can land: git stash --include-untracked"));
+        return Err(CliError::new(format!(
+            "the branch `{branch}` has changes that are not committed: {named}{more}"
+        ))
+        .hint("commit or stash them, so that finished work can land: git stash --include-untracked"));
     }
     Ok(Integrator::new(project.dir.clone(), branch))
 }

@@ -18,7 +18,7 @@ use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionI
 use cogwork_store::graph::{Graph, Node};
 use jiff::{SignedDuration, Timestamp};
 
-pub use event::{Effect, Event, Landing, Settings, SessionEnd, StartFailure};
+pub use event::{Effect, Event, Landing, SessionEnd, Settings, StartFailure};
 
 /// What a crash costs its feature in waiting: one second, doubled with every further crash in a row …
 const CRASH_BACKOFF: SignedDuration = SignedDuration::from_secs(1);
@@ -102,7 +102,9 @@ impl Engine {
             Event::Recovered { feature, attempt } => self.on_recovered(feature, attempt),
             Event::Started { feature, session, attempt } => self.on_started(feature, session, attempt),
             Event::StartFailed { feature, failure } => self.on_start_failed(now, feature, failure),
-            Event::SessionEnded { session, submitted, end } => self.on_session_ended(now, session, submitted, end),
+            Event::SessionEnded { session, submitted, end } => {
+                self.on_session_ended(now, session, submitted, end)
+            }
             Event::Integrated { attempt, landing } => self.on_integrated(now, attempt, landing),
             Event::Drain => self.on_drain(),
             Event::Stop => self.on_stop(RunOutcome::Stopped),

@@ -137,7 +137,8 @@ impl Integrator {
             Merged::AlreadyThere => None,
             Merged::Conflict { files } => {
                 clone.abort_merge().await?;
-                let reason = format!("it changes what others changed meanwhile: {}", cut(&files.join(", "), 300));
+                let reason =
+                    format!("it changes what others changed meanwhile: {}", cut(&files.join(", "), 300));
                 let outcome = AttemptOutcome::Conflict { reason };
                 return Ok(Ok(Integration::Refused { outcome, reports: Vec::new(), commit: None }));
             }
@@ -167,7 +168,8 @@ impl Integrator {
             Some(branch) if branch == self.branch => {}
             other => {
                 let now = other.map_or_else(|| "no branch".to_owned(), |branch| format!("`{branch}`"));
-                let reason = format!("the project is on {now} instead of `{}`: check it out again", self.branch);
+                let reason =
+                    format!("the project is on {now} instead of `{}`: check it out again", self.branch);
                 return Ok(Err(Race::InUse { reason }));
             }
         }
@@ -191,7 +193,12 @@ impl Integrator {
     /// Keeps what an attempt committed without landing under a ref of the project, then removes its workspace.
     ///
     /// Work that was paid for is never thrown away: the next attempt, or a person, can look at it.
-    pub(crate) async fn clear_away(&self, session: SessionId, attempt: AttemptId, landed: bool) -> Result<(), GitError> {
+    pub(crate) async fn clear_away(
+        &self,
+        session: SessionId,
+        attempt: AttemptId,
+        landed: bool,
+    ) -> Result<(), GitError> {
         let workspace = Self::workspace(&self.project, session);
         if !workspace.exists() {
             return Ok(());
@@ -215,7 +222,9 @@ impl Integrator {
             return Ok(());
         }
         let branch = format!("refs/heads/{}", Self::session_branch(session));
-        let (Some(tip), Some(main)) = (theirs.resolve(&branch).await?, git.head().await?) else { return Ok(()) };
+        let (Some(tip), Some(main)) = (theirs.resolve(&branch).await?, git.head().await?) else {
+            return Ok(());
+        };
         let kept = Self::kept_ref(attempt);
         if git.resolve(&kept).await?.is_some() {
             return Ok(());
@@ -246,7 +255,10 @@ impl Integrator {
 
     fn check_env(&self) -> Vec<(OsString, OsString)> {
         let mut env = cogwork_process::base_env();
-        env.push((contain::MARKER.into(), format!("{}#integrate", state_dir(&self.project).display()).into()));
+        env.push((
+            contain::MARKER.into(),
+            format!("{}#integrate", state_dir(&self.project).display()).into(),
+        ));
         env
     }
 }

@@ -7,17 +7,24 @@ use super::table::{cut, duration};
 /// Returns what an entry says to a person, or nothing when it is too small for a line of its own.
 pub(crate) fn describe(entry: &Entry) -> Option<String> {
     let text = match &entry.fact {
-        Fact::RunStarted { agent, slots, .. } => format!("run started: {slots} sessions at once, agent {agent}"),
+        Fact::RunStarted { agent, slots, .. } => {
+            format!("run started: {slots} sessions at once, agent {agent}")
+        }
         Fact::RunEnded { result } => ended(result),
         Fact::Claimed { number } => format!("claimed, attempt {number}"),
         Fact::Checked { phase: CheckPhase::After | CheckPhase::Merged, report, .. }
             if !report.verdict.is_green() =>
         {
-            format!("check `{}` is {}{}", cut(&report.command, 60), report.verdict, last_line(&report.output_tail))
+            format!(
+                "check `{}` is {}{}",
+                cut(&report.command, 60),
+                report.verdict,
+                last_line(&report.output_tail)
+            )
         }
-        Fact::ChecksRed { red, total } => format!("{red} of {total} checks red before the work"),
+        Fact::ChecksRed { red, total } => format!("{} red before the work", of(*red, *total)),
         Fact::ChecksAlreadyGreen { .. } => "all checks are green before any work".to_owned(),
-        Fact::ChecksGreen { total, .. } => format!("all {total} checks green"),
+        Fact::ChecksGreen { total, .. } => format!("{} green", of(*total, *total)),
         Fact::SaidDone { .. } => "the agent says that it is done; there is no check".to_owned(),
         Fact::Integrated { commit, proof, merge_ms, check_ms } => {
             let place = commit.as_deref().map_or_else(String::new, |commit| format!(" as {}", short(commit)));
@@ -37,7 +44,11 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         }
         Fact::Parked { reason } => format!("given up: {}", cut(reason, 200)),
         Fact::Retried => "is given another chance".to_owned(),
-        Fact::Created { .. } | Fact::SessionStarted { .. } | Fact::SessionEnded { .. } | Fact::Checked { .. } => {
+        Fact::Created { .. }
+        | Fact::SessionStarted { .. }
+        | Fact::SessionUp { .. }
+        | Fact::SessionEnded { .. }
+        | Fact::Checked { .. } => {
             return None;
         }
     };
@@ -69,6 +80,17 @@ pub(crate) fn proof_word(proof: Proof) -> &'static str {
 /// Returns the first seven digits of a commit.
 pub(crate) fn short(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
+}
+
+/// Returns "the check is", "both checks are", "2 of 3 checks are".
+fn of(count: u32, total: u32) -> String {
+    match (count, total) {
+        (1, 1) => "the check is".to_owned(),
+        (2, 2) => "both checks are".to_owned(),
+        (count, total) if count == total => format!("all {total} checks are"),
+        (1, total) => format!("1 of {total} checks is"),
+        (count, total) => format!("{count} of {total} checks are"),
+    }
 }
 
 fn last_line(output: &str) -> String {

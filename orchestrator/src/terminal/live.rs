@@ -52,6 +52,7 @@ impl Reporter for Live {
             | Fact::RunEnded { .. }
             | Fact::Created { .. }
             | Fact::SessionStarted { .. }
+            | Fact::SessionUp { .. }
             | Fact::SessionEnded { .. }
             | Fact::Checked { .. }
             | Fact::ChecksAlreadyGreen { .. }

@@ -31,7 +31,9 @@ fn outcome(feature: &Feature, attempts: &[AttemptRecord]) -> String {
     let last = || attempts.last().and_then(|attempt| attempt.outcome.as_ref());
     match feature.status {
         Status::Passing => "passing".to_owned(),
-        Status::Parked => cut(&format!("given up: {}", last().map_or_else(String::new, ToString::to_string)), 60),
+        Status::Parked => {
+            cut(&format!("given up: {}", last().map_or_else(String::new, ToString::to_string)), 60)
+        }
         Status::NeedsHuman => "needs a person".to_owned(),
         Status::Claimed => "under way".to_owned(),
         Status::Pending => match last() {

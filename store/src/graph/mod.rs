@@ -151,9 +151,7 @@ impl Graph {
 
     /// Returns whether the feature may start now: it is pending and all its dependencies pass.
     pub fn is_ready(&self, id: FeatureId) -> bool {
-        self.nodes
-            .get(&id)
-            .is_some_and(|node| node.status == Status::Pending)
+        self.nodes.get(&id).is_some_and(|node| node.status == Status::Pending)
             && !self.unmet.contains_key(&id)
     }
 
@@ -178,14 +176,11 @@ impl Graph {
         let node = self.nodes.get(&id)?;
         Some(match node.status {
             Status::Pending if self.is_ready(id) => Hold::Ready,
-            Status::Pending => Hold::Blocked {
-                waiting_for: self.unmet_of(id).collect(),
-                roots: self.roots(id),
-            },
+            Status::Pending => {
+                Hold::Blocked { waiting_for: self.unmet_of(id).collect(), roots: self.roots(id) }
+            }
             // The store keeps no claim without a session; 0 is nobody's number.
-            Status::Claimed => Hold::Running {
-                session: node.session.unwrap_or(SessionId(0)),
-            },
+            Status::Claimed => Hold::Running { session: node.session.unwrap_or(SessionId(0)) },
             Status::Passing => Hold::Passing,
             Status::Parked => Hold::Parked {
                 failed_attempts: node.failed_attempts,
@@ -211,10 +206,7 @@ impl Graph {
                 if !seen.insert(dependency) {
                     continue;
                 }
-                let waits = self
-                    .nodes
-                    .get(&dependency)
-                    .is_some_and(|node| node.status == Status::Pending)
+                let waits = self.nodes.get(&dependency).is_some_and(|node| node.status == Status::Pending)
                     && self.unmet.contains_key(&dependency);
                 if waits {
                     open.push(dependency);
@@ -231,9 +223,7 @@ impl Graph {
     }
 
     fn passes(&self, id: FeatureId) -> bool {
-        self.nodes
-            .get(&id)
-            .is_some_and(|node| node.status == Status::Passing)
+        self.nodes.get(&id).is_some_and(|node| node.status == Status::Passing)
     }
 
     fn dependencies_of(&self, id: FeatureId) -> &BTreeSet<FeatureId> {
@@ -245,20 +235,12 @@ impl Graph {
     }
 
     fn unmet_of(&self, id: FeatureId) -> impl Iterator<Item = FeatureId> + '_ {
-        self.dependencies_of(id)
-            .iter()
-            .copied()
-            .filter(|dependency| !self.passes(*dependency))
+        self.dependencies_of(id).iter().copied().filter(|dependency| !self.passes(*dependency))
     }
 
     /// Gives a feature new dependencies and counts those that do not pass.
     fn rewire(&mut self, id: FeatureId, wanted: BTreeSet<FeatureId>) {
-        for gone in self
-            .dependencies
-            .remove(&id)
-            .unwrap_or_default()
-            .difference(&wanted)
-        {
+        for gone in self.dependencies.remove(&id).unwrap_or_default().difference(&wanted) {
             if let Some(dependents) = self.dependents.get_mut(gone) {
                 dependents.remove(&id);
             }
@@ -279,11 +261,7 @@ impl Graph {
     fn count_again(&mut self, id: FeatureId, passes: bool) {
         for dependent in self.dependents.get(&id).unwrap_or(&NONE) {
             let unmet = self.unmet.entry(*dependent).or_default();
-            *unmet = if passes {
-                unmet.saturating_sub(1)
-            } else {
-                *unmet + 1
-            };
+            *unmet = if passes { unmet.saturating_sub(1) } else { *unmet + 1 };
             if *unmet == 0 {
                 self.unmet.remove(dependent);
             }

@@ -98,10 +98,7 @@ impl Order {
                 continue;
             }
             for dependency in graph.dependencies_of(*id) {
-                let Some(below) = self.index(*dependency) else {
-                    continue;
-                };
-                if !graph.passes(*dependency) {
+                if let Some(below) = self.index(*dependency) {
                     self.dependents[below].push(number);
                     dependencies[number as usize].push(u32::try_from(below).unwrap_or(u32::MAX));
                 }
@@ -153,18 +150,10 @@ impl Order {
 /// as much work as the median of the others, or 1 when nobody said anything.
 fn estimates(graph: &Graph) -> Vec<f64> {
     let usable = |estimate: Option<f64>| estimate.filter(|s| s.is_finite() && *s >= 0.0);
-    let known: Vec<f64> = graph
-        .nodes
-        .values()
-        .filter_map(|node| usable(node.estimate_s))
-        .collect();
+    let known: Vec<f64> = graph.nodes.values().filter_map(|node| usable(node.estimate_s)).collect();
     let default = median(known).unwrap_or(1.0);
     // `+ 0.0` turns a negative zero, whose bits would sort last, into a plain one.
-    graph
-        .nodes
-        .values()
-        .map(|node| usable(node.estimate_s).unwrap_or(default) + 0.0)
-        .collect()
+    graph.nodes.values().map(|node| usable(node.estimate_s).unwrap_or(default) + 0.0).collect()
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

@@ -55,11 +55,7 @@ fn ready_is_pending_with_every_dependency_passing() {
          8: asks
          9: 99",
     );
-    let ready: Vec<_> = graph
-        .iter()
-        .map(|node| node.id)
-        .filter(|id| graph.is_ready(*id))
-        .collect();
+    let ready: Vec<_> = graph.iter().map(|node| node.id).filter(|id| graph.is_ready(*id)).collect();
     assert_eq!(ready, ids(&[3, 5]));
     assert!(!graph.is_ready(FeatureId(100)));
 }
@@ -67,13 +63,7 @@ fn ready_is_pending_with_every_dependency_passing() {
 #[test]
 fn a_dependency_that_does_not_exist_is_never_satisfied_until_it_does() {
     let mut graph = graph("2: 1 1");
-    assert_eq!(
-        graph.hold(FeatureId(2)),
-        Some(Hold::Blocked {
-            waiting_for: ids(&[1]),
-            roots: ids(&[1])
-        })
-    );
+    assert_eq!(graph.hold(FeatureId(2)), Some(Hold::Blocked { waiting_for: ids(&[1]), roots: ids(&[1]) }));
     graph.upsert(node("1: passing"));
     assert_eq!(graph.ready_in_order(), ids(&[2]));
 }
@@ -153,31 +143,15 @@ fn hold_gives_every_answer() {
     };
     let hold = |id| graph.hold(FeatureId(id)).unwrap();
     assert_eq!(hold(1), Hold::Passing);
-    assert_eq!(
-        hold(2),
-        Hold::Running {
-            session: SessionId(42)
-        }
-    );
-    assert_eq!(
-        hold(3),
-        Hold::Parked {
-            failed_attempts: 3,
-            reason: "the check is red".into()
-        }
-    );
+    assert_eq!(hold(2), Hold::Running { session: SessionId(42) });
+    assert_eq!(hold(3), Hold::Parked { failed_attempts: 3, reason: "the check is red".into() });
     assert_eq!(hold(4), Hold::NeedsHuman);
     assert_eq!(hold(5), Hold::Ready);
     assert_eq!(hold(6), blocked(&[5], &[5]));
     assert_eq!(hold(7), blocked(&[2, 3, 4, 6], &[2, 3, 4, 5]));
     assert_eq!(hold(8), blocked(&[7], &[2, 3, 4, 5]));
     assert_eq!(hold(9), blocked(&[3, 88], &[3, 88]));
-    assert_eq!(
-        hold(10),
-        Hold::Running {
-            session: SessionId(50)
-        }
-    );
+    assert_eq!(hold(10), Hold::Running { session: SessionId(50) });
     assert_eq!(graph.hold(FeatureId(11)), None);
 }
 
@@ -195,17 +169,12 @@ fn find_cycle_takes_any_key_and_begins_with_the_smallest() {
         text.split(", ").map(|edge| edge.split_once(' ').unwrap()).fold(
             BTreeMap::new(),
             |mut all, (from, to)| {
-                all.entry(from.to_owned())
-                    .or_insert_with(BTreeSet::new)
-                    .insert(to.to_owned());
+                all.entry(from.to_owned()).or_insert_with(BTreeSet::new).insert(to.to_owned());
                 all
             },
         )
     };
-    assert_eq!(
-        find_cycle(&edges("x c, c a, a b, b c")).unwrap().join(" "),
-        "a b c a"
-    );
+    assert_eq!(find_cycle(&edges("x c, c a, a b, b c")).unwrap().join(" "), "a b c a");
     assert_eq!(find_cycle(&edges("a b, a c, b d, c d, d gone")), None);
 }
 
@@ -216,13 +185,7 @@ fn a_cycle_that_gets_in_later_blocks_its_own_features_only() {
     assert_eq!(graph.ready_in_order(), []);
     graph.upsert(node("4:"));
     assert_eq!(graph.ready_in_order(), ids(&[4]));
-    assert_eq!(
-        graph.hold(FeatureId(1)),
-        Some(Hold::Blocked {
-            waiting_for: ids(&[3]),
-            roots: vec![]
-        })
-    );
+    assert_eq!(graph.hold(FeatureId(1)), Some(Hold::Blocked { waiting_for: ids(&[3]), roots: vec![] }));
     graph.upsert(node("1: 1"));
     graph.upsert(node("1: 1 passing"));
     assert_eq!(graph.ready_in_order(), ids(&[2, 4]));
@@ -241,10 +204,7 @@ fn upserting_is_the_same_as_building_anew() {
         let mut asked = 0;
         for _ in 0..80 {
             let id = rng.i64(1..12);
-            let mut node = graph
-                .node(FeatureId(id))
-                .cloned()
-                .unwrap_or_else(|| Node::new(FeatureId(id)));
+            let mut node = graph.node(FeatureId(id)).cloned().unwrap_or_else(|| Node::new(FeatureId(id)));
             match rng.u32(0..10) {
                 0 => node.dependencies = (0..rng.i64(0..3)).map(|_| FeatureId(rng.i64(0..id))).collect(),
                 1 => node.estimate_s = rng.bool().then(|| f64::from(rng.u32(0..5))),
@@ -279,30 +239,15 @@ fn a_chain_of_100_000_needs_no_stack() {
     assert_eq!(graph.ready_in_order(), ids(&[1]));
     assert_eq!(graph.critical_path_s(), 100_000.0);
     let last = graph.hold(FeatureId(size)).unwrap();
-    assert_eq!(
-        last,
-        Hold::Blocked {
-            waiting_for: ids(&[size - 1]),
-            roots: ids(&[1])
-        }
-    );
+    assert_eq!(last, Hold::Blocked { waiting_for: ids(&[size - 1]), roots: ids(&[1]) });
     // Working through the beginning of it does not compute the rest again.
     for id in 1..=1_000 {
-        graph.upsert(Node {
-            status: Status::Claimed,
-            ..link(id)
-        });
+        graph.upsert(Node { status: Status::Claimed, ..link(id) });
         assert_eq!(graph.ready_in_order(), []);
-        graph.upsert(Node {
-            status: Status::Passing,
-            ..link(id)
-        });
+        graph.upsert(Node { status: Status::Passing, ..link(id) });
         assert_eq!(graph.ready_in_order(), ids(&[id + 1]));
     }
-    let around = Node {
-        dependencies: vec![FeatureId(size)],
-        ..Node::new(FeatureId(1))
-    };
+    let around = Node { dependencies: vec![FeatureId(size)], ..Node::new(FeatureId(1)) };
     let circle = Graph::new((2..=size).map(link).chain([around])).unwrap_err();
     assert_eq!(circle.path.len(), 100_001);
 }

@@ -117,13 +117,6 @@ fn insert(tx: &Transaction<'_>, now: Timestamp, item: &ListedFeature) -> Result<
     for (position, check) in (0_i64..).zip(&item.checks) {
         statement.execute((Id(id), position, &check.command, check.timeout_s))?;
     }
-    journal::record(
-        tx,
-        now,
-        id,
-        &Fact::Created {
-            name: item.name.clone(),
-        },
-    )?;
+    journal::record(tx, now, id, &Fact::Created { name: item.name.clone() })?;
     Ok(id)
 }

@@ -46,9 +46,7 @@ pub(super) fn resolve(
     }
     if items.len() > limits.features {
         let (found, limit) = (items.len(), limits.features);
-        return Err(vec![format!(
-            "it holds {found} features, more than {limit}: split it"
-        )]);
+        return Err(vec![format!("it holds {found} features, more than {limit}: split it")]);
     }
     let mut problems = Vec::new();
     for (index, item) in items.iter().enumerate() {
@@ -76,11 +74,7 @@ pub(super) fn resolve(
         });
     }
     problems.extend(circles(items, &meanings));
-    if problems.is_empty() {
-        Ok(meanings)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(meanings) } else { Err(problems) }
 }
 
 /// Returns what is wrong with an item by itself.
@@ -92,9 +86,7 @@ fn faults(item: &ListedFeature, limits: &ImportLimits) -> impl Iterator<Item = S
         } else if chars > limit {
             Some(format!("the {what} has {chars} characters, more than {limit}"))
         } else if text.contains(char::is_control) {
-            Some(format!(
-                "the {what} {text:?} holds a line break or another control character"
-            ))
+            Some(format!("the {what} {text:?} holds a line break or another control character"))
         } else {
             None
         }
@@ -104,9 +96,7 @@ fn faults(item: &ListedFeature, limits: &ImportLimits) -> impl Iterator<Item = S
     };
     let bytes = item.description.len() + item.steps.iter().map(String::len).sum::<usize>();
     let mut faults = vec![
-        item.key
-            .as_deref()
-            .and_then(|key| text("key", key, limits.key_chars)),
+        item.key.as_deref().and_then(|key| text("key", key, limits.key_chars)),
         text("name", &item.name, limits.name_chars),
         text("category", &item.category, limits.category_chars),
         many("bytes of description and steps", bytes, limits.text_bytes),
@@ -138,17 +128,11 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn of(items: &'a [ListedFeature], project: &'a Project, problems: &mut Vec<String>) -> Self {
-        let mut names = Self {
-            project,
-            keys: BTreeMap::new(),
-            ids: BTreeMap::new(),
-        };
+        let mut names = Self { project, keys: BTreeMap::new(), ids: BTreeMap::new() };
         let (mut key_places, mut id_places) = (BTreeMap::new(), BTreeMap::new());
         for (index, item) in items.iter().enumerate() {
-            let (place, target) = (
-                index + 1,
-                known(item, project).map_or(Target::Item(index), Target::Existing),
-            );
+            let (place, target) =
+                (index + 1, known(item, project).map_or(Target::Item(index), Target::Existing));
             if let Some(key) = &item.key {
                 names.keys.entry(key).or_insert(target);
                 let first = *key_places.entry(key).or_insert(place);
@@ -162,9 +146,8 @@ impl<'a> Names<'a> {
                 names.ids.entry(id).or_insert(target);
                 let first = *id_places.entry(id).or_insert(place);
                 if first != place {
-                    problems.push(format!(
-                        "the features {first} and {place} of the list have the same id {id}"
-                    ));
+                    problems
+                        .push(format!("the features {first} and {place} of the list have the same id {id}"));
                 }
             }
         }
@@ -177,9 +160,9 @@ impl<'a> Names<'a> {
                 let existing = || self.project.keys.get(key).copied().map(Target::Existing);
                 self.keys.get(key.as_str()).copied().or_else(existing)
             }
-            DependencyRef::Id(id) if self.ids.is_empty() => Some(FeatureId(*id))
-                .filter(|id| self.project.ids.contains(id))
-                .map(Target::Existing),
+            DependencyRef::Id(id) if self.ids.is_empty() => {
+                Some(FeatureId(*id)).filter(|id| self.project.ids.contains(id)).map(Target::Existing)
+            }
             DependencyRef::Id(id) => self.ids.get(id).copied(),
         };
         found.ok_or_else(|| match wanted {
@@ -224,10 +207,7 @@ fn circles(items: &[ListedFeature], meanings: &[Meaning]) -> Vec<String> {
             edges.remove(index);
         }
         let path: Vec<String> = path.into_iter().map(|index| label(items, index)).collect();
-        found.push(format!(
-            "these depend on each other in a circle: {}",
-            path.join(" → ")
-        ));
+        found.push(format!("these depend on each other in a circle: {}", path.join(" → ")));
     }
     found
 }

@@ -11,30 +11,20 @@ fn list(json: &str) -> FeatureList {
 
 /// A project with the features 1 (`login`) and 2 (no key).
 fn a_project() -> Project {
-    Project {
-        ids: [FeatureId(1), FeatureId(2)].into(),
-        keys: [("login".to_owned(), FeatureId(1))].into(),
-    }
+    Project { ids: [FeatureId(1), FeatureId(2)].into(), keys: [("login".to_owned(), FeatureId(1))].into() }
 }
 
 #[track_caller]
 fn check(json: &str, expected: &[Meaning]) {
-    assert_eq!(
-        resolve(&list(json), &ImportLimits::default(), &a_project()).unwrap(),
-        expected
-    );
+    assert_eq!(resolve(&list(json), &ImportLimits::default(), &a_project()).unwrap(), expected);
 }
 
 fn problems(list: &FeatureList) -> String {
-    resolve(list, &ImportLimits::default(), &a_project())
-        .unwrap_err()
-        .join("\n")
+    resolve(list, &ImportLimits::default(), &a_project()).unwrap_err().join("\n")
 }
 
 fn new(dependencies: &[Target]) -> Meaning {
-    Meaning::New {
-        dependencies: dependencies.iter().copied().collect(),
-    }
+    Meaning::New { dependencies: dependencies.iter().copied().collect() }
 }
 
 #[test]
@@ -45,10 +35,7 @@ fn numbers_are_ids_of_the_list_when_it_has_any() {
     );
     check(
         r#"{"name": "a", "dependencies": [2, "login"]}"#,
-        &[new(&[
-            Target::Existing(FeatureId(1)),
-            Target::Existing(FeatureId(2)),
-        ])],
+        &[new(&[Target::Existing(FeatureId(1)), Target::Existing(FeatureId(2))])],
     );
 }
 
@@ -105,10 +92,7 @@ fn a_number_without_ids_in_the_list_must_exist_in_the_project() {
 #[test]
 fn an_empty_list_and_a_much_too_large_one_are_mistakes() {
     insta::assert_snapshot!(problems(&list("")), @"it holds no features: add at least one");
-    let limits = ImportLimits {
-        features: 1,
-        ..ImportLimits::default()
-    };
+    let limits = ImportLimits { features: 1, ..ImportLimits::default() };
     let error = resolve(&list(r#"{"name": "a"}, {"name": "b"}"#), &limits, &a_project()).unwrap_err();
     assert_eq!(error, ["it holds 2 features, more than 1: split it"]);
 }
@@ -136,22 +120,14 @@ fn limits_are_said_with_what_was_found() {
         priority: None,
         estimate_s: Some(0.0),
     };
-    let at_the_limit = FeatureList {
-        features: vec![item("a")],
-    };
+    let at_the_limit = FeatureList { features: vec![item("a")] };
     assert!(resolve(&at_the_limit, &limits, &Project::default()).is_ok());
     let mut item = item("abcd");
     item.category = "abcd".to_owned();
     item.name = "abcd".to_owned();
     item.steps.push("e".to_owned());
     item.dependencies = vec![DependencyRef::Id(1), DependencyRef::Key("login".to_owned())];
-    item.checks = vec![
-        Check::new(" "),
-        Check {
-            command: "make".to_owned(),
-            timeout_s: 0,
-        },
-    ];
+    item.checks = vec![Check::new(" "), Check { command: "make".to_owned(), timeout_s: 0 }];
     item.estimate_s = Some(f64::NAN);
     let error = resolve(&FeatureList { features: vec![item] }, &limits, &a_project()).unwrap_err();
     insta::assert_snapshot!(error.join("\n"), @r"
@@ -170,12 +146,7 @@ fn limits_are_said_with_what_was_found() {
 #[test]
 fn many_circles_are_cut_short() {
     let pairs: Vec<_> = (0..40)
-        .map(|n| {
-            format!(
-                r#"{{"key": "k{n}", "name": "n", "dependencies": ["k{}"]}}"#,
-                n ^ 1
-            )
-        })
+        .map(|n| format!(r#"{{"key": "k{n}", "name": "n", "dependencies": ["k{}"]}}"#, n ^ 1))
         .collect();
     let problems = problems(&list(&pairs.join(", ")));
     assert_eq!(problems.lines().count(), 10);

@@ -11,16 +11,13 @@ fn now() -> Timestamp {
 }
 
 fn features(names: usize) -> FeatureList {
-    let features: Vec<_> = (0..names)
-        .map(|_| format!(r#"{{"name": "n", "description": "{}"}}"#, "x".repeat(999)))
-        .collect();
+    let features: Vec<_> =
+        (0..names).map(|_| format!(r#"{{"name": "n", "description": "{}"}}"#, "x".repeat(999))).collect();
     serde_json::from_str(&format!(r#"{{"features": [{}]}}"#, features.join(","))).unwrap()
 }
 
 fn import(store: &Store, many: usize) -> Result<(), StoreError> {
-    store
-        .import(now(), &features(many), &ImportLimits::default())
-        .map(drop)
+    store.import(now(), &features(many), &ImportLimits::default()).map(drop)
 }
 
 fn open_on(filesystem: Filesystem, project: &Path) -> Store {
@@ -49,10 +46,7 @@ fn sqlite_that_damages_databases_is_refused() {
 fn every_connection_is_set_up_the_same() {
     let dir = tempfile::tempdir().unwrap();
     Store::create(dir.path(), now()).unwrap();
-    for store in [
-        Store::create(dir.path(), now()).unwrap(),
-        Store::open(dir.path()).unwrap(),
-    ] {
+    for store in [Store::create(dir.path(), now()).unwrap(), Store::open(dir.path()).unwrap()] {
         let settings = [
             ("busy_timeout", "Integer(10000)"),
             ("journal_mode", r#"Text("wal")"#),
@@ -65,12 +59,7 @@ fn every_connection_is_set_up_the_same() {
         for (name, expected) in settings {
             assert_eq!(pragma(&store, name), expected, "{name}");
         }
-        assert!(
-            !store
-                .connection
-                .db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA)
-                .unwrap()
-        );
+        assert!(!store.connection.db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA).unwrap());
     }
 }
 
@@ -93,16 +82,10 @@ fn a_foreign_writer_is_waited_for_and_then_named_as_such() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_on(Filesystem::Local, dir.path());
     let foreign = open_on(Filesystem::Local, dir.path());
-    store
-        .connection
-        .busy_timeout(std::time::Duration::from_millis(20))
-        .unwrap();
+    store.connection.busy_timeout(std::time::Duration::from_millis(20)).unwrap();
     foreign.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = import(&store, 1).unwrap_err();
-    assert!(
-        matches!(error, StoreError::Busy { holder: None, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::Busy { holder: None, .. }), "{error:?}");
     assert!(error.to_string().contains("another program uses it"), "{error}");
     assert_eq!(store.features().unwrap(), [], "readers need not wait");
     foreign.connection.execute_batch("ROLLBACK").unwrap();
@@ -114,10 +97,7 @@ fn a_full_disk_is_said_and_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_on(Filesystem::Local, dir.path());
     import(&store, 2).unwrap();
-    store
-        .connection
-        .pragma_update_and_check(None, "max_page_count", 60, |_| Ok(()))
-        .unwrap();
+    store.connection.pragma_update_and_check(None, "max_page_count", 60, |_| Ok(())).unwrap();
     let error = import(&store, 500).unwrap_err();
     assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
     assert_eq!(store.features().unwrap().len(), 2);
@@ -139,16 +119,12 @@ fn a_directory_that_cannot_be_written_is_still_read() {
     import(&writer, 1).unwrap();
     assert_eq!(reader.features().unwrap().len(), 3);
     drop((reader, writer));
-    let left: Vec<_> = fs::read_dir(state_dir(&project))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let left: Vec<_> =
+        fs::read_dir(state_dir(&project)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     let reader = Store::open_read_only(database).unwrap();
     assert_eq!(reader.features().unwrap().len(), 3);
-    let after: Vec<_> = fs::read_dir(state_dir(&project))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let after: Vec<_> =
+        fs::read_dir(state_dir(&project)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, after, "reading made files");
     let error = import(&reader, 1).unwrap_err();
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
@@ -165,9 +141,8 @@ fn a_panic_inside_a_transaction_leaves_nothing() {
         })
     }));
     assert!(panicked.is_err());
-    let rows: i64 = store
-        .read(|tx| Ok(tx.query_row("SELECT count(*) FROM project", [], |row| row.get(0))?))
-        .unwrap();
+    let rows: i64 =
+        store.read(|tx| Ok(tx.query_row("SELECT count(*) FROM project", [], |row| row.get(0))?)).unwrap();
     assert_eq!(rows, 0);
     import(&store, 1).unwrap();
 }

@@ -7,15 +7,11 @@ use jiff::SignedDuration;
 use crate::fixture::*;
 
 fn refusal(store: &Store, feature: FeatureId) -> StoreError {
-    store
-        .claim(at(9), feature, &session(Isolation::Workspace), LEASE)
-        .unwrap_err()
+    store.claim(at(9), feature, &session(Isolation::Workspace), LEASE).unwrap_err()
 }
 
 fn crashed() -> AttemptOutcome {
-    AttemptOutcome::Crashed {
-        reason: "the runner died".to_owned(),
-    }
+    AttemptOutcome::Crashed { reason: "the runner died".to_owned() }
 }
 
 #[test]
@@ -25,21 +21,12 @@ fn a_claim_makes_session_attempt_and_token() {
         assert_eq!(claim.number, 1);
         let (id, secret) = claim.token.reveal().split_once('-').unwrap();
         assert_eq!(id, claim.attempt.0.to_string());
-        assert!(
-            secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()),
-            "{secret}"
-        );
+        assert!(secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
 
         let feature = store.feature(BASE).unwrap();
-        assert_eq!(
-            (feature.status, feature.session),
-            (Status::Claimed, Some(claim.session))
-        );
+        assert_eq!((feature.status, feature.session), (Status::Claimed, Some(claim.session)));
         let attempt = store.attempt(&claim.token).unwrap();
-        assert_eq!(
-            (attempt.id, attempt.feature, attempt.number),
-            (claim.attempt, BASE, 1)
-        );
+        assert_eq!((attempt.id, attempt.feature, attempt.number), (claim.attempt, BASE, 1));
         assert_eq!((attempt.started_at, attempt.lease_until), (at(1), Some(at(61))));
         assert_eq!((attempt.submitted.as_ref(), attempt.already_green), (None, false));
         assert_eq!(store.live_attempts().unwrap(), [attempt]);
@@ -56,9 +43,7 @@ fn a_claim_makes_session_attempt_and_token() {
 fn tokens_differ_and_numbers_only_grow() {
     both(|store| {
         let first = claim(store, 1, BASE);
-        store
-            .end_attempt(at(2), &first.token, &AttemptOutcome::Stopped, &LIMITS)
-            .unwrap();
+        store.end_attempt(at(2), &first.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
         let second = claim(store, 3, BASE);
         assert_eq!(second.number, 2);
         assert!(second.attempt > first.attempt && second.session > first.session);
@@ -88,13 +73,7 @@ fn what_is_not_ready_is_refused_with_the_reason() {
         let before = all(store);
         let error = refusal(store, TOP);
         insta::assert_snapshot!(error, @"feature #3 cannot be claimed: it waits for #1, #2, and that for #1");
-        assert!(matches!(
-            error,
-            StoreError::NotClaimable {
-                hold: Hold::Blocked { .. },
-                ..
-            }
-        ));
+        assert!(matches!(error, StoreError::NotClaimable { hold: Hold::Blocked { .. }, .. }));
         assert_eq!(all(store), before);
 
         pass(store, 1, BASE);
@@ -114,19 +93,10 @@ fn a_lease_is_renewed_and_only_then_kept() {
         assert_eq!(store.reap(at(109), &LIMITS).unwrap(), []);
         assert_eq!(store.reap(at(110), &LIMITS).unwrap(), [BASE]);
         assert_eq!(store.reap(at(111), &LIMITS).unwrap(), []);
-        assert!(matches!(
-            store.renew(at(112), &claim.token, LEASE),
-            Err(StoreError::StaleToken { .. })
-        ));
+        assert!(matches!(store.renew(at(112), &claim.token, LEASE), Err(StoreError::StaleToken { .. })));
         let feature = store.feature(BASE).unwrap();
-        assert_eq!(
-            (feature.status, feature.failed_attempts, feature.session),
-            (Status::Pending, 0, None)
-        );
-        assert_eq!(
-            store.attempts_of(BASE).unwrap()[0].outcome,
-            Some(AttemptOutcome::Expired)
-        );
+        assert_eq!((feature.status, feature.failed_attempts, feature.session), (Status::Pending, 0, None));
+        assert_eq!(store.attempts_of(BASE).unwrap()[0].outcome, Some(AttemptOutcome::Expired));
         assert_eq!(kinds(store, 6), ["#1 attempt_ended"]);
     });
 }
@@ -134,9 +104,7 @@ fn a_lease_is_renewed_and_only_then_kept() {
 #[test]
 fn a_lease_longer_than_time_itself_is_no_error() {
     both(|store| {
-        store
-            .claim(at(0), BASE, &session(Isolation::Shared), SignedDuration::MAX)
-            .unwrap();
+        store.claim(at(0), BASE, &session(Isolation::Shared), SignedDuration::MAX).unwrap();
         assert_eq!(store.reap(at(1_000_000_000), &LIMITS).unwrap(), []);
     });
 }
@@ -145,9 +113,7 @@ fn a_lease_longer_than_time_itself_is_no_error() {
 fn a_submission_does_not_expire() {
     both(|store| {
         let claim = claim(store, 0, BASE);
-        store
-            .submit(at(1), &claim.token, Some("c1"), &green(&["t1", "t2"]))
-            .unwrap();
+        store.submit(at(1), &claim.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
         store.renew(at(2), &claim.token, LEASE).unwrap();
         assert_eq!(store.reap(at(100_000), &LIMITS).unwrap(), []);
         let attempt = store.attempt(&claim.token).unwrap();
@@ -163,41 +129,27 @@ fn failures_are_counted_to_the_limit_and_park() {
         for (number, expected) in [(1, Status::Pending), (2, Status::Pending), (3, Status::Parked)] {
             let claim = claim(store, number, BASE);
             // What happened to Cogwork or was asked for costs nothing, however often.
-            for free in [
-                AttemptOutcome::Stopped,
-                AttemptOutcome::Orphaned,
-                AttemptOutcome::Expired,
-            ] {
+            for free in [AttemptOutcome::Stopped, AttemptOutcome::Orphaned, AttemptOutcome::Expired] {
                 let other = crate::fixture::claim(store, number, PROSE);
                 assert_eq!(
-                    store
-                        .end_attempt(at(number), &other.token, &free, &LIMITS)
-                        .unwrap(),
+                    store.end_attempt(at(number), &other.token, &free, &LIMITS).unwrap(),
                     Status::Pending
                 );
             }
             assert_eq!(
-                store
-                    .end_attempt(at(number), &claim.token, &not_finished(), &LIMITS)
-                    .unwrap(),
+                store.end_attempt(at(number), &claim.token, &not_finished(), &LIMITS).unwrap(),
                 expected
             );
             assert_eq!(i64::from(store.feature(BASE).unwrap().failed_attempts), number);
         }
         assert_eq!(store.feature(PROSE).unwrap().failed_attempts, 0);
-        assert_eq!(
-            kinds(store, store.last_seq().unwrap() - 2),
-            ["#1 attempt_ended", "#1 parked"]
-        );
+        assert_eq!(kinds(store, store.last_seq().unwrap() - 2), ["#1 attempt_ended", "#1 parked"]);
         insta::assert_snapshot!(refusal(store, BASE), @"feature #1 cannot be claimed: it is parked after 3 failed attempts (not finished: `t1` is red); it starts again only when a person retries it");
 
         store.retry(at(10), BASE).unwrap();
         assert_eq!(kinds(store, store.last_seq().unwrap() - 1), ["#1 retried"]);
         let node = &store.nodes_of(&[BASE]).unwrap()[0];
-        assert_eq!(
-            (node.status, node.failed_attempts, node.reason.as_ref()),
-            (Status::Pending, 0, None)
-        );
+        assert_eq!((node.status, node.failed_attempts, node.reason.as_ref()), (Status::Pending, 0, None));
         assert_eq!(claim(store, 11, BASE).number, 4);
     });
 }
@@ -207,10 +159,7 @@ fn only_a_parked_feature_is_retried() {
     both(|store| {
         let before = all(store);
         insta::assert_snapshot!(store.retry(at(1), BASE).unwrap_err(), @"feature #1 is pending, not parked: there is nothing to retry");
-        assert!(matches!(
-            store.retry(at(1), FeatureId(9)),
-            Err(StoreError::UnknownFeature { .. })
-        ));
+        assert!(matches!(store.retry(at(1), FeatureId(9)), Err(StoreError::UnknownFeature { .. })));
         assert_eq!(all(store), before);
     });
 }
@@ -218,10 +167,7 @@ fn only_a_parked_feature_is_retried() {
 #[test]
 fn crashes_in_a_row_become_a_failure() {
     both(|store| {
-        let limits = AttemptLimits {
-            attempts: 2,
-            crashes: 3,
-        };
+        let limits = AttemptLimits { attempts: 2, crashes: 3 };
         let end = |outcome: &AttemptOutcome| {
             let claim = claim(store, 1, BASE);
             let status = store.end_attempt(at(2), &claim.token, outcome, &limits).unwrap();
@@ -241,12 +187,7 @@ fn crashes_in_a_row_become_a_failure() {
 #[test]
 fn a_failure_of_its_own_breaks_the_row_of_crashes() {
     both(|store| {
-        for (outcome, crashes) in [
-            (crashed(), 1),
-            (crashed(), 2),
-            (not_finished(), 0),
-            (crashed(), 1),
-        ] {
+        for (outcome, crashes) in [(crashed(), 1), (crashed(), 2), (not_finished(), 0), (crashed(), 1)] {
             let claim = claim(store, 1, BASE);
             store.end_attempt(at(2), &claim.token, &outcome, &LIMITS).unwrap();
             assert_eq!(store.nodes_of(&[BASE]).unwrap()[0].crashes, crashes);
@@ -259,9 +200,7 @@ fn an_attempt_cannot_be_ended_as_landed() {
     both(|store| {
         let claim = claim(store, 1, BASE);
         let before = all(store);
-        let error = store
-            .end_attempt(at(2), &claim.token, &AttemptOutcome::Landed, &LIMITS)
-            .unwrap_err();
+        let error = store.end_attempt(at(2), &claim.token, &AttemptOutcome::Landed, &LIMITS).unwrap_err();
         assert!(matches!(error, StoreError::Misuse { .. }), "{error:?}");
         assert_eq!(all(store), before);
     });
@@ -277,23 +216,11 @@ fn a_session_is_up_and_ends_once() {
         assert_eq!((live.len(), live[0].id), (1, claim.session));
         assert_eq!(live[0].process, Some(process()));
         assert_eq!(live[0].attempts, store.live_attempts().unwrap());
-        assert_eq!(
-            (live[0].agent.as_str(), live[0].isolation),
-            ("scripted", Isolation::Workspace)
-        );
+        assert_eq!((live[0].agent.as_str(), live[0].isolation), ("scripted", Isolation::Workspace));
 
         let seq = store.last_seq().unwrap();
-        store
-            .end_session(
-                at(3),
-                claim.session,
-                &SessionOutcome::TimedOut { after_s: 2 },
-                1500,
-            )
-            .unwrap();
-        store
-            .end_session(at(4), claim.session, &SessionOutcome::Completed, 9)
-            .unwrap();
+        store.end_session(at(3), claim.session, &SessionOutcome::TimedOut { after_s: 2 }, 1500).unwrap();
+        store.end_session(at(4), claim.session, &SessionOutcome::Completed, 9).unwrap();
         let facts = facts(store, seq);
         let ended = cogwork_schemas::Fact::SessionEnded {
             result: SessionOutcome::TimedOut { after_s: 2 },
@@ -314,14 +241,8 @@ fn a_session_is_up_and_ends_once() {
 fn a_session_that_never_was_is_refused() {
     both(|store| {
         let up = store.session_up(at(1), NOBODY, &process());
-        assert!(matches!(
-            up,
-            Err(StoreError::UnknownSession { id: SessionId(99) })
-        ));
+        assert!(matches!(up, Err(StoreError::UnknownSession { id: SessionId(99) })));
         let end = store.end_session(at(1), NOBODY, &SessionOutcome::Completed, 0);
-        assert!(matches!(
-            end,
-            Err(StoreError::UnknownSession { id: SessionId(99) })
-        ));
+        assert!(matches!(end, Err(StoreError::UnknownSession { id: SessionId(99) })));
     });
 }

@@ -14,10 +14,7 @@ fn check_refused(store: &Store, token: &Token, except: &[&str]) {
             continue;
         }
         let result = write(store, token);
-        assert!(
-            matches!(result, Err(StoreError::StaleToken { .. })),
-            "{name}: {result:?}"
-        );
+        assert!(matches!(result, Err(StoreError::StaleToken { .. })), "{name}: {result:?}");
         assert_eq!(all(store), before, "{name} changed something");
     }
     assert!(matches!(store.attempt(token), Err(StoreError::StaleToken { .. })));
@@ -25,9 +22,7 @@ fn check_refused(store: &Store, token: &Token, except: &[&str]) {
 
 fn ended(store: &Store) -> Claim {
     let claim = claim(store, 1, BASE);
-    store
-        .end_attempt(at(2), &claim.token, &not_finished(), &LIMITS)
-        .unwrap();
+    store.end_attempt(at(2), &claim.token, &not_finished(), &LIMITS).unwrap();
     claim
 }
 
@@ -38,9 +33,7 @@ fn every_write_works_with_a_live_token() {
         both(|store| {
             let claim = claim(store, 1, BASE);
             if name == "land" {
-                store
-                    .submit(at(2), &claim.token, Some("c1"), &green(&["t1", "t2"]))
-                    .unwrap();
+                store.submit(at(2), &claim.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
             }
             let before = all(store);
             write(store, &claim.token).unwrap();
@@ -66,13 +59,9 @@ fn an_earlier_owner_may_write_nothing_while_another_works() {
         store.reap(at(100), &LIMITS).unwrap();
         let owner = claim(store, 101, BASE);
         check_refused(store, &earlier.token, &[]);
-        store
-            .submit(at(102), &owner.token, Some("c1"), &green(&["t1", "t2"]))
-            .unwrap();
+        store.submit(at(102), &owner.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
         check_refused(store, &earlier.token, &[]);
-        store
-            .land(at(103), &owner.token, &merge("c2", green(&["t1", "t2"])))
-            .unwrap();
+        store.land(at(103), &owner.token, &merge("c2", green(&["t1", "t2"]))).unwrap();
         check_refused(store, &earlier.token, &[]);
     });
 }

@@ -1,6 +1,6 @@
 //! Small projects and short words for what tests do with them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cogwork_schemas::{
     AttemptOutcome, CheckReport, CheckVerdict, Entry, Fact, Feature, FeatureId, FeatureList, Isolation,
@@ -8,15 +8,13 @@ use cogwork_schemas::{
 };
 use cogwork_store::{
     Attempt, AttemptLimits, AttemptRecord, Claim, ImportLimits, LiveSession, Merge, NewSession, Store,
-    StoreError,
+    StoreError, state_dir,
 };
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OpenFlags};
 
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(60);
-pub(crate) const LIMITS: AttemptLimits = AttemptLimits {
-    attempts: 3,
-    crashes: 5,
-};
+pub(crate) const LIMITS: AttemptLimits = AttemptLimits { attempts: 3, crashes: 5 };
 
 /// Three features in a row and one alone; the last has no check.
 pub(crate) const PROJECT: &str = r#"
@@ -51,25 +49,27 @@ pub(crate) fn on_disk(project: &Path) -> Store {
     filled(Store::create(project, at(0)).unwrap())
 }
 
+/// Returns where a project's database lies.
+pub(crate) fn database(project: &Path) -> PathBuf {
+    state_dir(project).join("features.db")
+}
+
+/// Opens a file past the store, as another program would.
+pub(crate) fn raw(path: &Path) -> Connection {
+    Connection::open_with_flags(path, OpenFlags::default()).unwrap()
+}
+
 fn filled(store: Store) -> Store {
-    store
-        .import(at(0), &list(PROJECT), &ImportLimits::default())
-        .unwrap();
+    store.import(at(0), &list(PROJECT), &ImportLimits::default()).unwrap();
     store
 }
 
 pub(crate) fn session(isolation: Isolation) -> NewSession {
-    NewSession {
-        role: Role::Coding,
-        agent: "scripted".to_owned(),
-        isolation,
-    }
+    NewSession { role: Role::Coding, agent: "scripted".to_owned(), isolation }
 }
 
 pub(crate) fn claim(store: &Store, second: i64, feature: FeatureId) -> Claim {
-    store
-        .claim(at(second), feature, &session(Isolation::Workspace), LEASE)
-        .unwrap()
+    store.claim(at(second), feature, &session(Isolation::Workspace), LEASE).unwrap()
 }
 
 pub(crate) fn green(commands: &[&str]) -> Vec<CheckReport> {
@@ -92,26 +92,15 @@ fn reports(commands: &[&str], verdict: &CheckVerdict) -> Vec<CheckReport> {
 }
 
 pub(crate) fn merge(commit: &str, reports: Vec<CheckReport>) -> Merge {
-    Merge {
-        commit: Some(commit.to_owned()),
-        reports,
-        merge_ms: 3,
-        check_ms: 4,
-    }
+    Merge { commit: Some(commit.to_owned()), reports, merge_ms: 3, check_ms: 4 }
 }
 
 pub(crate) fn not_finished() -> AttemptOutcome {
-    AttemptOutcome::NotFinished {
-        reason: "`t1` is red".to_owned(),
-    }
+    AttemptOutcome::NotFinished { reason: "`t1` is red".to_owned() }
 }
 
 pub(crate) fn process() -> ProcessIdentity {
-    ProcessIdentity {
-        pid: 77,
-        started: u64::MAX,
-        boot_id: "this boot".to_owned(),
-    }
+    ProcessIdentity { pid: 77, started: u64::MAX, boot_id: "this boot".to_owned() }
 }
 
 /// Takes a feature through its whole life.
@@ -119,15 +108,9 @@ pub(crate) fn pass(store: &Store, second: i64, feature: FeatureId) -> Claim {
     let claim = claim(store, second, feature);
     let checks: Vec<_> = store.feature(feature).unwrap().checks;
     let commands: Vec<_> = checks.iter().map(|check| check.command.as_str()).collect();
-    store
-        .record_before(at(second), &claim.token, Some("c0"), &red(&commands))
-        .unwrap();
-    store
-        .submit(at(second + 1), &claim.token, Some("c1"), &green(&commands))
-        .unwrap();
-    store
-        .land(at(second + 2), &claim.token, &merge("c2", green(&commands)))
-        .unwrap();
+    store.record_before(at(second), &claim.token, Some("c0"), &red(&commands)).unwrap();
+    store.submit(at(second + 1), &claim.token, Some("c1"), &green(&commands)).unwrap();
+    store.land(at(second + 2), &claim.token, &merge("c2", green(&commands))).unwrap();
     claim
 }
 
@@ -146,10 +129,7 @@ pub(crate) fn all(store: &Store) -> All {
     All {
         attempts: store.live_attempts().unwrap(),
         sessions: store.live_sessions().unwrap(),
-        history: features
-            .iter()
-            .map(|feature| store.attempts_of(feature.id).unwrap())
-            .collect(),
+        history: features.iter().map(|feature| store.attempts_of(feature.id).unwrap()).collect(),
         journal: store.journal_since(0, usize::MAX).unwrap(),
         features,
     }
@@ -160,26 +140,14 @@ pub(crate) fn kinds(store: &Store, seq: i64) -> Vec<String> {
     let kind = |entry: Entry| {
         let fact = serde_json::to_value(&entry.fact).unwrap();
         let kind = fact["kind"].as_str().unwrap().to_owned();
-        entry
-            .feature
-            .map_or_else(|| kind.clone(), |feature| format!("{feature} {kind}"))
+        entry.feature.map_or_else(|| kind.clone(), |feature| format!("{feature} {kind}"))
     };
-    store
-        .journal_since(seq, usize::MAX)
-        .unwrap()
-        .into_iter()
-        .map(kind)
-        .collect()
+    store.journal_since(seq, usize::MAX).unwrap().into_iter().map(kind).collect()
 }
 
 /// Returns the facts after `seq`.
 pub(crate) fn facts(store: &Store, seq: i64) -> Vec<Fact> {
-    store
-        .journal_since(seq, usize::MAX)
-        .unwrap()
-        .into_iter()
-        .map(|entry| entry.fact)
-        .collect()
+    store.journal_since(seq, usize::MAX).unwrap().into_iter().map(|entry| entry.fact).collect()
 }
 
 /// One write by token.
@@ -196,26 +164,18 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
     use cogwork_schemas::CheckPhase::After;
     vec![
         named("renew", |store, token| store.renew(at(900), token, LEASE)),
-        named("record_before", |store, token| {
-            store.record_before(at(900), token, None, &red(&["t1", "t2"]))
-        }),
+        named("record_before", |store, token| store.record_before(at(900), token, None, &red(&["t1", "t2"]))),
         named("record_checks", |store, token| {
             store.record_checks(at(900), token, After, None, &green(&["t1", "t2"]))
         }),
         named("submit", |store, token| {
-            store
-                .submit(at(900), token, Some("late"), &green(&["t1", "t2"]))
-                .map(drop)
+            store.submit(at(900), token, Some("late"), &green(&["t1", "t2"])).map(drop)
         }),
         named("land", |store, token| {
-            store
-                .land(at(900), token, &merge("late", green(&["t1", "t2"])))
-                .map(drop)
+            store.land(at(900), token, &merge("late", green(&["t1", "t2"]))).map(drop)
         }),
         named("end_attempt", |store, token| {
-            store
-                .end_attempt(at(900), token, &not_finished(), &LIMITS)
-                .map(drop)
+            store.end_attempt(at(900), token, &not_finished(), &LIMITS).map(drop)
         }),
     ]
 }

@@ -22,33 +22,18 @@ fn what_was_written_is_read() {
             ([FeatureId(5)].as_slice(), [].as_slice())
         );
         let feature = store.feature(FeatureId(5)).unwrap();
-        assert_eq!(
-            (feature.key.as_deref(), feature.category.as_str()),
-            (Some("k"), "ui")
-        );
-        assert_eq!(
-            (feature.name.as_str(), feature.description.as_str()),
-            ("Näme", "d\n\0é")
-        );
+        assert_eq!((feature.key.as_deref(), feature.category.as_str()), (Some("k"), "ui"));
+        assert_eq!((feature.name.as_str(), feature.description.as_str()), ("Näme", "d\n\0é"));
         assert_eq!(feature.steps, ["s1", ""]);
-        let short = Check {
-            command: "sh t.sh".to_owned(),
-            timeout_s: 5,
-        };
+        let short = Check { command: "sh t.sh".to_owned(), timeout_s: 5 };
         assert_eq!(feature.checks, [Check::new("make"), short, Check::new("make")]);
         assert_eq!(feature.dependencies, [BASE, TOP]);
         assert_eq!((feature.priority, feature.estimate_s), (-3, Some(2.5)));
-        assert_eq!(
-            (feature.status, feature.proof, feature.session),
-            (Status::Pending, None, None)
-        );
+        assert_eq!((feature.status, feature.proof, feature.session), (Status::Pending, None, None));
         assert_eq!(store.features().unwrap()[4], feature);
 
         let plain = store.feature(PROSE).unwrap();
-        assert_eq!(
-            (plain.priority, plain.category.as_str(), plain.estimate_s),
-            (999, "uncategorized", None)
-        );
+        assert_eq!((plain.priority, plain.category.as_str(), plain.estimate_s), (999, "uncategorized", None));
     });
 }
 
@@ -66,10 +51,7 @@ fn all_readers_agree() {
                 (node.id, node.priority, &node.dependencies),
                 (feature.id, feature.priority, &feature.dependencies)
             );
-            assert_eq!(
-                (node.status, node.estimate_s),
-                (feature.status, feature.estimate_s)
-            );
+            assert_eq!((node.status, node.estimate_s), (feature.status, feature.estimate_s));
         }
         assert_eq!(Graph::new(nodes).unwrap().ready_in_order(), [BASE, PROSE]);
         assert_eq!(store.nodes_of(&[TOP, FeatureId(50), BASE]).unwrap().len(), 2);
@@ -89,10 +71,7 @@ fn importing_known_keys_again_creates_nothing() {
         let some = store.import(at(9), &list(changed), &limits()).unwrap();
         assert_eq!((some.created, some.known), (vec![FeatureId(5)], vec![BASE]));
         let base = store.feature(BASE).unwrap();
-        assert_eq!(
-            (base.name.as_str(), base.dependencies.as_slice()),
-            ("Base", [].as_slice())
-        );
+        assert_eq!((base.name.as_str(), base.dependencies.as_slice()), ("Base", [].as_slice()));
     });
 }
 
@@ -119,20 +98,9 @@ fn an_unknown_id_says_what_there_is() {
     insta::assert_snapshot!(empty.feature(FeatureId(3)).unwrap_err(), @"there is no feature #3: the project has no features yet; `cogwork import FILE.json` adds some");
     assert_eq!(empty.features().unwrap(), []);
     both(|store| {
-        for error in [
-            store.feature(FeatureId(0)).unwrap_err(),
-            store.attempts_of(FeatureId(-1)).unwrap_err(),
-        ] {
-            assert!(
-                matches!(
-                    error,
-                    StoreError::UnknownFeature {
-                        highest: Some(PROSE),
-                        ..
-                    }
-                ),
-                "{error:?}"
-            );
+        for error in [store.feature(FeatureId(0)).unwrap_err(), store.attempts_of(FeatureId(-1)).unwrap_err()]
+        {
+            assert!(matches!(error, StoreError::UnknownFeature { highest: Some(PROSE), .. }), "{error:?}");
         }
     });
 }
@@ -148,9 +116,7 @@ fn a_large_graph_goes_in_and_comes_out() {
         .rev()
         .collect();
     let store = Store::in_memory().unwrap();
-    let imported = store
-        .import(at(0), &list(&features.join(",")), &limits())
-        .unwrap();
+    let imported = store.import(at(0), &list(&features.join(",")), &limits()).unwrap();
     assert_eq!(imported.created.len(), 3_000);
     let features = store.features().unwrap();
     let depends: usize = features.iter().map(|feature| feature.dependencies.len()).sum();

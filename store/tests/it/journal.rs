@@ -19,21 +19,10 @@ fn a_whole_life_is_told() {
     both(|store| {
         store.append(at(0), &run_started()).unwrap();
         let lost = claim(store, 1, BASE);
-        store
-            .end_attempt(at(2), &lost.token, &AttemptOutcome::Stopped, &LIMITS)
-            .unwrap();
+        store.end_attempt(at(2), &lost.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
         let claim = pass(store, 3, BASE);
-        store
-            .end_session(at(8), claim.session, &SessionOutcome::Completed, 5)
-            .unwrap();
-        store
-            .append(
-                at(9),
-                &Fact::RunEnded {
-                    result: RunOutcome::Complete,
-                },
-            )
-            .unwrap();
+        store.end_session(at(8), claim.session, &SessionOutcome::Completed, 5).unwrap();
+        store.append(at(9), &Fact::RunEnded { result: RunOutcome::Complete }).unwrap();
         insta::assert_snapshot!(kinds(store, 0).join("\n"), @r"
         #1 created
         #2 created
@@ -63,10 +52,7 @@ fn a_whole_life_is_told() {
         assert!(entries.is_sorted_by_key(|entry| entry.at));
         let claimed = &entries[9];
         assert_eq!(claimed.fact, Fact::Claimed { number: 2 });
-        assert_eq!(
-            (claimed.session, claimed.attempt),
-            (Some(claim.session), Some(claim.attempt))
-        );
+        assert_eq!((claimed.session, claimed.attempt), (Some(claim.session), Some(claim.attempt)));
         assert_eq!((entries[4].fact.clone(), entries[4].at), (run_started(), at(0)));
     });
 }
@@ -96,9 +82,7 @@ fn a_refused_change_leaves_no_entry() {
     both(|store| {
         let bad = list(r#"{"name": "good"}, {"name": ""}"#);
         store.import(at(1), &bad, &ImportLimits::default()).unwrap_err();
-        store
-            .claim(at(1), TOP, &session(Isolation::Workspace), LEASE)
-            .unwrap_err();
+        store.claim(at(1), TOP, &session(Isolation::Workspace), LEASE).unwrap_err();
         assert_eq!(store.last_seq().unwrap(), 4);
         // And no gap after it.
         claim(store, 2, BASE);

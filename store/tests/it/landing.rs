@@ -15,10 +15,7 @@ fn mixed() -> Vec<CheckReport> {
 
 fn landed(store: &Store, proof: Proof) {
     let feature = store.feature(BASE).unwrap();
-    assert_eq!(
-        (feature.status, feature.proof, feature.session),
-        (Status::Passing, Some(proof), None)
-    );
+    assert_eq!((feature.status, feature.proof, feature.session), (Status::Passing, Some(proof), None));
     assert_eq!(store.live_attempts().unwrap(), []);
 }
 
@@ -26,18 +23,12 @@ fn landed(store: &Store, proof: Proof) {
 fn red_then_green_is_proof() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        store
-            .record_before(at(1), &claim.token, Some("c0"), &mixed())
-            .unwrap();
+        store.record_before(at(1), &claim.token, Some("c0"), &mixed()).unwrap();
         assert!(!store.attempt(&claim.token).unwrap().already_green);
-        let proof = store
-            .submit(at(2), &claim.token, Some("c1"), &green(BOTH))
-            .unwrap();
+        let proof = store.submit(at(2), &claim.token, Some("c1"), &green(BOTH)).unwrap();
         assert_eq!(proof, Proof::RedGreen);
         assert_eq!(store.feature(BASE).unwrap().status, Status::Claimed);
-        let ready = store
-            .land(at(3), &claim.token, &merge("c2", green(BOTH)))
-            .unwrap();
+        let ready = store.land(at(3), &claim.token, &merge("c2", green(BOTH))).unwrap();
         assert_eq!(ready, [MIDDLE]);
         landed(store, Proof::RedGreen);
 
@@ -77,17 +68,11 @@ fn red_then_green_is_proof() {
 fn green_before_the_work_proves_nothing() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        store
-            .record_before(at(1), &claim.token, Some("c0"), &green(BOTH))
-            .unwrap();
+        store.record_before(at(1), &claim.token, Some("c0"), &green(BOTH)).unwrap();
         assert!(store.attempt(&claim.token).unwrap().already_green);
-        let proof = store
-            .submit(at(2), &claim.token, Some("c1"), &green(BOTH))
-            .unwrap();
+        let proof = store.submit(at(2), &claim.token, Some("c1"), &green(BOTH)).unwrap();
         assert_eq!(proof, Proof::AlreadyGreen);
-        store
-            .land(at(3), &claim.token, &merge("c2", green(BOTH)))
-            .unwrap();
+        store.land(at(3), &claim.token, &merge("c2", green(BOTH))).unwrap();
         landed(store, Proof::AlreadyGreen);
     });
 }
@@ -96,14 +81,13 @@ fn green_before_the_work_proves_nothing() {
 fn what_was_never_looked_at_before_is_no_proof_either() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        // Red in between says nothing about before.
-        store
-            .record_checks(at(1), &claim.token, CheckPhase::After, None, &red(BOTH))
-            .unwrap();
-        assert_eq!(
-            store.submit(at(2), &claim.token, None, &green(BOTH)).unwrap(),
-            Proof::AlreadyGreen
-        );
+        // Red in between says nothing about before, and a look at it afterwards comes too late.
+        store.record_checks(at(1), &claim.token, CheckPhase::After, None, &red(BOTH)).unwrap();
+        let proof = store.submit(at(2), &claim.token, None, &green(BOTH)).unwrap();
+        assert_eq!(proof, Proof::AlreadyGreen);
+        let before = all(store);
+        store.record_before(at(3), &claim.token, None, &red(BOTH)).unwrap();
+        assert_eq!(all(store), before);
     });
 }
 
@@ -113,10 +97,7 @@ fn without_checks_there_is_only_the_agents_word() {
         let claim = claim(store, 1, PROSE);
         let seq = store.last_seq().unwrap();
         store.record_before(at(1), &claim.token, Some("c0"), &[]).unwrap();
-        assert_eq!(
-            store.submit(at(2), &claim.token, Some("c1"), &[]).unwrap(),
-            Proof::Unverified
-        );
+        assert_eq!(store.submit(at(2), &claim.token, Some("c1"), &[]).unwrap(), Proof::Unverified);
         store.land(at(3), &claim.token, &merge("c2", vec![])).unwrap();
         assert_eq!(store.feature(PROSE).unwrap().proof, Some(Proof::Unverified));
         assert_eq!(kinds(store, seq), ["#4 said_done", "#4 integrated"]);
@@ -127,27 +108,16 @@ fn without_checks_there_is_only_the_agents_word() {
 fn the_first_look_before_counts_and_only_that() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        store
-            .record_before(at(1), &claim.token, Some("c0"), &green(BOTH))
-            .unwrap();
+        store.record_before(at(1), &claim.token, Some("c0"), &green(BOTH)).unwrap();
         let before = all(store);
-        store
-            .record_before(at(2), &claim.token, Some("c9"), &red(BOTH))
-            .unwrap();
+        store.record_before(at(2), &claim.token, Some("c9"), &red(BOTH)).unwrap();
         assert_eq!(all(store), before);
         // Another attempt looks anew.
-        store
-            .end_attempt(at(3), &claim.token, &AttemptOutcome::Stopped, &LIMITS)
-            .unwrap();
+        store.end_attempt(at(3), &claim.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
         let again = crate::fixture::claim(store, 4, BASE);
         let seq = store.last_seq().unwrap();
-        store
-            .record_before(at(5), &again.token, Some("c0"), &red(BOTH))
-            .unwrap();
-        assert_eq!(
-            facts(store, seq).last(),
-            Some(&Fact::ChecksRed { red: 2, total: 2 })
-        );
+        store.record_before(at(5), &again.token, Some("c0"), &red(BOTH)).unwrap();
+        assert_eq!(facts(store, seq).last(), Some(&Fact::ChecksRed { red: 2, total: 2 }));
     });
 }
 
@@ -157,9 +127,7 @@ fn not_green_is_refused_and_changes_nothing() {
         let claim = claim(store, 1, BASE);
         let before = all(store);
         let submit = |reports: &[CheckReport]| {
-            let error = store
-                .submit(at(2), &claim.token, Some("c1"), reports)
-                .unwrap_err();
+            let error = store.submit(at(2), &claim.token, Some("c1"), reports).unwrap_err();
             assert!(matches!(error, StoreError::NotGreen { .. }), "{error:?}");
             error.to_string()
         };
@@ -170,13 +138,9 @@ fn not_green_is_refused_and_changes_nothing() {
         submit(&[green(BOTH), red(&["t9"])].concat());
         submit(&[red(&["t1"]), green(BOTH)].concat());
         let mut not_started = green(BOTH);
-        not_started[0].verdict = CheckVerdict::NotStarted {
-            reason: "no sh".to_owned(),
-        };
+        not_started[0].verdict = CheckVerdict::NotStarted { reason: "no sh".to_owned() };
         submit(&not_started);
-        let partly = store
-            .record_before(at(2), &claim.token, None, &green(&["t1"]))
-            .unwrap_err();
+        let partly = store.record_before(at(2), &claim.token, None, &green(&["t1"])).unwrap_err();
         assert!(matches!(partly, StoreError::NotGreen { .. }), "{partly:?}");
         assert_eq!(all(store), before);
     });
@@ -186,31 +150,20 @@ fn not_green_is_refused_and_changes_nothing() {
 fn submitting_again_changes_nothing_but_a_newer_commit_counts() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        store
-            .record_before(at(1), &claim.token, None, &red(BOTH))
-            .unwrap();
-        store
-            .submit(at(2), &claim.token, Some("c1"), &green(BOTH))
-            .unwrap();
+        store.record_before(at(1), &claim.token, None, &red(BOTH)).unwrap();
+        store.submit(at(2), &claim.token, Some("c1"), &green(BOTH)).unwrap();
         let before = all(store);
         for commit in [Some("c1"), None] {
             let proof = store.submit(at(3), &claim.token, commit, &green(BOTH)).unwrap();
             assert_eq!(proof, Proof::RedGreen);
         }
         // The first look comes too late now to change the proof.
-        store
-            .record_before(at(3), &claim.token, None, &green(BOTH))
-            .unwrap();
+        store.record_before(at(3), &claim.token, None, &green(BOTH)).unwrap();
         assert_eq!(all(store), before);
 
         assert!(store.submit(at(4), &claim.token, Some("c3"), &red(BOTH)).is_err());
         assert_eq!(all(store), before);
-        assert_eq!(
-            store
-                .submit(at(5), &claim.token, Some("c3"), &green(BOTH))
-                .unwrap(),
-            Proof::RedGreen
-        );
+        assert_eq!(store.submit(at(5), &claim.token, Some("c3"), &green(BOTH)).unwrap(), Proof::RedGreen);
         let submitted = store.attempt(&claim.token).unwrap().submitted.unwrap();
         assert_eq!(submitted.commit.as_deref(), Some("c3"));
     });
@@ -221,9 +174,7 @@ fn only_submitted_work_lands() {
     both(|store| {
         let claim = claim(store, 1, BASE);
         let before = all(store);
-        let error = store
-            .land(at(2), &claim.token, &merge("c2", green(BOTH)))
-            .unwrap_err();
+        let error = store.land(at(2), &claim.token, &merge("c2", green(BOTH))).unwrap_err();
         insta::assert_snapshot!(error, @"feature #1 cannot land: its attempt a1 was not submitted; submit its green checks first");
         assert_eq!(all(store), before);
     });
@@ -233,24 +184,15 @@ fn only_submitted_work_lands() {
 fn what_is_red_or_unknown_on_the_merge_does_not_land() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        store
-            .submit(at(2), &claim.token, Some("c1"), &green(BOTH))
-            .unwrap();
+        store.submit(at(2), &claim.token, Some("c1"), &green(BOTH)).unwrap();
         let before = all(store);
         for reports in [mixed(), green(&["t1"]), vec![]] {
-            let error = store
-                .land(at(3), &claim.token, &merge("c2", reports))
-                .unwrap_err();
+            let error = store.land(at(3), &claim.token, &merge("c2", reports)).unwrap_err();
             assert!(matches!(error, StoreError::NotGreen { .. }), "{error:?}");
         }
         assert_eq!(all(store), before);
-        let red = AttemptOutcome::RedAfterMerge {
-            reason: "`t2` is red".to_owned(),
-        };
-        assert_eq!(
-            store.end_attempt(at(4), &claim.token, &red, &LIMITS).unwrap(),
-            Status::Pending
-        );
+        let red = AttemptOutcome::RedAfterMerge { reason: "`t2` is red".to_owned() };
+        assert_eq!(store.end_attempt(at(4), &claim.token, &red, &LIMITS).unwrap(), Status::Pending);
         assert_eq!(store.feature(BASE).unwrap().failed_attempts, 1);
     });
 }
@@ -258,27 +200,12 @@ fn what_is_red_or_unknown_on_the_merge_does_not_land() {
 #[test]
 fn in_a_shared_tree_there_is_no_merge_to_check() {
     both(|store| {
-        let claim = store
-            .claim(at(1), BASE, &session(Isolation::Shared), LEASE)
-            .unwrap();
-        store
-            .record_before(at(1), &claim.token, None, &red(BOTH))
-            .unwrap();
+        let claim = store.claim(at(1), BASE, &session(Isolation::Shared), LEASE).unwrap();
+        store.record_before(at(1), &claim.token, None, &red(BOTH)).unwrap();
         store.submit(at(2), &claim.token, None, &green(BOTH)).unwrap();
-        let nothing = Merge {
-            commit: None,
-            reports: vec![],
-            merge_ms: 0,
-            check_ms: 0,
-        };
-        let red = Merge {
-            reports: red(&["t1"]),
-            ..nothing.clone()
-        };
-        assert!(matches!(
-            store.land(at(3), &claim.token, &red),
-            Err(StoreError::NotGreen { .. })
-        ));
+        let nothing = Merge { commit: None, reports: vec![], merge_ms: 0, check_ms: 0 };
+        let red = Merge { reports: red(&["t1"]), ..nothing.clone() };
+        assert!(matches!(store.land(at(3), &claim.token, &red), Err(StoreError::NotGreen { .. })));
         store.land(at(3), &claim.token, &nothing).unwrap();
         landed(store, Proof::RedGreen);
     });
@@ -289,9 +216,7 @@ fn landing_twice_is_landing_once() {
     both(|store| {
         let claim = pass(store, 1, BASE);
         let before = all(store);
-        let again = store
-            .land(at(9), &claim.token, &merge("c2", green(BOTH)))
-            .unwrap();
+        let again = store.land(at(9), &claim.token, &merge("c2", green(BOTH))).unwrap();
         assert_eq!(again, [MIDDLE]);
         assert_eq!(all(store), before);
     });
@@ -301,25 +226,13 @@ fn landing_twice_is_landing_once() {
 fn landing_frees_only_what_waits_for_nothing_else() {
     both(|store| {
         let (base, prose) = (claim(store, 1, BASE), claim(store, 1, PROSE));
-        store
-            .submit(at(2), &base.token, Some("c1"), &green(BOTH))
-            .unwrap();
+        store.submit(at(2), &base.token, Some("c1"), &green(BOTH)).unwrap();
         store.submit(at(2), &prose.token, Some("c1"), &[]).unwrap();
         assert_eq!(store.land(at(3), &prose.token, &merge("c2", vec![])).unwrap(), []);
-        assert_eq!(
-            store.land(at(3), &base.token, &merge("c3", green(BOTH))).unwrap(),
-            [MIDDLE]
-        );
+        assert_eq!(store.land(at(3), &base.token, &merge("c3", green(BOTH))).unwrap(), [MIDDLE]);
         let middle = claim(store, 4, MIDDLE);
-        store
-            .submit(at(5), &middle.token, Some("c4"), &green(&["t3"]))
-            .unwrap();
-        assert_eq!(
-            store
-                .land(at(6), &middle.token, &merge("c5", green(&["t3"])))
-                .unwrap(),
-            [TOP]
-        );
+        store.submit(at(5), &middle.token, Some("c4"), &green(&["t3"])).unwrap();
+        assert_eq!(store.land(at(6), &middle.token, &merge("c5", green(&["t3"]))).unwrap(), [TOP]);
     });
 }
 
@@ -330,9 +243,22 @@ fn a_key_may_name_what_was_imported_before() {
         more.features[0].dependencies = vec![DependencyRef::Key("base".to_owned()), DependencyRef::Id(4)];
         store.import(at(1), &more, &ImportLimits::default()).unwrap();
         pass(store, 2, BASE);
-        assert_eq!(
-            store.feature(cogwork_schemas::FeatureId(5)).unwrap().dependencies,
-            [BASE, PROSE]
-        );
+        assert_eq!(store.feature(cogwork_schemas::FeatureId(5)).unwrap().dependencies, [BASE, PROSE]);
     });
+}
+
+#[test]
+fn a_dependency_that_came_up_meanwhile_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = on_disk(dir.path());
+    let claim = claim(&store, 1, BASE);
+    store.submit(at(2), &claim.token, Some("c1"), &green(BOTH)).unwrap();
+    // No operation adds dependencies yet; the fence has to stand before one does.
+    raw(&database(dir.path())).execute("INSERT INTO dependencies VALUES (1, 4)", []).unwrap();
+    let before = all(&store);
+    let error = store.land(at(3), &claim.token, &merge("c2", green(BOTH))).unwrap_err();
+    insta::assert_snapshot!(error, @"feature #1 cannot land yet: #4 does not pass; land it after that");
+    assert_eq!(all(&store), before);
+    pass(&store, 4, PROSE);
+    store.land(at(7), &claim.token, &merge("c2", green(BOTH))).unwrap();
 }

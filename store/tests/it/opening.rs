@@ -1,22 +1,12 @@
 //! Making, opening and refusing files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 
 use cogwork_store::{ImportLimits, STATE_DIR, Store, StoreError, state_dir};
-use rusqlite::{Connection, OpenFlags};
 
 use crate::fixture::*;
-
-fn database(project: &Path) -> PathBuf {
-    state_dir(project).join("features.db")
-}
-
-/// Opens a file past the store, as another program would.
-fn raw(path: &Path) -> Connection {
-    Connection::open_with_flags(path, OpenFlags::default()).unwrap()
-}
 
 fn message(error: &StoreError, project: &Path) -> String {
     error.to_string().replace(project.to_str().unwrap(), "[project]")
@@ -26,10 +16,7 @@ fn message(error: &StoreError, project: &Path) -> String {
 fn a_project_is_made_once_and_opened_ever_after() {
     let dir = tempfile::tempdir().unwrap();
     on_disk(dir.path());
-    assert_eq!(
-        fs::read_to_string(dir.path().join(STATE_DIR).join(".gitignore")).unwrap(),
-        "*\n"
-    );
+    assert_eq!(fs::read_to_string(dir.path().join(STATE_DIR).join(".gitignore")).unwrap(), "*\n");
     let again = Store::create(dir.path(), at(5)).unwrap();
     let opened = Store::open(dir.path()).unwrap();
     assert_eq!(again.features().unwrap().len(), 4);
@@ -43,9 +30,7 @@ fn commits_are_durable_and_references_hold() {
     let store = on_disk(dir.path());
     claim(&store, 1, BASE);
     let other = raw(&database(dir.path()));
-    let mode: String = other
-        .pragma_query_value(None, "journal_mode", |row| row.get(0))
-        .unwrap();
+    let mode: String = other.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
     for wrong in [
         "UPDATE journal SET at = 1",
@@ -82,10 +67,7 @@ fn a_kill_while_making_a_project_is_no_damage() {
     fs::write(database(dir.path()), "").unwrap();
     assert_eq!(Store::open(dir.path()).unwrap().features().unwrap(), []);
     Store::create(dir.path(), at(0)).unwrap();
-    assert_eq!(
-        fs::read_to_string(state_dir(dir.path()).join(".gitignore")).unwrap(),
-        "*\n"
-    );
+    assert_eq!(fs::read_to_string(state_dir(dir.path()).join(".gitignore")).unwrap(), "*\n");
 }
 
 #[test]
@@ -116,10 +98,7 @@ fn a_newer_file_is_refused_and_left_alone() {
         .execute_batch("PRAGMA journal_mode = DELETE; PRAGMA user_version = 99")
         .unwrap();
     let before = fs::read(database(dir.path())).unwrap();
-    for error in [
-        Store::open(dir.path()).unwrap_err(),
-        Store::create(dir.path(), at(0)).unwrap_err(),
-    ] {
+    for error in [Store::open(dir.path()).unwrap_err(), Store::create(dir.path(), at(0)).unwrap_err()] {
         insta::allow_duplicates! {
             insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was written by a newer Cogwork (schema 99, this one knows 1): upgrade cogwork");
         }
@@ -131,9 +110,7 @@ fn a_newer_file_is_refused_and_left_alone() {
 fn another_programs_database_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(state_dir(dir.path())).unwrap();
-    raw(&database(dir.path()))
-        .execute_batch("CREATE TABLE features (id INTEGER)")
-        .unwrap();
+    raw(&database(dir.path())).execute_batch("CREATE TABLE features (id INTEGER)").unwrap();
     let before = fs::read(database(dir.path())).unwrap();
     let error = Store::create(dir.path(), at(0)).unwrap_err();
     insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db holds tables that Cogwork did not make: move it away and run again");
@@ -146,10 +123,7 @@ fn what_is_no_database_is_refused_and_left_alone() {
     fs::create_dir(state_dir(dir.path())).unwrap();
     let prose = "this is no database, but somebody's notes. ".repeat(100);
     fs::write(database(dir.path()), &prose).unwrap();
-    for error in [
-        Store::open(dir.path()).unwrap_err(),
-        Store::create(dir.path(), at(0)).unwrap_err(),
-    ] {
+    for error in [Store::open(dir.path()).unwrap_err(), Store::create(dir.path(), at(0)).unwrap_err()] {
         insta::allow_duplicates! {
             insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db is damaged (file is not a database); it was left as it is: restore it from a copy, or move it away and import the features again");
         }
@@ -172,14 +146,8 @@ fn a_damaged_page_is_noticed_wherever_it_is() {
         damaged[start..start + 300].fill(0x5a);
         fs::write(database(dir.path()), &damaged).unwrap();
         let opened = Store::open(dir.path()).and_then(|store| store.check_integrity());
-        assert!(
-            matches!(opened, Err(StoreError::Corrupt { .. })),
-            "page {page}: {opened:?}"
-        );
-        assert!(
-            fs::read(database(dir.path())).unwrap() == damaged,
-            "page {page} was written to"
-        );
+        assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "page {page}: {opened:?}");
+        assert!(fs::read(database(dir.path())).unwrap() == damaged, "page {page} was written to");
     }
 }
 
@@ -200,14 +168,9 @@ fn a_deleted_or_replaced_file_takes_no_write() {
         ruin(dir.path());
         for (name, write) in writes() {
             let result = write(&store, &claim.token);
-            assert!(
-                matches!(result, Err(StoreError::Replaced { .. })),
-                "{name}: {result:?}"
-            );
+            assert!(matches!(result, Err(StoreError::Replaced { .. })), "{name}: {result:?}");
         }
-        let error = store
-            .import(at(2), &list(r#"{"name": "lost"}"#), &ImportLimits::default())
-            .unwrap_err();
+        let error = store.import(at(2), &list(r#"{"name": "lost"}"#), &ImportLimits::default()).unwrap_err();
         insta::allow_duplicates! {
             insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was deleted or replaced while in use, nothing was written: stop all of cogwork, put the right file in place and start again");
         }

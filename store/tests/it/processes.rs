@@ -22,17 +22,10 @@ struct Racer {
 
 /// Starts a child and waits until it stands at the line.
 fn start(test: &str, project: &Path, number: usize) -> Racer {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test's own children; the crate itself starts nothing"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a test's own children; the crate itself starts nothing")]
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "--nocapture", test]);
-    let mut process = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     writeln!(process.stdin.as_mut().unwrap(), "{}\n{number}", project.display()).unwrap();
     let stdout = BufReader::new(process.stdout.take().unwrap());
     let mut racer = Racer { process, stdout };
@@ -108,38 +101,22 @@ fn each_feature_has_exactly_one_winner() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::create(dir.path(), at(0)).unwrap();
     let names: Vec<_> = (0..FEATURES).map(|n| format!(r#"{{"name": "n{n}"}}"#)).collect();
-    store
-        .import(at(0), &list(&names.join(",")), &ImportLimits::default())
-        .unwrap();
+    store.import(at(0), &list(&names.join(",")), &ImportLimits::default()).unwrap();
 
-    let mut racers: Vec<_> = (0..RACERS)
-        .map(|n| start("processes::claims_everything", dir.path(), n))
-        .collect();
+    let mut racers: Vec<_> =
+        (0..RACERS).map(|n| start("processes::claims_everything", dir.path(), n)).collect();
     racers.iter_mut().for_each(Racer::go);
     racers.into_iter().for_each(Racer::finish);
 
     let mut won: Vec<String> = (0..RACERS).flat_map(|n| notes(dir.path(), n)).collect();
-    let mut live: Vec<String> = store
-        .live_attempts()
-        .unwrap()
-        .iter()
-        .map(|a| format!("{} {}", a.feature, a.id))
-        .collect();
+    let mut live: Vec<String> =
+        store.live_attempts().unwrap().iter().map(|a| format!("{} {}", a.feature, a.id)).collect();
     won.sort();
     live.sort();
     assert_eq!(won.len(), 50);
     assert_eq!(won, live, "a winner was told who the database does not know");
-    assert!(
-        store
-            .features()
-            .unwrap()
-            .iter()
-            .all(|feature| feature.status == Status::Claimed)
-    );
-    let claimed = facts(&store, 0)
-        .into_iter()
-        .filter(|fact| matches!(fact, Fact::Claimed { .. }))
-        .count();
+    assert!(store.features().unwrap().iter().all(|feature| feature.status == Status::Claimed));
+    let claimed = facts(&store, 0).into_iter().filter(|fact| matches!(fact, Fact::Claimed { .. })).count();
     assert_eq!(claimed, 50);
     assert_eq!(store.live_sessions().unwrap().len(), 50);
 }
@@ -174,10 +151,7 @@ fn a_killed_writer_loses_nothing_that_it_was_told_is_done() {
         // The lock and the database are free at once, and sound.
         let features = Store::open(dir.path()).unwrap().features().unwrap();
         store.check_integrity().unwrap();
-        let keys: Vec<_> = features
-            .iter()
-            .map(|feature| feature.key.clone().unwrap())
-            .collect();
+        let keys: Vec<_> = features.iter().map(|feature| feature.key.clone().unwrap()).collect();
         let told: Vec<_> = (0..2 * round + 2).flat_map(|n| notes(dir.path(), n)).collect();
         assert!(told.len() >= 12 * (round + 1));
         for key in told {

@@ -102,12 +102,14 @@ fn work_that_conflicts_is_given_back_and_done_again() {
     ]});
     let place = Place::with_features(&list);
     // Both write the same line of the same file at the same time; the second to land starts over from the first.
-    let agent = r#"sleep 0.5; if [ "$COGWORK_FEATURES" = 1 ]; then echo one >> shared; else echo two >> shared; fi"#;
+    let agent =
+        r#"sleep 0.5; if [ "$COGWORK_FEATURES" = 1 ]; then echo one >> shared; else echo two >> shared; fi"#;
     let output = run(&place, agent, &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let text = std::fs::read_to_string(place.dir.join("shared")).unwrap();
     assert!(text.contains("one") && text.contains("two"), "{text}");
-    let conflicts = place.journal().iter().filter(|entry| format!("{:?}", entry.fact).contains("Conflict")).count();
+    let conflicts =
+        place.journal().iter().filter(|entry| format!("{:?}", entry.fact).contains("Conflict")).count();
     assert_eq!(conflicts, 1, "the work that did not fit is told of");
     assert!(place.git(&["for-each-ref", "refs/cogwork/attempts"]).lines().count() == 1, "and kept");
 }
@@ -150,7 +152,8 @@ fn a_session_that_says_nothing_is_stopped() {
 fn ctrl_c_finishes_what_runs_and_the_next_run_goes_on() {
     let place = Place::with_features(&graph());
     let agent = "exec:sleep 1; touch f$COGWORK_FEATURES";
-    let mut cogwork = place.command(&["run", "--agent", agent, "-c", "1"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut cogwork =
+        place.command(&["run", "--agent", agent, "-c", "1"]).stdout(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while place.processes().len() < 2 {
         assert!(start.elapsed() < Duration::from_secs(10), "nothing starts");
@@ -181,7 +184,14 @@ fn the_events_are_json_as_their_schema_says() {
     let journal = place.journal();
     let shown: Vec<_> = journal.into_iter().filter(|entry| entry.seq >= entries[0].seq).collect();
     assert_eq!(entries, shown, "what is streamed is the journal");
-    for command in [&["status", "--json"][..], &["list", "--json"], &["show", "1", "--json"], &["why", "--json"], &["verify", "--json"], &["doctor", "--json"]] {
+    for command in [
+        &["status", "--json"][..],
+        &["list", "--json"],
+        &["show", "1", "--json"],
+        &["why", "--json"],
+        &["verify", "--json"],
+        &["doctor", "--json"],
+    ] {
         let output = place.cogwork(command);
         assert!(output.status.success(), "{command:?}");
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();

@@ -17,7 +17,12 @@ fn the_demo_ends_with_every_feature_passing_by_evidence() {
     let features = place.store().features().unwrap();
     assert!(features.len() >= 12);
     for feature in &features {
-        assert_eq!((feature.status, feature.proof), (Status::Passing, Some(Proof::RedGreen)), "{}", feature.name);
+        assert_eq!(
+            (feature.status, feature.proof),
+            (Status::Passing, Some(Proof::RedGreen)),
+            "{}",
+            feature.name
+        );
     }
 
     let journal = place.journal();
@@ -37,10 +42,19 @@ fn the_demo_ends_with_every_feature_passing_by_evidence() {
         assert_eq!(story, ["claimed", "checks red", "checks green", "integrated"], "{}", feature.name);
     }
 
-    let merges = place.git(&["log", "--merges", "--first-parent", "--format=%(trailers:key=Cogwork-Feature,valueonly)"]);
+    let merges = place.git(&[
+        "log",
+        "--merges",
+        "--first-parent",
+        "--format=%(trailers:key=Cogwork-Feature,valueonly)",
+    ]);
     let mut merged: Vec<i64> = merges.split_whitespace().map(|id| id.parse().unwrap()).collect();
     merged.sort_unstable();
-    assert_eq!(merged, features.iter().map(|feature| feature.id.0).collect::<Vec<_>>(), "one merge per feature");
+    assert_eq!(
+        merged,
+        features.iter().map(|feature| feature.id.0).collect::<Vec<_>>(),
+        "one merge per feature"
+    );
     assert_eq!(place.git(&["status", "--porcelain"]), "", "the project is clean");
     assert_eq!(std::fs::read_dir(place.dir.join(".cogwork/workspaces")).map_or(0, Iterator::count), 0);
 
@@ -49,7 +63,12 @@ fn the_demo_ends_with_every_feature_passing_by_evidence() {
     // The built program is a real one.
     let todo = place.dir.join("todo");
     let run = |args: &[&str]| {
-        let output = std::process::Command::new("sh").arg(&todo).args(args).env("TODO_FILE", place.dir.join(".list")).output().unwrap();
+        let output = std::process::Command::new("sh")
+            .arg(&todo)
+            .args(args)
+            .env("TODO_FILE", place.dir.join(".list"))
+            .output()
+            .unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(run(&["add", "Buy milk"]).contains("Buy milk"));

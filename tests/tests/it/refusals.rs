@@ -41,7 +41,11 @@ fn lists_that_cannot_be_imported() {
     refused(&place.cogwork(&["import", "/nowhere.json"]), 1, &["cannot read /nowhere.json"]);
     refused(&place.import(&json!({"features": []})), 1, &["nothing to import"]);
     refused(&place.import(&json!({"features": [{"name": "b", "dependencies": ["nope"]}]})), 1, &["`nope`"]);
-    refused(&place.import(&json!({"features": [{"key": "b"}, {"name": "c"}]})), 1, &["features[0]", "`name`"]);
+    refused(
+        &place.import(&json!({"features": [{"key": "b"}, {"name": "c"}]})),
+        1,
+        &["features[0]", "`name`"],
+    );
     let cycle = json!({"features": [
         {"key": "x", "name": "x", "dependencies": ["z"]},
         {"key": "y", "name": "y", "dependencies": ["x"]},
@@ -88,7 +92,11 @@ fn agents_that_cannot_be_started() {
     let place = Place::with_features(&one_feature());
     refused(&place.cogwork(&["run"]), 2, &["no agent was named", "--agent"]);
     refused(&place.cogwork(&["run", "--agent", "hal"]), 2, &["unknown agent `hal`"]);
-    refused(&place.cogwork(&["run", "--agent", "exec:no-such-program x"]), 1, &["no-such-program", "not found"]);
+    refused(
+        &place.cogwork(&["run", "--agent", "exec:no-such-program x"]),
+        1,
+        &["no-such-program", "not found"],
+    );
     refused(&place.cogwork(&["run", "--agent", "scripted"]), 1, &["--script"]);
     refused(&place.cogwork(&["run", "--agent", "scripted", "--script", "/nowhere"]), 1, &["/nowhere"]);
 }
@@ -116,7 +124,8 @@ fn a_database_that_is_none() {
 #[test]
 fn a_second_run_on_the_same_project() {
     let place = Place::with_features(&one_feature());
-    let mut first = place.command(&["run", "--agent", "exec:sleep 60"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut first =
+        place.command(&["run", "--agent", "exec:sleep 60"]).stdout(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while place.processes().is_empty() {
         assert!(start.elapsed() < Duration::from_secs(10), "the first run starts nothing");

@@ -37,8 +37,9 @@ fn live_all(seeds: impl Iterator<Item = u64>) {
     let mut kills = 0;
     let mut nights = 0;
     for seed in seeds {
-        let world = std::panic::catch_unwind(|| live(seed))
-            .unwrap_or_else(|_| panic!("seed {seed} broke an invariant: COGWORK_SEED={seed} cargo test -p cogwork one_seed"));
+        let world = std::panic::catch_unwind(|| live(seed)).unwrap_or_else(|_| {
+            panic!("seed {seed} broke an invariant: COGWORK_SEED={seed} cargo test -p cogwork one_seed")
+        });
         nights += 1;
         complete += u64::from(world.is_complete());
         fenced += world.fenced_writes;

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, Check, CheckReport, CheckVerdict, DependencyRef, FeatureId, FeatureList, Isolation,
-    ListedFeature, ProcessIdentity, Role, RunOutcome, SessionId, SessionOutcome, Status, Token,
+    AttemptId, AttemptOutcome, Check, CheckReport, CheckVerdict, DependencyRef, FeatureId, FeatureList,
+    Isolation, ListedFeature, ProcessIdentity, Role, RunOutcome, SessionId, SessionOutcome, Status, Token,
 };
 use cogwork_store::{AttemptLimits, ImportLimits, Merge, NewSession, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -107,9 +107,12 @@ impl World {
         };
         let features = world.rng.usize(2..=10);
         world.import(features);
-        for (happening, most) in
-            [(Happening::Kill, 3), (Happening::PersonClaims, 2), (Happening::MoreFeatures, 1), (Happening::Stop, 1)]
-        {
+        for (happening, most) in [
+            (Happening::Kill, 3),
+            (Happening::PersonClaims, 2),
+            (Happening::MoreFeatures, 1),
+            (Happening::Stop, 1),
+        ] {
             for _ in 0..world.rng.u32(0..=most) {
                 let after = world.rng.i64(0..120_000);
                 world.later(after, happening.clone());
@@ -136,7 +139,10 @@ impl World {
                     self.now = self.now.max(deadline);
                     self.feed(Event::Deadline);
                     let again = self.engine.as_ref().and_then(Engine::next_deadline);
-                    assert!(self.ended.is_some() || again.is_none_or(|again| again > self.now), "a deadline in the past");
+                    assert!(
+                        self.ended.is_some() || again.is_none_or(|again| again > self.now),
+                        "a deadline in the past"
+                    );
                 }
                 (_, Some(_)) => self.next_happening(),
                 (_, None) => panic!("the run hangs: nothing will happen and it is not over"),
@@ -220,18 +226,25 @@ impl World {
             let status = self.store.feature(dependency).unwrap().status;
             assert_eq!(status, Status::Passing, "{feature} is started before {dependency}");
         }
-        let new = NewSession { role: Role::Coding, agent: "simulated".into(), isolation: Isolation::Workspace };
+        let new =
+            NewSession { role: Role::Coding, agent: "simulated".into(), isolation: Isolation::Workspace };
         let claim = match self.store.claim(self.now, feature, &new, LEASE) {
             Ok(claim) => claim,
             Err(_) => {
-                return vec![self.features(&[feature]), Event::StartFailed { feature, failure: StartFailure::Lost }];
+                return vec![
+                    self.features(&[feature]),
+                    Event::StartFailed { feature, failure: StartFailure::Lost },
+                ];
             }
         };
         if self.rng.u32(0..20) == 0 {
             let outcome = AttemptOutcome::Crashed { reason: "no process to be had".into() };
             self.store.end_attempt(self.now, &claim.token, &outcome, &LIMITS).unwrap();
             self.store.end_session(self.now, claim.session, &SessionOutcome::Stopped, 0).unwrap();
-            return vec![self.features(&[feature]), Event::StartFailed { feature, failure: StartFailure::Crashed }];
+            return vec![
+                self.features(&[feature]),
+                Event::StartFailed { feature, failure: StartFailure::Crashed },
+            ];
         }
         self.tokens.insert(claim.attempt, (feature, claim.token.clone()));
         let already_green = self.rng.u32(0..10) == 0;
@@ -244,7 +257,10 @@ impl World {
             claim.session,
             Agent { session: claim.session, feature, token: claim.token, fate, watched: true },
         );
-        vec![self.features(&[feature]), Event::Started { feature, session: claim.session, attempt: claim.attempt }]
+        vec![
+            self.features(&[feature]),
+            Event::Started { feature, session: claim.session, attempt: claim.attempt },
+        ]
     }
 
     fn fate(&mut self, feature: FeatureId) -> Fate {
@@ -387,8 +403,13 @@ impl World {
     }
 
     fn person_claims(&mut self) {
-        let ready: Vec<_> =
-            self.store.features().unwrap().into_iter().filter(|feature| feature.status == Status::Pending).collect();
+        let ready: Vec<_> = self
+            .store
+            .features()
+            .unwrap()
+            .into_iter()
+            .filter(|feature| feature.status == Status::Pending)
+            .collect();
         let new = NewSession { role: Role::All, agent: "person".into(), isolation: Isolation::Shared };
         for feature in ready {
             if let Ok(claim) = self.store.claim(self.now, feature.id, &new, LEASE) {
@@ -423,7 +444,8 @@ impl World {
                 assert!(features.iter().all(|f| matches!(f.status, Status::Passing | Status::Parked)));
             }
             RunOutcome::Blocked { .. } => {
-                let ready = cogwork_store::graph::Graph::new(self.store.nodes().unwrap()).unwrap().ready_in_order();
+                let ready =
+                    cogwork_store::graph::Graph::new(self.store.nodes().unwrap()).unwrap().ready_in_order();
                 let unnoticed = self.to_come.iter().any(|Reverse((_, _, h))| *h == Happening::Notice);
                 assert!(unnoticed || ready.is_empty(), "blocked, but {ready:?} are ready");
             }
@@ -436,7 +458,12 @@ impl World {
     /// What holds at every moment.
     fn check(&mut self) {
         let watched: Vec<_> = self.agents.values().filter(|agent| agent.watched).collect();
-        assert!(watched.len() <= self.settings.slots, "{} sessions in {} slots", watched.len(), self.settings.slots);
+        assert!(
+            watched.len() <= self.settings.slots,
+            "{} sessions in {} slots",
+            watched.len(),
+            self.settings.slots
+        );
         let features: BTreeSet<_> = watched.iter().map(|agent| agent.feature).collect();
         assert_eq!(features.len(), watched.len(), "two sessions on one feature");
         for feature in self.store.features().unwrap() {
@@ -470,8 +497,9 @@ impl World {
         let features = (known..known + many)
             .map(|index| {
                 let wanted = if index == 0 { 0 } else { self.rng.usize(0..=index.min(3)) };
-                let dependencies: BTreeSet<_> =
-                    (0..wanted).map(|_| DependencyRef::Key(format!("k{}", self.rng.usize(0..index)))).collect();
+                let dependencies: BTreeSet<_> = (0..wanted)
+                    .map(|_| DependencyRef::Key(format!("k{}", self.rng.usize(0..index))))
+                    .collect();
                 ListedFeature {
                     id: None,
                     key: Some(format!("k{index}")),
