@@ -66,9 +66,9 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
     let attempts = project.store.attempts_of(args.id)?.into_iter().map(AttemptShown::from).collect();
     let shown = Shown { why: graph.hold(args.id), feature, attempts };
     if args.json {
-        print_json(&shown)?
+        print_json(&shown)?;
     } else {
-        print(&text(&shown))?
+        print(&text(&shown))?;
     }
     Ok(Exit::Ok)
 }

@@ -62,9 +62,9 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
         standing.sessions.push(SessionLine { id, agent, features, since });
     }
     if args.json {
-        print_json(&standing)?
+        print_json(&standing)?;
     } else {
-        print(&text(&standing))?
+        print(&text(&standing))?;
     }
     Ok(Exit::Ok)
 }
@@ -84,7 +84,7 @@ fn text(standing: &Standing) -> String {
     }
     match &standing.run {
         Some(Holder { pid, since }) => {
-            text.push_str(&format!("a run is under way: process {pid}, since {since}\n"))
+            text.push_str(&format!("a run is under way: process {pid}, since {since}\n"));
         }
         None => text.push_str("no run is under way\n"),
     }

@@ -185,8 +185,8 @@ impl Run<'_> {
         Ok(Vec::new())
     }
 
-    pub(super) fn on_integrated(&mut self, attempt: AttemptId, integration: Integration) {
-        let landing = match self.record(attempt, &integration) {
+    pub(super) fn on_integrated(&mut self, attempt: AttemptId, integration: &Integration) {
+        let landing = match self.record(attempt, integration) {
             Ok(landing) => landing,
             Err(error @ StoreError::DependencyNotPassing { .. }) => {
                 Landing::Postponed { reason: sentence(&error) }

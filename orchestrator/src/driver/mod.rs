@@ -218,7 +218,7 @@ impl Run<'_> {
         match input {
             Input::Runner { session, event } => self.on_runner(session, event),
             Input::RunnerGone { session, how } => self.on_runner_gone(session, &how).await,
-            Input::Integrated { attempt, integration } => self.on_integrated(attempt, integration),
+            Input::Integrated { attempt, integration } => self.on_integrated(attempt, &integration),
         }
     }
 

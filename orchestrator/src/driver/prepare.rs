@@ -95,7 +95,7 @@ async fn clean_main_branch(project: &Project, reporter: &mut dyn Reporter) -> Re
     git.clear_stale_locks(STALE_LOCK).await.map_err(|error| failed(&error))?;
     match integrate::heal(&project.dir).await.map_err(|error| failed(&error))? {
         Some(Healed::Finished) => {
-            reporter.note("finished a landing that the end of the last run interrupted")
+            reporter.note("finished a landing that the end of the last run interrupted");
         }
         Some(Healed::NothingToDo | Healed::Elsewhere { .. } | Healed::UsersFiles { .. }) | None => {}
     }

@@ -44,10 +44,11 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
     out
 }
 
-/// Returns a duration for people: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
+/// Returns a duration for people: `41 ms`, `2.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
 pub(crate) fn duration(ms: u64) -> String {
     match ms {
-        0..10_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         10_000..60_000 => format!("{} s", ms / 1000),
         60_000..3_600_000 => format!("{} min {:02} s", ms / 60_000, ms / 1000 % 60),
         _ => format!("{} h {:02} min", ms / 3_600_000, ms / 60_000 % 60),
@@ -72,7 +73,8 @@ mod tests {
 
     #[test]
     fn durations_read_well() {
-        assert_eq!(duration(412), "0.4 s");
+        assert_eq!(duration(412), "412 ms");
+        assert_eq!(duration(2_412), "2.4 s");
         assert_eq!(duration(12_000), "12 s");
         assert_eq!(duration(185_000), "3 min 05 s");
         assert_eq!(duration(7_800_000), "2 h 10 min");

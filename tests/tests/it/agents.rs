@@ -17,11 +17,11 @@ fn run(place: &Place, agent: &str, more: &[&str]) -> std::process::Output {
 
 fn ended(place: &Place) -> RunOutcome {
     let journal = place.journal();
-    let ends = journal.iter().filter_map(|entry| match &entry.fact {
+    let mut ends = journal.iter().rev().filter_map(|entry| match &entry.fact {
         Fact::RunEnded { result } => Some(result.clone()),
         _ => None,
     });
-    ends.last().unwrap()
+    ends.next().unwrap()
 }
 
 /// A chain and some width: a → b → d, c.

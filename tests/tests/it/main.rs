@@ -2,10 +2,13 @@
 //! workspace's own files that no compiler checks.
 
 #![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "tests start programs, wait for them and look at the clock")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test picks the few facts that it is about")]
 
 mod agents;
 mod chaos;
 mod demo;
+mod landing;
 mod place;
 mod refusals;
 mod tidy;

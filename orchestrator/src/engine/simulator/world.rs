@@ -228,14 +228,11 @@ impl World {
         }
         let new =
             NewSession { role: Role::Coding, agent: "simulated".into(), isolation: Isolation::Workspace };
-        let claim = match self.store.claim(self.now, feature, &new, LEASE) {
-            Ok(claim) => claim,
-            Err(_) => {
-                return vec![
-                    self.features(&[feature]),
-                    Event::StartFailed { feature, failure: StartFailure::Lost },
-                ];
-            }
+        let Ok(claim) = self.store.claim(self.now, feature, &new, LEASE) else {
+            return vec![
+                self.features(&[feature]),
+                Event::StartFailed { feature, failure: StartFailure::Lost },
+            ];
         };
         if self.rng.u32(0..20) == 0 {
             let outcome = AttemptOutcome::Crashed { reason: "no process to be had".into() };

@@ -1,0 +1,39 @@
+# The tasks of every day. `just` alone lists them.
+
+export RUSTDOCFLAGS := "-D warnings"
+
+_list:
+    @just --list --unsorted
+
+# Format everything
+fmt:
+    cargo fmt --all
+
+# What the compiler and clippy have to say, as errors
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# All tests, each in a process of its own (needs cargo-nextest); ARGS narrow them down
+test *ARGS:
+    cargo nextest run --workspace {{ ARGS }}
+
+# The documentation, without warnings
+doc:
+    cargo doc --workspace --no-deps --document-private-items
+
+# Build examples/todo with the scripted agent
+demo *ARGS:
+    cargo run --release -- demo {{ ARGS }}
+
+# Licences, duplicates, sources and advisories of the dependencies (needs cargo-deny)
+deny:
+    cargo deny check
+
+# Write the JSON Schemas anew from the types
+schemas:
+    UPDATE_SCHEMAS=1 cargo test -p cogwork-schemas
+
+# Everything that has to be green before a change is merged
+ci:
+    .ci/run

@@ -1,0 +1,125 @@
+//! The main branch belongs to a person, who may use it while a run lands work on it, and to a disk, which may be cut
+//! off at any moment.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use cogwork_schemas::{Fact, Status};
+use serde_json::json;
+
+use crate::place::{Place, kill};
+
+const AGENT: &str = "exec:echo work > f$COGWORK_FEATURES";
+
+fn one_feature() -> serde_json::Value {
+    json!({"features": [{"name": "a", "checks": ["test -e f1"]}]})
+}
+
+fn passes(place: &Place) -> bool {
+    place.store().features().unwrap().iter().all(|feature| feature.status == Status::Passing)
+}
+
+/// Waits for something to become true.
+fn until(what: &str, limit: Duration, mut is_true: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_true() {
+        assert!(start.elapsed() < limit, "{what} does not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_fast_forward_cut_off_in_the_middle_is_finished() {
+    let place = Place::with_features(&one_feature());
+    let from = place.head();
+    for name in ["x", "y"] {
+        fs::write(place.dir.join(name), "new\n").unwrap();
+    }
+    fs::write(place.dir.join("README"), "changed\n").unwrap();
+    place.git(&["add", "."]);
+    place.git(&["commit", "--quiet", "--message", "what was landing"]);
+    let to = place.head();
+    place.git(&["reset", "--quiet", "--hard", &from]);
+    // Git had written some of the files when it was cut off, and neither its index nor the branch.
+    fs::write(place.dir.join("x"), "new\n").unwrap();
+    fs::write(place.dir.join("README"), "changed\n").unwrap();
+    let intent = json!({"from": from, "to": to}).to_string();
+    fs::write(place.dir.join(".cogwork/landing.json"), intent).unwrap();
+
+    let output = place.cogwork(&["run", "--agent", AGENT]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(passes(&place));
+    place.git(&["merge-base", "--is-ancestor", &to, "HEAD"]);
+    assert_eq!(place.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn what_is_a_persons_own_is_never_healed_away() {
+    let place = Place::with_features(&one_feature());
+    let from = place.head();
+    fs::write(place.dir.join("x"), "new\n").unwrap();
+    place.git(&["add", "."]);
+    place.git(&["commit", "--quiet", "--message", "what was landing"]);
+    let to = place.head();
+    place.git(&["reset", "--quiet", "--hard", &from]);
+    fs::write(place.dir.join("x"), "a person's own\n").unwrap();
+    let intent = json!({"from": from, "to": to}).to_string();
+    fs::write(place.dir.join(".cogwork/landing.json"), intent).unwrap();
+
+    let output = place.cogwork(&["run", "--agent", AGENT]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not committed: x"));
+    assert_eq!(fs::read_to_string(place.dir.join("x")).unwrap(), "a person's own\n");
+}
+
+#[test]
+fn commits_that_a_person_makes_meanwhile_are_merged_with() {
+    let place = Place::with_features(&json!({"features": [
+        {"key": "a", "name": "a", "checks": ["test -e f1"]},
+        {"key": "b", "name": "b", "checks": ["test -e f2"], "dependencies": ["a"]},
+    ]}));
+    // The agent plays the person, too: a commit on the main branch while it works.
+    let agent = "exec:echo work > f$COGWORK_FEATURES; cd $COGWORK_PROJECT; echo p >> notes; git add notes; \
+                 git -c user.name=P -c user.email=p@localhost commit -qm 'by hand'";
+    let output = place.cogwork(&["run", "--agent", agent]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(passes(&place));
+    assert_eq!(place.git(&["log", "--format=%s", "--grep", "by hand"]).lines().count(), 2);
+}
+
+#[test]
+fn a_landing_waits_for_a_person_to_clear_the_way() {
+    let place = Place::with_features(&one_feature());
+    let agent = "exec:echo work > f1; echo mine > $COGWORK_PROJECT/f1";
+    let mut run = place.command(&["run", "--agent", agent]).stdout(Stdio::piped()).spawn().unwrap();
+    let submitted =
+        |place: &Place| place.journal().iter().any(|entry| matches!(entry.fact, Fact::ChecksGreen { .. }));
+    until("a submission", Duration::from_secs(20), || submitted(&place));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(!passes(&place), "nothing lands over somebody's file");
+    assert_eq!(fs::read_to_string(place.dir.join("f1")).unwrap(), "mine\n");
+    fs::remove_file(place.dir.join("f1")).unwrap();
+    assert!(run.wait().unwrap().success());
+    assert!(passes(&place));
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut run.stdout.take().unwrap(), &mut text).unwrap();
+    assert!(text.contains("local changes in f1"), "{text}");
+}
+
+#[test]
+fn committed_work_of_a_killed_session_is_kept() {
+    let place = Place::with_features(&one_feature());
+    let agent = "exec:if [ -e $COGWORK_PROJECT/../again ]; then touch f1; else echo half > half; git add half; \
+                 git -c user.name=A -c user.email=a@localhost commit -qm half; sleep 60; fi";
+    let mut run = place.command(&["run", "--agent", agent]).stdout(Stdio::null()).spawn().unwrap();
+    let half = place.dir.join(".cogwork/workspaces/s1/half");
+    until("half of the work", Duration::from_secs(20), || half.exists());
+    std::thread::sleep(Duration::from_millis(300));
+    kill(&mut run);
+    fs::write(place.dir.with_file_name("again"), "").unwrap();
+    assert!(place.cogwork(&["run", "--agent", agent]).status.success());
+    assert!(passes(&place));
+    assert_eq!(place.git(&["log", "-1", "--format=%s", "refs/cogwork/attempts/1"]), "half");
+    assert!(!place.dir.join("half").exists(), "kept, not landed");
+}
