@@ -12,7 +12,8 @@ use crate::types::LiveSession;
 use crate::{Store, StoreError, attempts};
 
 impl Store {
-    /// Records which process runs a session; again when another process took it over.
+    /// Records which process runs a session; again when another process took it over. The process itself and whoever
+    /// started it may both say so: the second time changes nothing.
     ///
     /// # Errors
     ///
@@ -28,15 +29,15 @@ impl Store {
             if is_over(tx, session)? {
                 return Err(StoreError::SessionOver { id: session }.into());
             }
-            tx.prepare_cached(
-                "UPDATE sessions SET pid = ?2, process_started = ?3, boot_id = ?4 WHERE id = ?1",
-            )?
-            .execute((
-                Id(session),
-                process.pid,
-                process.started.cast_signed(),
-                &process.boot_id,
-            ))?;
+            let changed = tx
+                .prepare_cached(
+                    "UPDATE sessions SET pid = ?2, process_started = ?3, boot_id = ?4 WHERE id = ?1
+                        AND (pid, process_started, boot_id) IS NOT (?2, ?3, ?4)",
+                )?
+                .execute((Id(session), process.pid, process.started.cast_signed(), &process.boot_id))?;
+            if changed == 0 {
+                return Ok(());
+            }
             let fact = Fact::SessionUp { process: process.clone() };
             journal::record(tx, now, about(tx, session)?, &fact)?;
             Ok(())

@@ -211,7 +211,10 @@ fn a_session_is_up_and_ends_once() {
     both(|store| {
         let claim = claim(store, 1, BASE);
         assert_eq!(store.live_sessions().unwrap()[0].process, None);
+        let seq = store.last_seq().unwrap();
         store.session_up(at(2), claim.session, &process()).unwrap();
+        store.session_up(at(2), claim.session, &process()).unwrap();
+        assert_eq!(kinds(store, seq), ["#1 session_up"], "whoever says it second changes nothing");
         let live = store.live_sessions().unwrap();
         assert_eq!((live.len(), live[0].id), (1, claim.session));
         assert_eq!(live[0].process, Some(process()));
