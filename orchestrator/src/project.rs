@@ -1,17 +1,14 @@
-//! A project on disk: its directory, its state, its settings file and the lock of the run that holds it.
+//! A project on disk: its directory, its state and its settings file.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use cogwork_process::contain;
 use cogwork_schemas::Isolation;
 use cogwork_store::{Store, state_dir};
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{CliError, Exit};
+use crate::cli::CliError;
 
 /// What `.cogwork/config.toml` may say; the command line goes before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,73 +97,4 @@ fn read_config(dir: &Path) -> Result<Config, CliError> {
 pub(crate) fn write_config(dir: &Path, config: &Config) -> Result<(), CliError> {
     let text = toml::to_string(config).map_err(|error| CliError::new(error.to_string()))?;
     Ok(fs::write(config_file(dir), text)?)
-}
-
-/// Who holds a project; the content of `.cogwork/run.lock`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Holder {
-    pub(crate) pid: i32,
-    pub(crate) since: Timestamp,
-}
-
-/// Holds a project for one run. The kernel lets go of it when the process ends, however it ends.
-pub(crate) struct RunLock {
-    _file: File,
-}
-
-impl RunLock {
-    /// Takes hold of the project.
-    ///
-    /// # Errors
-    ///
-    /// When another run holds it; the error names that run.
-    pub(crate) fn acquire(dir: &Path, now: Timestamp) -> Result<Self, CliError> {
-        let mut file = lock_file(dir)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let who = read_holder(&mut file).map_or_else(
-                || "another process".to_owned(),
-                |holder| format!("process {}, running since {}", holder.pid, holder.since),
-            );
-            return Err(CliError::new(format!("{who}, holds the project {}", dir.display()))
-                .hint("wait for it to end, stop it with Ctrl-C or `kill`, or look on with `cogwork status`")
-                .exit(Exit::Busy));
-        }
-        let holder = Holder { pid: contain::own_identity().pid, since: now };
-        file.set_len(0)?;
-        file.rewind()?;
-        let text = serde_json::to_string(&holder).map_err(|error| CliError::new(error.to_string()))?;
-        file.write_all(text.as_bytes())?;
-        Ok(Self { _file: file })
-    }
-
-    /// Returns who holds the project now, if anybody does.
-    ///
-    /// # Errors
-    ///
-    /// When the lock file cannot be opened.
-    pub(crate) fn holder(dir: &Path) -> Result<Option<Holder>, CliError> {
-        let mut file = lock_file(dir)?;
-        match flock(&file, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => Ok(None),
-            Err(_) => Ok(read_holder(&mut file)),
-        }
-    }
-}
-
-fn lock_file(dir: &Path) -> Result<File, CliError> {
-    let path = state_dir(dir).join("run.lock");
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|error| CliError::new(format!("cannot open {}: {error}", path.display())))
-}
-
-fn read_holder(file: &mut File) -> Option<Holder> {
-    let mut text = String::new();
-    file.rewind().ok()?;
-    file.read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
 }

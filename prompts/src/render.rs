@@ -49,10 +49,7 @@ impl Prompt {
 
 /// Returns where a project puts its own version of the template `name`.
 pub fn override_path(project: &Path, name: &str) -> PathBuf {
-    project
-        .join(".cogwork")
-        .join("prompts")
-        .join(format!("{name}.md"))
+    project.join(".cogwork").join("prompts").join(format!("{name}.md"))
 }
 
 /// Returns the text for the agent, from the project's own template if it has one, else from the built-in one.
@@ -64,11 +61,9 @@ pub fn render(project: &Path, prompt: &Prompt) -> Result<String, PromptError> {
     let path = override_path(project, prompt.name());
     match std::fs::read_to_string(&path) {
         Ok(text) => fill(&path.display().to_string(), &text, prompt),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => fill(
-            &format!("{}.md (built in)", prompt.name()),
-            prompt.built_in(),
-            prompt,
-        ),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            fill(&format!("{}.md (built in)", prompt.name()), prompt.built_in(), prompt)
+        }
         Err(source) => Err(PromptError::Unreadable { path, source }),
     }
 }
@@ -83,11 +78,7 @@ fn fill(file: &str, template: &str, prompt: &Prompt) -> Result<String, PromptErr
         problem: problem(&error),
     };
     // A line that holds only a block tag leaves no empty line behind.
-    let syntax = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .build()
-        .map_err(bad)?;
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(bad)?;
     environment.set_syntax(syntax);
     let text = environment
         .template_from_str(template)

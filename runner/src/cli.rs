@@ -66,10 +66,7 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, clap::Error> {
 /// Returns what this program is called, without the directory it lies in.
 fn own_name(words: &[OsString]) -> String {
     let name = words.first().and_then(|word| Path::new(word).file_name());
-    name.map_or_else(
-        || "cogwork-runner".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+    name.map_or_else(|| "cogwork-runner".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn usage(error: &clap::Error) -> ExitCode {
@@ -89,7 +86,8 @@ fn start_log(own: &Environment) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_target(false);
+        .with_target(false)
+        .with_ansi(false);
     // A second log in one process, as tests may have it, changes nothing.
     log.try_init().ok();
 }

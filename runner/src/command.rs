@@ -53,12 +53,7 @@ pub struct SessionLimits {
 impl Default for SessionLimits {
     fn default() -> Self {
         // As the command line says, which tests hold equal.
-        Self {
-            max_session_s: 3600,
-            max_silence_s: 900,
-            grace_s: 10,
-            lease_s: 60,
-        }
+        Self { max_session_s: 3600, max_silence_s: 900, grace_s: 10, lease_s: 60 }
     }
 }
 
@@ -111,10 +106,7 @@ impl SessionCommand {
             env.push((environment::LOG.into(), log.to_owned()));
         }
         env.push((environment::TOKEN.into(), self.token.reveal().into()));
-        env.push((
-            environment::MARKER.into(),
-            environment::marker(&self.project, self.session).into(),
-        ));
+        env.push((environment::MARKER.into(), environment::marker(&self.project, self.session).into()));
         env
     }
 }
@@ -213,18 +205,11 @@ mod tests {
             feature: FeatureId(7),
             token: Token::new("9-secret"),
             role: Role::Coding,
-            agent: AgentSpec::Exec {
-                command: "sh a.sh --x y".into(),
-            },
+            agent: AgentSpec::Exec { command: "sh a.sh --x y".into() },
             script: Some("/s.toml".into()),
             isolation: Isolation::Shared,
             base: Some("abc".into()),
-            limits: SessionLimits {
-                max_session_s: 1,
-                max_silence_s: 2,
-                grace_s: 0,
-                lease_s: 4,
-            },
+            limits: SessionLimits { max_session_s: 1, max_silence_s: 2, grace_s: 0, lease_s: 4 },
             pass_env: vec!["A".into(), "B".into()],
         }
     }
@@ -253,31 +238,16 @@ mod tests {
 
     #[test]
     fn the_defaults_of_the_command_line_are_the_defaults() {
-        let argv = [
-            "x",
-            "--project-dir",
-            "/p",
-            "--session",
-            "4",
-            "--feature",
-            "7",
-            "--agent",
-            "scripted",
-        ];
+        let argv = ["x", "--project-dir", "/p", "--session", "4", "--feature", "7", "--agent", "scripted"];
         let flags = SessionFlags::try_parse_from(argv).unwrap();
         assert_eq!(flags.limits, SessionLimits::default());
-        assert_eq!(
-            (flags.isolation, flags.role),
-            (Isolation::Workspace, Role::Coding)
-        );
+        assert_eq!((flags.isolation, flags.role), (Isolation::Workspace, Role::Coding));
     }
 
     #[test]
     fn the_token_is_in_the_environment_and_nowhere_else() {
-        let own = Environment::of(
-            &[("PATH", "/bin")],
-            &[("SECRET", "x"), ("B", "b"), ("COGWORK_LOG", "debug")],
-        );
+        let own =
+            Environment::of(&[("PATH", "/bin")], &[("SECRET", "x"), ("B", "b"), ("COGWORK_LOG", "debug")]);
         let env = command().env(&own);
         let expected = [
             ("PATH", "/bin"),

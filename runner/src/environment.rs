@@ -49,22 +49,14 @@ impl Environment {
     #[cfg(test)]
     pub(crate) fn of(base: &[(&str, &str)], others: &[(&str, &str)]) -> Self {
         let owned = |variables: &[(&str, &str)]| {
-            variables
-                .iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect()
+            variables.iter().map(|(key, value)| (key.into(), value.into())).collect()
         };
-        Self {
-            base: owned(base),
-            others: owned(others),
-        }
+        Self { base: owned(base), others: owned(others) }
     }
 
     /// Returns the value of a variable.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
-        self.all()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_os_str())
+        self.all().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
     }
 
     /// Returns all of it: for programs that this one itself is to resemble.
@@ -92,18 +84,11 @@ mod tests {
 
     #[test]
     fn secrets_stay_out_unless_they_are_passed_by_name() {
-        let others = [
-            ("OPENAI_API_KEY", "k"),
-            ("COGWORK_TOKEN", "t"),
-            ("AWS_SECRET_ACCESS_KEY", "k"),
-        ];
+        let others = [("OPENAI_API_KEY", "k"), ("COGWORK_TOKEN", "t"), ("AWS_SECRET_ACCESS_KEY", "k")];
         let environment = Environment::of(&[("PATH", "/bin")], &others);
         let names = |pass: &[String]| -> Vec<String> {
             let allowed = environment.allowed(pass);
-            allowed
-                .into_iter()
-                .map(|(key, _)| key.into_string().unwrap())
-                .collect()
+            allowed.into_iter().map(|(key, _)| key.into_string().unwrap()).collect()
         };
         assert_eq!(names(&[]), ["PATH"]);
         assert_eq!(names(&["OPENAI_API_KEY".into()]), ["PATH", "OPENAI_API_KEY"]);

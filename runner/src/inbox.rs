@@ -28,11 +28,7 @@ impl Inbox {
     /// When the kernel refuses to deliver signals.
     pub(crate) fn with_signals() -> io::Result<Self> {
         let (sender, events) = mpsc::channel(QUEUE);
-        let signals = [
-            SignalKind::terminate(),
-            SignalKind::interrupt(),
-            SignalKind::hangup(),
-        ];
+        let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         for kind in signals {
             tokio::spawn(hear(signal(kind)?, sender.clone()));
         }

@@ -3,14 +3,20 @@
 //! For people who want to know later what an agent did. It is bounded, and it is never in the way: when it cannot be
 //! written, the session goes on.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
-use cogwork_schemas::AgentEvent;
+use cogwork_schemas::{AgentEvent, SessionId};
+use cogwork_store::state_dir;
 
 /// How large it gets, in bytes. A long session of a talkative agent needs a few.
-pub(crate) const MAX_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Returns the directory of a session's own files: `.cogwork/sessions/s<ID>`.
+pub(crate) fn session_dir(project: &Path, session: SessionId) -> PathBuf {
+    state_dir(project).join("sessions").join(session.to_string())
+}
 
 /// An open session journal.
 #[derive(Debug)]
@@ -29,22 +35,26 @@ pub(crate) enum Room {
 }
 
 impl Journal {
+    /// Opens the journal of a session, in a directory that is made if it is not there.
+    ///
+    /// # Errors
+    /// When that directory cannot be made, without which there is no session.
+    pub(crate) fn of_session(project: &Path, session: SessionId) -> io::Result<Self> {
+        let dir = session_dir(project, session);
+        fs::create_dir_all(&dir)?;
+        Ok(Self::open(&dir.join("journal.ndjson"), MAX_BYTES))
+    }
+
     /// Opens the journal, which is made if it is not there.
     pub(crate) fn open(path: &Path, max_bytes: u64) -> Self {
         let file = match OpenOptions::new().create(true).append(true).open(path) {
             Ok(file) => Some(file),
             Err(error) => {
-                tracing::warn!(
-                    "the session journal {} cannot be written: {error}",
-                    path.display()
-                );
+                tracing::warn!("the session journal {} cannot be written: {error}", path.display());
                 None
             }
         };
-        Self {
-            file,
-            left: max_bytes,
-        }
+        Self { file, left: max_bytes }
     }
 
     /// Writes a line if there is room for it.

@@ -23,6 +23,7 @@ mod outcome;
 mod play;
 mod programs;
 mod report;
+mod run_lock;
 mod session;
 mod standalone;
 mod text;
@@ -36,6 +37,7 @@ pub use environment::{Environment, marker};
 pub use outcome::{ExitStatus, attempt_outcome};
 pub use play::ScriptError;
 pub use programs::Programs;
+pub use run_lock::{Holder, RunLock, RunLockError};
 
 /// Runs the program that `args` ask for, to its end. The first of `args` is the program's name, as the process got it
 /// or as people call it (`cogwork agent`).

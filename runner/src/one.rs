@@ -1,17 +1,17 @@
 //! `session`: exactly one session of one feature that somebody else claimed.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cogwork_process::contain;
-use cogwork_schemas::{RunnerEvent, SessionId, SessionOutcome};
+use cogwork_schemas::{RunnerEvent, SessionOutcome};
 use cogwork_store::{Attempt, Store, StoreError};
 
 use crate::cli::failed;
 use crate::clock::Clock;
 use crate::driver::{self, Job, World, chain};
 use crate::inbox::Inbox;
-use crate::journal::{self, Journal};
+use crate::journal::{Journal, session_dir};
 use crate::outbox::Outbox;
 use crate::report::{Form, Report};
 use crate::{Environment, ExitStatus, Programs, SessionCommand, agent};
@@ -20,15 +20,12 @@ use crate::{Environment, ExitStatus, Programs, SessionCommand, agent};
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error("COGWORK_TOKEN belongs to feature {} of session {}, not to feature {} of session {}", found.feature, found.session, wanted.feature, wanted.session)]
-    OtherAttempt {
-        found: Box<Attempt>,
-        wanted: Box<SessionCommand>,
-    },
+    OtherAttempt { found: Box<Attempt>, wanted: Box<SessionCommand> },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{} cannot be used: {source}", path.display())]
     Unusable {
-        path: std::path::PathBuf,
+        path: PathBuf,
         #[source]
         source: io::Error,
     },
@@ -71,26 +68,17 @@ async fn with_outbox(
     let store = Store::open(&command.project)?;
     let attempt = store.attempt(&command.token)?;
     if (attempt.feature, attempt.session) != (command.feature, command.session) {
-        return Err(Refusal::OtherAttempt {
-            found: Box::new(attempt),
-            wanted: Box::new(command),
-        });
+        return Err(Refusal::OtherAttempt { found: Box::new(attempt), wanted: Box::new(command) });
     }
     let feature = store.feature(command.feature)?;
-    let journal = open_journal(&command.project, command.session)?;
-    let report = Report::new(
-        command.session,
-        Form::Messages,
-        outbox,
-        journal,
-        command.token.clone(),
-    );
+    let journal = Journal::of_session(&command.project, command.session).map_err(|source| {
+        Refusal::Unusable { path: session_dir(&command.project, command.session), source }
+    })?;
+    let report = Report::new(command.session, Form::Messages, outbox, journal, command.token.clone());
     let backend = match agent::backend(&command.agent, command.script.as_deref(), programs) {
         Ok(backend) => backend,
         Err(error) => {
-            let outcome = SessionOutcome::NotStarted {
-                reason: error.to_string(),
-            };
+            let outcome = SessionOutcome::NotStarted { reason: error.to_string() };
             store.end_session(clock.now(), command.session, &outcome, 0)?;
             report.tell(clock.now(), RunnerEvent::Ended { outcome, agent_ms: 0 });
             return Ok(());
@@ -110,28 +98,11 @@ async fn with_outbox(
         own,
         programs,
     };
-    let world = World {
-        job: &job,
-        store: &store,
-        clock,
-        report: &report,
-    };
+    let world = World { job: &job, store: &store, clock, report: &report };
     driver::run(world, backend, inbox).await?;
     Ok(())
 }
 
-fn absolute(path: &Path) -> Result<std::path::PathBuf, Refusal> {
-    std::path::absolute(path).map_err(|source| Refusal::Unusable {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn open_journal(project: &Path, session: SessionId) -> Result<Journal, Refusal> {
-    let dir = driver::session_dir(project, session);
-    std::fs::create_dir_all(&dir).map_err(|source| Refusal::Unusable {
-        path: dir.clone(),
-        source,
-    })?;
-    Ok(Journal::open(&dir.join("journal.ndjson"), journal::MAX_BYTES))
+fn absolute(path: &Path) -> Result<PathBuf, Refusal> {
+    std::path::absolute(path).map_err(|source| Refusal::Unusable { path: path.to_owned(), source })
 }

@@ -39,12 +39,7 @@ impl Outbox {
             // Nobody waits when the process is on its way out.
             done.send(()).ok();
         });
-        Self {
-            lines,
-            waiting,
-            dropped: Cell::new(0),
-            written,
-        }
+        Self { lines, waiting, dropped: Cell::new(0), written }
     }
 
     /// Writes a line, however long it has to wait.
@@ -138,9 +133,7 @@ mod tests {
         let accepted = {
             let _still = slow.0.lock().unwrap();
             outbox.say("first".into());
-            let accepted = (0..offered)
-                .filter(|_| outbox.offer(long.clone()).is_some())
-                .count();
+            let accepted = (0..offered).filter(|_| outbox.offer(long.clone()).is_some()).count();
             outbox.say("last".into());
             accepted
         };

@@ -21,9 +21,9 @@ pub fn attempt_outcome(session: &SessionOutcome, red: Option<&str>) -> AttemptOu
             AttemptOutcome::TimedOut { reason: told() }
         }
         // The agent did not choose to die: the out-of-memory killer and a person's `kill` look like this.
-        SessionOutcome::Killed { .. } | SessionOutcome::NotStarted { .. } => AttemptOutcome::Crashed {
-            reason: session.to_string(),
-        },
+        SessionOutcome::Killed { .. } | SessionOutcome::NotStarted { .. } => {
+            AttemptOutcome::Crashed { reason: session.to_string() }
+        }
         SessionOutcome::Stopped => AttemptOutcome::Stopped,
     }
 }
@@ -65,39 +65,20 @@ mod tests {
         let tail = String::new;
         for (outcome, costs) in [
             (SessionOutcome::Completed, true),
-            (
-                SessionOutcome::Failed {
-                    exit_code: 1,
-                    stderr_tail: tail(),
-                },
-                true,
-            ),
+            (SessionOutcome::Failed { exit_code: 1, stderr_tail: tail() }, true),
             (SessionOutcome::TimedOut { after_s: 9 }, true),
             (SessionOutcome::Silent { after_s: 9 }, true),
-            (
-                SessionOutcome::Killed {
-                    signal: 9,
-                    stderr_tail: tail(),
-                },
-                false,
-            ),
+            (SessionOutcome::Killed { signal: 9, stderr_tail: tail() }, false),
             (SessionOutcome::NotStarted { reason: tail() }, false),
             (SessionOutcome::Stopped, false),
         ] {
-            assert_eq!(
-                attempt_outcome(&outcome, None).costs_attempt(),
-                costs,
-                "{outcome:?}"
-            );
+            assert_eq!(attempt_outcome(&outcome, None).costs_attempt(), costs, "{outcome:?}");
         }
     }
 
     #[test]
     fn the_reason_names_the_red_check() {
         let outcome = attempt_outcome(&SessionOutcome::Completed, Some("`sh t.sh` is red (exit 1)"));
-        assert_eq!(
-            outcome.to_string(),
-            "not finished: the agent ended; `sh t.sh` is red (exit 1)"
-        );
+        assert_eq!(outcome.to_string(), "not finished: the agent ended; `sh t.sh` is red (exit 1)");
     }
 }

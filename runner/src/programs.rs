@@ -18,23 +18,13 @@ impl Programs {
     pub fn beside_this_one() -> Self {
         let own = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("cogwork-runner"));
         let mcp = own.with_file_name("cogwork-mcp");
-        let mcp = if mcp.is_file() {
-            mcp.into_os_string()
-        } else {
-            "cogwork-mcp".into()
-        };
-        Self {
-            mcp: vec![mcp],
-            agent: vec![own.into_os_string()],
-        }
+        let mcp = if mcp.is_file() { mcp.into_os_string() } else { "cogwork-mcp".into() };
+        Self { mcp: vec![mcp], agent: vec![own.into_os_string()] }
     }
 
     /// Returns the programs of the one binary that holds all of them, by its own path.
     pub fn within(binary: impl Into<OsString>) -> Self {
         let binary = binary.into();
-        Self {
-            mcp: vec![binary.clone(), "mcp".into()],
-            agent: vec![binary, "agent".into()],
-        }
+        Self { mcp: vec![binary.clone(), "mcp".into()], agent: vec![binary, "agent".into()] }
     }
 }

@@ -43,23 +43,13 @@ impl<'a> Report<'a> {
         journal: Journal,
         secret: Token,
     ) -> Self {
-        Self {
-            session,
-            form,
-            outbox,
-            journal: RefCell::new(journal),
-            secret,
-        }
+        Self { session, form, outbox, journal: RefCell::new(journal), secret }
     }
 
     /// Says that something happened.
     pub(crate) fn tell(&self, at: Timestamp, event: RunnerEvent) {
         let is_prose = matches!(event, RunnerEvent::Agent { .. });
-        let message = RunnerMessage {
-            at,
-            session: self.session,
-            event,
-        };
+        let message = RunnerMessage { at, session: self.session, event };
         let line = self.without_secret(crate::json::line(&message));
         self.record(&message, &line, is_prose);
         let shown = match self.form {
@@ -75,12 +65,7 @@ impl<'a> Report<'a> {
             let line = format!(
                 "{dropped} lines of the agent before this one were dropped: nobody read them in time"
             );
-            self.tell(
-                at,
-                RunnerEvent::Agent {
-                    event: AgentEvent::Other { line },
-                },
-            );
+            self.tell(at, RunnerEvent::Agent { event: AgentEvent::Other { line } });
         }
     }
 
@@ -89,9 +74,7 @@ impl<'a> Report<'a> {
         if !is_prose {
             journal.write(line);
         } else if journal.offer(line) == Room::JustFilled {
-            let event = RunnerEvent::Agent {
-                event: journal::full_note(),
-            };
+            let event = RunnerEvent::Agent { event: journal::full_note() };
             journal.write(&crate::json::line(&RunnerMessage { event, ..*message }));
         }
     }
@@ -110,29 +93,19 @@ pub(crate) fn bounded(event: AgentEvent) -> AgentEvent {
     let short = |text| shortened(text, MAX_TEXT);
     match event {
         AgentEvent::Text { text } => AgentEvent::Text { text: short(text) },
-        AgentEvent::ToolCall { tool, input } => AgentEvent::ToolCall {
-            tool: short(tool),
-            input: short(input),
-        },
-        AgentEvent::ToolResult {
-            tool,
-            is_error,
-            output,
-        } => AgentEvent::ToolResult {
-            tool: short(tool),
-            is_error,
-            output: short(output),
-        },
+        AgentEvent::ToolCall { tool, input } => {
+            AgentEvent::ToolCall { tool: short(tool), input: short(input) }
+        }
+        AgentEvent::ToolResult { tool, is_error, output } => {
+            AgentEvent::ToolResult { tool: short(tool), is_error, output: short(output) }
+        }
         AgentEvent::Other { line } => AgentEvent::Other { line: short(line) },
     }
 }
 
 /// Returns how a check went, as people read it.
 pub(crate) fn check_line(report: &CheckReport) -> String {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a duration to be read, not to be counted with"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a duration to be read, not to be counted with")]
     let seconds = report.duration_ms as f64 / 1000.0;
     format!("`{}` is {}, {seconds:.1} s", report.command, report.verdict)
 }
@@ -152,10 +125,7 @@ fn sentence(event: &RunnerEvent) -> Option<String> {
         RunnerEvent::AgentStarted { process } => format!("the agent runs (process {})", process.pid),
         RunnerEvent::Agent { event } => said(event),
         RunnerEvent::Ended { outcome, agent_ms } => {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "a duration to be read, not to be counted with"
-            )]
+            #[expect(clippy::cast_precision_loss, reason = "a duration to be read, not to be counted with")]
             let seconds = *agent_ms as f64 / 1000.0;
             format!("{outcome} ({seconds:.1} s)")
         }
@@ -167,16 +137,8 @@ fn said(event: &AgentEvent) -> String {
     match event {
         AgentEvent::Text { text } => format!("| {text}"),
         AgentEvent::ToolCall { tool, input } => format!("> {tool} {input}"),
-        AgentEvent::ToolResult {
-            tool,
-            is_error: true,
-            output,
-        } => format!("< {tool} failed: {output}"),
-        AgentEvent::ToolResult {
-            tool,
-            is_error: false,
-            output,
-        } => format!("< {tool}: {output}"),
+        AgentEvent::ToolResult { tool, is_error: true, output } => format!("< {tool} failed: {output}"),
+        AgentEvent::ToolResult { tool, is_error: false, output } => format!("< {tool}: {output}"),
         AgentEvent::Other { line } => format!("| {line}"),
     }
 }
@@ -220,32 +182,21 @@ mod tests {
     }
 
     fn text(text: &str) -> RunnerEvent {
-        RunnerEvent::Agent {
-            event: AgentEvent::Text { text: text.into() },
-        }
+        RunnerEvent::Agent { event: AgentEvent::Text { text: text.into() } }
     }
 
     #[tokio::test]
     async fn a_token_is_never_passed_on() {
         for form in [Form::Messages, Form::Sentences] {
             let (stdout, journal) = told(form, 10_000, vec![text("env: COGWORK_TOKEN=7-c0ffee\"\n")]).await;
-            assert!(
-                !stdout.contains("c0ffee") && stdout.contains("COGWORK_TOKEN=[redacted]"),
-                "{stdout}"
-            );
+            assert!(!stdout.contains("c0ffee") && stdout.contains("COGWORK_TOKEN=[redacted]"), "{stdout}");
             assert!(!journal.contains("c0ffee"), "{journal}");
         }
     }
 
     #[tokio::test]
     async fn messages_are_what_the_schema_says() {
-        let events = vec![
-            text("hi"),
-            RunnerEvent::Prepared {
-                workspace: "/w".into(),
-                duration_ms: 3,
-            },
-        ];
+        let events = vec![text("hi"), RunnerEvent::Prepared { workspace: "/w".into(), duration_ms: 3 }];
         let (stdout, journal) = told(Form::Messages, 10_000, events.clone()).await;
         let read = |text: &str| -> Vec<RunnerEvent> {
             let message = |line| serde_json::from_str::<RunnerMessage>(line).unwrap();
@@ -257,10 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_journal_loses_prose_only() {
-        let end = RunnerEvent::Prepared {
-            workspace: "/end".into(),
-            duration_ms: 3,
-        };
+        let end = RunnerEvent::Prepared { workspace: "/end".into(), duration_ms: 3 };
         let events = vec![text("kept"), text(&"x".repeat(500)), text("lost"), end];
         let (stdout, journal) = told(Form::Messages, 300, events).await;
         assert_eq!(stdout.lines().count(), 4);
@@ -270,12 +218,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_person_reads_short_lines() {
-        let (stdout, _) = told(
-            Form::Sentences,
-            1000,
-            vec![text(&format!("a\u{1b}[31m{}", "b".repeat(900)))],
-        )
-        .await;
+        let (stdout, _) =
+            told(Form::Sentences, 1000, vec![text(&format!("a\u{1b}[31m{}", "b".repeat(900)))]).await;
         assert!(stdout.starts_with("  | a[31mb") && stdout.len() < 500, "{stdout}");
         assert!(stdout.ends_with(" more bytes)\n"));
     }

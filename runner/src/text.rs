@@ -10,10 +10,7 @@ pub(crate) struct Tail {
 impl Tail {
     /// Keeps about the last `limit` bytes.
     pub(crate) fn of(limit: usize) -> Self {
-        Self {
-            text: String::new(),
-            limit,
-        }
+        Self { text: String::new(), limit }
     }
 
     /// Adds a line.

@@ -3,12 +3,12 @@
 use clap::Args;
 use cogwork_process::contain;
 use cogwork_process::git::Git;
+use cogwork_runner::RunLock;
 use cogwork_store::Store;
 use serde::Serialize;
 
 use super::run::block_on;
 use super::{CliError, Exit, ProjectArg, print, print_json, sentence};
-use crate::project::RunLock;
 
 /// Check that git, the agents and the project's database are there and sound.
 #[derive(Debug, Args)]
@@ -125,7 +125,7 @@ fn project(args: &DoctorArgs) -> Vec<Finding> {
             findings.push(Finding::new(
                 Health::Note,
                 "run",
-                format!("process {} since {}", holder.pid, holder.since),
+                format!("process {} since {}", holder.process.pid, holder.since),
             ));
         }
         Ok(None) => findings.push(Finding::new(Health::Good, "run", "none under way")),

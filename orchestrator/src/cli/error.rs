@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use cogwork_runner::RunLockError;
 use cogwork_store::StoreError;
 
 use super::exit::Exit;
@@ -57,6 +58,18 @@ pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         Self::new(sentence(&error))
+    }
+}
+
+impl From<RunLockError> for CliError {
+    fn from(error: RunLockError) -> Self {
+        let text = sentence(&error);
+        match error {
+            RunLockError::Held { .. } => {
+                Self::new(text).hint("look on with `cogwork status`").exit(Exit::Busy)
+            }
+            RunLockError::Io { .. } => Self::new(text),
+        }
     }
 }
 

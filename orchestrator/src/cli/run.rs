@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cogwork_runner::{AgentSpec, Environment, SessionLimits, preflight};
+use cogwork_runner::{AgentSpec, Environment, RunLock, SessionLimits, preflight};
 use cogwork_schemas::{Isolation, RunOutcome};
 use cogwork_store::{AttemptLimits, state_dir};
 
 use super::{CliError, Exit, ProjectArg, print};
 use crate::driver::{self, Plan, clock};
-use crate::project::{Project, RunLock};
+use crate::project::Project;
 use crate::terminal::{self, duration};
 
 /// How many sessions run at once unless told otherwise.

@@ -1,12 +1,13 @@
 //! `cogwork status`: where the project stands, in a few lines.
 
 use clap::Args;
+use cogwork_runner::{Holder, RunLock};
 use cogwork_schemas::{FeatureId, Hold, SessionId};
 use cogwork_store::graph::Graph;
 use serde::Serialize;
 
 use super::{CliError, Exit, ProjectArg, print, print_json};
-use crate::project::{Holder, Project, RunLock};
+use crate::project::Project;
 
 /// Show where the project stands.
 #[derive(Debug, Args)]
@@ -83,8 +84,8 @@ fn text(standing: &Standing) -> String {
         text.push_str(&format!("  {count} {word}\n"));
     }
     match &standing.run {
-        Some(Holder { pid, since }) => {
-            text.push_str(&format!("a run is under way: process {pid}, since {since}\n"));
+        Some(Holder { process, since }) => {
+            text.push_str(&format!("a run is under way: process {}, since {since}\n", process.pid));
         }
         None => text.push_str("no run is under way\n"),
     }

@@ -12,18 +12,12 @@ fn coding() -> Coding {
             name: "list open entries".into(),
             description: "`todo list` prints what is open.".into(),
             steps: vec!["Read the file".into(), "Print it".into()],
-            checks: vec![Check {
-                command: "sh t/list.sh".into(),
-                timeout_s: 30,
-            }],
+            checks: vec![Check { command: "sh t/list.sh".into(), timeout_s: 30 }],
         },
         isolation: Isolation::Workspace,
         branch: Some("cogwork/s4".into()),
         builds_on: vec!["add an entry".into()],
-        previous: vec![PreviousAttempt {
-            number: 1,
-            outcome: "not finished: `sh t/list.sh` is red".into(),
-        }],
+        previous: vec![PreviousAttempt { number: 1, outcome: "not finished: `sh t/list.sh` is red".into() }],
     }
 }
 
@@ -169,10 +163,7 @@ fn a_project_may_say_it_in_its_own_words() {
     let (project, _) = with_override(
         "{{ feature.name | upper }}{% if feature.key %} ({{ feature.key }}){% endif %} on {{ branch }}",
     );
-    assert_eq!(
-        rendered(project.path(), coding()).unwrap(),
-        "LIST OPEN ENTRIES on cogwork/s4\n"
-    );
+    assert_eq!(rendered(project.path(), coding()).unwrap(), "LIST OPEN ENTRIES on cogwork/s4\n");
 }
 
 #[test]
@@ -181,10 +172,7 @@ fn an_unknown_name_in_an_override_is_an_error_that_names_file_and_line() {
     let error = rendered(project.path(), coding()).unwrap_err().to_string();
     assert_eq!(
         error,
-        format!(
-            "the prompt `{}` is wrong in line 2: it uses a value that does not exist",
-            path.display()
-        )
+        format!("the prompt `{}` is wrong in line 2: it uses a value that does not exist", path.display())
     );
 }
 
@@ -201,8 +189,5 @@ fn an_override_that_is_no_text_is_an_error_and_not_ignored() {
     let (project, path) = with_override("");
     std::fs::write(&path, [0xff, 0xfe]).unwrap();
     let error = rendered(project.path(), coding()).unwrap_err().to_string();
-    assert!(
-        error.starts_with("cannot read the prompt") && error.contains("coding.md"),
-        "{error}"
-    );
+    assert!(error.starts_with("cannot read the prompt") && error.contains("coding.md"), "{error}");
 }

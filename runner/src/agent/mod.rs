@@ -40,7 +40,7 @@ pub(crate) trait Backend {
 /// Returns the backend of `spec`.
 ///
 /// # Errors
-/// As [`preflight`], for what does not depend on the machine: an agent that cannot be driven, a missing script.
+/// As [`preflight()`], for what does not depend on the machine: an agent that cannot be driven, a missing script.
 pub(crate) fn backend(
     spec: &AgentSpec,
     script: Option<&Path>,
@@ -57,9 +57,7 @@ pub(crate) fn backend(
         | AgentSpec::Gemini
         | AgentSpec::Opencode
         | AgentSpec::Acp { .. }
-        | AgentSpec::Auto => Err(AgentError::NotYet {
-            agent: spec.to_string(),
-        }),
+        | AgentSpec::Auto => Err(AgentError::NotYet { agent: spec.to_string() }),
     }
 }
 

@@ -49,10 +49,9 @@ pub fn preflight(
             Ok(())
         }
         AgentSpec::Exec { command } => match plain_program(command) {
-            Some(program) if !is_there(program, environment) => Err(AgentError::NoProgram {
-                program: program.to_owned(),
-                command: command.clone(),
-            }),
+            Some(program) if !is_there(program, environment) => {
+                Err(AgentError::NoProgram { program: program.to_owned(), command: command.clone() })
+            }
             Some(_) | None => Ok(()),
         },
         AgentSpec::Claude
@@ -60,9 +59,7 @@ pub fn preflight(
         | AgentSpec::Gemini
         | AgentSpec::Opencode
         | AgentSpec::Acp { .. }
-        | AgentSpec::Auto => Err(AgentError::NotYet {
-            agent: spec.to_string(),
-        }),
+        | AgentSpec::Auto => Err(AgentError::NotYet { agent: spec.to_string() }),
     }
 }
 

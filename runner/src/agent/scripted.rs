@@ -16,10 +16,7 @@ pub(super) struct Scripted {
 
 impl Scripted {
     pub(super) fn new(programs: &Programs, script: PathBuf) -> Self {
-        Self {
-            runner: programs.agent.clone(),
-            script,
-        }
+        Self { runner: programs.agent.clone(), script }
     }
 }
 
@@ -27,16 +24,8 @@ impl Backend for Scripted {
     fn program(&self) -> AgentProgram {
         let mut words = self.runner.iter().cloned();
         let program = words.next().unwrap_or_default();
-        let play = [
-            "play".into(),
-            "--script".into(),
-            self.script.clone().into_os_string(),
-        ];
-        AgentProgram {
-            program,
-            args: words.chain(play).collect(),
-            prompt_on_stdin: false,
-        }
+        let play = ["play".into(), "--script".into(), self.script.clone().into_os_string()];
+        AgentProgram { program, args: words.chain(play).collect(), prompt_on_stdin: false }
     }
 
     fn read(&mut self, line: String) -> AgentEvent {

@@ -61,9 +61,7 @@ impl FromStr for AgentSpec {
             "opencode" => Ok(Self::Opencode),
             "acp" => Err(UnknownAgent::NoCommand { kind: "acp" }),
             "auto" => Ok(Self::Auto),
-            word => Err(UnknownAgent::Word {
-                word: word.to_owned(),
-            }),
+            word => Err(UnknownAgent::Word { word: word.to_owned() }),
         }
     }
 }

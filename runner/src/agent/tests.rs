@@ -7,16 +7,9 @@ fn parse(text: &str) -> Result<AgentSpec, String> {
 
 #[test]
 fn every_agent_is_printed_as_it_is_read() {
-    for word in [
-        "scripted",
-        "exec:sh a.sh -x",
-        "claude",
-        "codex",
-        "gemini",
-        "opencode",
-        "acp:goose acp",
-        "auto",
-    ] {
+    for word in
+        ["scripted", "exec:sh a.sh -x", "claude", "codex", "gemini", "opencode", "acp:goose acp", "auto"]
+    {
         assert_eq!(parse(word).unwrap().to_string(), word);
     }
 }
@@ -49,10 +42,7 @@ fn agents_of_a_later_version_are_refused_in_a_sentence() {
 fn a_program_that_is_surely_missing_is_named() {
     for agent in ["exec:no-such-agent --fast", "exec:/no/such/agent"] {
         let error = preflight_of(agent, None).unwrap_err();
-        assert!(
-            error.contains("no-such-agent") || error.contains("/no/such/agent"),
-            "{error}"
-        );
+        assert!(error.contains("no-such-agent") || error.contains("/no/such/agent"), "{error}");
         assert!(error.contains("was not found"), "{error}");
     }
 }
@@ -76,41 +66,23 @@ fn what_cannot_be_known_is_not_refused() {
 
 #[test]
 fn the_scripted_agent_needs_a_script_that_can_be_played() {
-    assert!(
-        preflight_of("scripted", None)
-            .unwrap_err()
-            .contains("--script FILE")
-    );
+    assert!(preflight_of("scripted", None).unwrap_err().contains("--script FILE"));
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("script.toml");
-    assert!(
-        preflight_of("scripted", Some(&script))
-            .unwrap_err()
-            .contains("script.toml")
-    );
+    assert!(preflight_of("scripted", Some(&script)).unwrap_err().contains("script.toml"));
     std::fs::write(&script, "a = [{ move = 'dance' }]").unwrap();
-    assert!(
-        preflight_of("scripted", Some(&script))
-            .unwrap_err()
-            .contains("dance")
-    );
+    assert!(preflight_of("scripted", Some(&script)).unwrap_err().contains("dance"));
     std::fs::write(&script, "a = [{ move = 'mark_passing' }]").unwrap();
     assert_eq!(preflight_of("scripted", Some(&script)), Ok(()));
 }
 
 #[test]
 fn the_scripted_agent_is_this_program_again() {
-    let programs = Programs {
-        mcp: vec![],
-        agent: vec!["/x/cogwork".into(), "agent".into()],
-    };
+    let programs = Programs { mcp: vec![], agent: vec!["/x/cogwork".into(), "agent".into()] };
     let mut backend = backend(&AgentSpec::Scripted, Some(Path::new("/s.toml")), &programs).unwrap();
     let program = backend.program();
     assert_eq!(program.program, "/x/cogwork");
     assert_eq!(program.args, ["agent", "play", "--script", "/s.toml"]);
-    assert_eq!(
-        backend.read(r#"{"kind":"text","text":"hi"}"#.into()),
-        AgentEvent::Text { text: "hi".into() }
-    );
+    assert_eq!(backend.read(r#"{"kind":"text","text":"hi"}"#.into()), AgentEvent::Text { text: "hi".into() });
     assert_eq!(backend.read("hi".into()), AgentEvent::Other { line: "hi".into() });
 }

@@ -68,9 +68,7 @@ async fn submit_if_green(world: World<'_>, tree: &Tree, commit: Option<String>) 
     let reports = run_checks(world, &tree.dir, CheckPhase::After).await;
     let now = world.clock.now();
     if let Some(red) = first_red(&reports) {
-        world
-            .store
-            .record_checks(now, token, CheckPhase::After, commit.as_deref(), &reports)?;
+        world.store.record_checks(now, token, CheckPhase::After, commit.as_deref(), &reports)?;
         return Ok(Verdict::NotSubmitted { reason: Some(red) });
     }
     world.store.submit(now, token, commit.as_deref(), &reports)?;
@@ -83,10 +81,7 @@ async fn settled_commit(job: &Job<'_>, tree: &Tree) -> Result<Option<String>, St
     let Some(git) = &tree.git else { return Ok(None) };
     let settled = async {
         if job.isolation == Isolation::Workspace {
-            let message = format!(
-                "{} {}: what the agent left uncommitted",
-                job.feature.id, job.feature.name
-            );
+            let message = format!("{} {}: what the agent left uncommitted", job.feature.id, job.feature.name);
             let session = job.session.to_string();
             git.commit_all(&message, &[("Cogwork-Session", &session)]).await?;
         }
@@ -98,10 +93,7 @@ async fn settled_commit(job: &Job<'_>, tree: &Tree) -> Result<Option<String>, St
 
 /// Returns what to say about the first red check, if there is one.
 pub(crate) fn first_red(reports: &[CheckReport]) -> Option<String> {
-    reports
-        .iter()
-        .find(|report| !report.verdict.is_green())
-        .map(check_line)
+    reports.iter().find(|report| !report.verdict.is_green()).map(check_line)
 }
 
 /// Runs the feature's checks in `dir`, all of them, and tells of each as it ends.
@@ -126,9 +118,6 @@ pub(crate) async fn run_checks(world: World<'_>, dir: &Path, phase: CheckPhase) 
 /// Returns what a check sees: no token, for it runs what an agent wrote.
 fn check_env(job: &Job<'_>) -> Vec<(OsString, OsString)> {
     let mut env = job.own.allowed(&job.pass_env);
-    env.push((
-        environment::MARKER.into(),
-        environment::marker(&job.project, job.session).into(),
-    ));
+    env.push((environment::MARKER.into(), environment::marker(&job.project, job.session).into()));
     env
 }

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use cogwork_process::contain::{self, Contained, Output, Spawn, Stdin};
 use cogwork_schemas::{
-    AgentEvent, AttemptId, Feature, Isolation, Role, RunnerEvent, SessionId, SessionOutcome, Token,
+    AgentEvent, AttemptId, Feature, Isolation, ProcessIdentity, Role, RunnerEvent, SessionId, SessionOutcome,
+    Token,
 };
 use cogwork_store::{Store, StoreError};
 
@@ -23,12 +24,11 @@ use crate::agent::Backend;
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::report::{Report, bounded};
-use crate::session::{Effect, Event, Exit, ExitStatus, Session};
+use crate::session::{Effect, Ending, Event, Exit, Session};
 use crate::{Environment, Programs, SessionLimits};
 
 pub(crate) use judge::{Verdict, first_red, run_checks};
 use prepare::Prepared;
-pub(crate) use prepare::session_dir;
 pub(crate) use tools::chain;
 
 /// How much longer than the machine's own patience the crate `process` waits before it kills by itself: never, as
@@ -67,6 +67,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: SessionOutcome,
     /// What the work is worth; `None` when nobody looked, or when the claim was lost.
     pub(crate) verdict: Option<Verdict>,
+    /// The claim belongs to somebody else now, or is over.
+    pub(crate) is_claim_lost: bool,
 }
 
 /// Why a piece of work did not come to its end.
@@ -82,20 +84,13 @@ enum Setback {
 
 impl From<StoreError> for Setback {
     fn from(error: StoreError) -> Self {
-        if is_stale(&error) {
-            Self::Stale
-        } else {
-            Self::Broken(error)
-        }
+        if is_stale(&error) { Self::Stale } else { Self::Broken(error) }
     }
 }
 
 /// Returns whether an error of the store means that the claim is not ours any more.
 pub(crate) fn is_stale(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::StaleToken { .. } | StoreError::SessionOver { .. }
-    )
+    matches!(error, StoreError::StaleToken { .. } | StoreError::SessionOver { .. })
 }
 
 /// A piece of work under way, beside which the session stays awake.
@@ -118,7 +113,7 @@ pub(crate) async fn run(
     let now = world.clock.now();
     let process = contain::own_identity();
     let job = world.job;
-    let up = world.store.session_up(now, job.session, &process);
+    let up = report_up(world, &process);
     let mut driver = Driver::new(world, backend);
     world.report.tell(now, RunnerEvent::Up { process });
     let result = match up {
@@ -132,20 +127,18 @@ pub(crate) async fn run(
         tracing::error!("processes that cannot be killed are left: {left:?}");
     }
     let (outcome, agent_ms) = result?;
-    world
-        .store
-        .end_session(world.clock.now(), job.session, &outcome, agent_ms)?;
-    world.report.tell(
-        world.clock.now(),
-        RunnerEvent::Ended {
-            outcome: outcome.clone(),
-            agent_ms,
-        },
-    );
-    Ok(Ended {
-        outcome,
-        verdict: driver.verdict,
-    })
+    world.store.end_session(world.clock.now(), job.session, &outcome, agent_ms)?;
+    world.report.tell(world.clock.now(), RunnerEvent::Ended { outcome: outcome.clone(), agent_ms });
+    Ok(Ended { outcome, verdict: driver.verdict, is_claim_lost: driver.is_claim_lost })
+}
+
+/// Records who runs the session, unless whoever started this process has done so already.
+fn report_up(world: World<'_>, process: &ProcessIdentity) -> Result<(), StoreError> {
+    let live = world.store.live_sessions()?.into_iter().find(|live| live.id == world.job.session);
+    if live.is_some_and(|live| live.process.as_ref() == Some(process)) {
+        return Ok(());
+    }
+    world.store.session_up(world.clock.now(), world.job.session, process)
 }
 
 struct Driver<'a> {
@@ -158,6 +151,7 @@ struct Driver<'a> {
     /// How much the agent had printed when last looked at.
     bytes_seen: u64,
     verdict: Option<Verdict>,
+    is_claim_lost: bool,
     events: VecDeque<Event>,
 }
 
@@ -166,15 +160,14 @@ impl<'a> Driver<'a> {
         let program = backend.program();
         Self {
             machine: Session::new(world.clock.steady(), world.job.limits.durations()),
-            work: Some(Box::pin(async move {
-                prepare::prepare(world, program).await.map(Done::Prepared)
-            })),
+            work: Some(Box::pin(async move { prepare::prepare(world, program).await.map(Done::Prepared) })),
             world,
             backend,
             prepared: None,
             agent: None,
             bytes_seen: 0,
             verdict: None,
+            is_claim_lost: false,
             events: VecDeque::new(),
         }
     }
@@ -235,7 +228,10 @@ impl<'a> Driver<'a> {
                 Ok(Event::Judged)
             }
             Err(Setback::NotPossible(reason)) => Ok(Event::NotPrepared { reason }),
-            Err(Setback::Stale) => Ok(Event::LeaseLost),
+            Err(Setback::Stale) => {
+                self.is_claim_lost = true;
+                Ok(Event::LeaseLost)
+            }
             Err(Setback::Broken(error)) => Err(error),
         }
     }
@@ -243,28 +239,17 @@ impl<'a> Driver<'a> {
     fn on_output(&mut self, output: Output) -> Option<Event> {
         let event = match output {
             Output::Stdout(line) => self.backend.read(line.to_string()),
-            Output::Stderr(line) => AgentEvent::Other {
-                line: line.to_string(),
-            },
+            Output::Stderr(line) => AgentEvent::Other { line: line.to_string() },
             Output::Ended(exit) => {
-                let stderr_tail = self
-                    .agent
-                    .take()
-                    .map(|agent| agent.stderr_tail())
-                    .unwrap_or_default();
-                let status = match exit {
-                    contain::Exit::Code(code) => ExitStatus::Code(code),
-                    contain::Exit::Signal(signal) => ExitStatus::Signal(signal),
+                let stderr_tail = self.agent.take().map(|agent| agent.stderr_tail()).unwrap_or_default();
+                let ending = match exit {
+                    contain::Exit::Code(code) => Ending::Code(code),
+                    contain::Exit::Signal(signal) => Ending::Signal(signal),
                 };
-                return Some(Event::AgentExited(Exit { status, stderr_tail }));
+                return Some(Event::AgentExited(Exit { ending, stderr_tail }));
             }
         };
-        self.world.report.tell(
-            self.world.clock.now(),
-            RunnerEvent::Agent {
-                event: bounded(event),
-            },
-        );
+        self.world.report.tell(self.world.clock.now(), RunnerEvent::Agent { event: bounded(event) });
         Some(Event::AgentOutput)
     }
 
@@ -286,9 +271,10 @@ impl<'a> Driver<'a> {
             Effect::Abandon => self.work = None,
             Effect::Judge(depth) => {
                 let (world, prepared) = (self.world, self.prepared.take());
-                self.work = Some(Box::pin(async move {
-                    judge::judge(world, prepared, depth).await.map(Done::Judged)
-                }));
+                self.work =
+                    Some(Box::pin(
+                        async move { judge::judge(world, prepared, depth).await.map(Done::Judged) },
+                    ));
             }
             Effect::Renew => self.renew(),
             Effect::Finish { outcome, agent_ms } => return Ok(Some((outcome, agent_ms))),
@@ -310,15 +296,11 @@ impl<'a> Driver<'a> {
         self.events.push_back(match spawn.start() {
             Ok(agent) => {
                 let process = agent.identity().clone();
-                self.world
-                    .report
-                    .tell(self.world.clock.now(), RunnerEvent::AgentStarted { process });
+                self.world.report.tell(self.world.clock.now(), RunnerEvent::AgentStarted { process });
                 self.agent = Some(agent);
                 Event::AgentStarted
             }
-            Err(error) => Event::AgentNotStarted {
-                reason: chain(&error),
-            },
+            Err(error) => Event::AgentNotStarted { reason: chain(&error) },
         });
     }
 
@@ -329,6 +311,7 @@ impl<'a> Driver<'a> {
             Ok(()) => {}
             Err(error) if is_stale(&error) => {
                 tracing::warn!("{error}");
+                self.is_claim_lost = true;
                 self.events.push_back(Event::LeaseLost);
             }
             // The next renewal may find the disk or the lock free again; if not, the claim expires by itself.

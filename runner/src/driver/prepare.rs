@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cogwork_process::git::{Git, GitError};
 use cogwork_prompts::{Coding, PreviousAttempt, Prompt};
-use cogwork_schemas::{CheckPhase, Isolation, RunnerEvent, SessionId};
+use cogwork_schemas::{CheckPhase, Isolation, RunnerEvent};
 use cogwork_store::state_dir;
 use serde_json::json;
 
@@ -18,6 +18,7 @@ use super::{Job, Setback, World};
 use crate::agent::AgentProgram;
 use crate::clock::millis;
 use crate::environment;
+use crate::journal::session_dir;
 
 /// How many earlier attempts a prompt tells of: enough to see a pattern, few enough to be read.
 const TOLD_ATTEMPTS: usize = 3;
@@ -41,11 +42,6 @@ pub(super) struct Tree {
     pub(super) base: Option<String>,
 }
 
-/// Returns the directory of a session's own files: `.cogwork/sessions/s<ID>`.
-pub(crate) fn session_dir(project: &Path, session: SessionId) -> PathBuf {
-    state_dir(project).join("sessions").join(session.to_string())
-}
-
 /// Makes everything the agent needs, and records what the checks say before it.
 pub(super) async fn prepare(world: World<'_>, program: AgentProgram) -> Result<Box<Prepared>, Setback> {
     let job = world.job;
@@ -56,13 +52,7 @@ pub(super) async fn prepare(world: World<'_>, program: AgentProgram) -> Result<B
     };
     let duration_ms = millis(began, world.clock.steady());
     let workspace = tree.dir.display().to_string();
-    world.report.tell(
-        world.clock.now(),
-        RunnerEvent::Prepared {
-            workspace,
-            duration_ms,
-        },
-    );
+    world.report.tell(world.clock.now(), RunnerEvent::Prepared { workspace, duration_ms });
     check_before(world, &tree).await?;
     let dir = session_dir(&job.project, job.session);
     let prompt = prompt(world, &tree)?;
@@ -72,12 +62,7 @@ pub(super) async fn prepare(world: World<'_>, program: AgentProgram) -> Result<B
     let config = dir.join("mcp.json");
     write_private(&config, mcp_config(job, &env)?.as_bytes())?;
     env.push((environment::MCP_CONFIG.into(), config.into()));
-    Ok(Box::new(Prepared {
-        tree,
-        program,
-        prompt,
-        env,
-    }))
+    Ok(Box::new(Prepared { tree, program, prompt, env }))
 }
 
 async fn workspace(job: &Job<'_>) -> Result<Tree, Setback> {
@@ -85,17 +70,12 @@ async fn workspace(job: &Job<'_>) -> Result<Tree, Setback> {
     fs::create_dir_all(&workspaces).map_err(|error| cannot("make", &workspaces, &error))?;
     let dir = workspaces.join(job.session.to_string());
     if dir.exists() {
-        let reason = format!(
-            "its workspace {} is there already: remove it and try again",
-            dir.display()
-        );
+        let reason = format!("its workspace {} is there already: remove it and try again", dir.display());
         return Err(Setback::NotPossible(reason));
     }
     let branch = format!("cogwork/{}", job.session);
     let no_workspace = |error: GitError| Setback::NotPossible(format!("no workspace: {}", chain(&error)));
-    let git = Git::clone_shared(&job.project, &dir, &branch)
-        .await
-        .map_err(no_workspace)?;
+    let git = Git::clone_shared(&job.project, &dir, &branch).await.map_err(no_workspace)?;
     let mut head = git.head().await.map_err(no_workspace)?;
     if let Some(base) = &job.base
         && head.as_ref() != Some(base)
@@ -103,12 +83,7 @@ async fn workspace(job: &Job<'_>) -> Result<Tree, Setback> {
         git.reset_hard_clean(base).await.map_err(no_workspace)?;
         head = git.head().await.map_err(no_workspace)?;
     }
-    Ok(Tree {
-        dir,
-        git: Some(git),
-        branch: Some(branch),
-        base: head,
-    })
+    Ok(Tree { dir, git: Some(git), branch: Some(branch), base: head })
 }
 
 async fn project_itself(job: &Job<'_>) -> Result<Tree, Setback> {
@@ -116,21 +91,11 @@ async fn project_itself(job: &Job<'_>) -> Result<Tree, Setback> {
     let no_git = |error: GitError| Setback::NotPossible(chain(&error));
     // Without git installed, or without a repository, a shared tree works as well.
     if !git.is_repository().await.unwrap_or(false) {
-        return Ok(Tree {
-            dir: job.project.clone(),
-            git: None,
-            branch: None,
-            base: None,
-        });
+        return Ok(Tree { dir: job.project.clone(), git: None, branch: None, base: None });
     }
     let branch = git.current_branch().await.map_err(no_git)?;
     let base = git.head().await.map_err(no_git)?;
-    Ok(Tree {
-        dir: job.project.clone(),
-        git: Some(git),
-        branch,
-        base,
-    })
+    Ok(Tree { dir: job.project.clone(), git: Some(git), branch, base })
 }
 
 async fn check_before(world: World<'_>, tree: &Tree) -> Result<(), Setback> {
@@ -139,13 +104,18 @@ async fn check_before(world: World<'_>, tree: &Tree) -> Result<(), Setback> {
         return Ok(());
     }
     let reports = run_checks(world, &tree.dir, CheckPhase::Before).await;
-    world
-        .store
-        .record_before(world.clock.now(), &job.token, tree.base.as_deref(), &reports)?;
-    // What a check leaves lying about is not the agent's work, and would be committed as if it were.
-    if let (Isolation::Workspace, Some(git), Some(base)) = (job.isolation, &tree.git, &tree.base) {
-        let clean = git.reset_hard_clean(base).await;
-        clean.map_err(|error| Setback::NotPossible(format!("no clean workspace: {}", chain(&error))))?;
+    world.store.record_before(world.clock.now(), &job.token, tree.base.as_deref(), &reports)?;
+    clean_up_after_checks(job, tree)
+        .await
+        .map_err(|error| Setback::NotPossible(format!("no clean workspace: {}", chain(&error))))
+}
+
+/// What a check leaves lying about is not the agent's work, and would be committed as if it were.
+async fn clean_up_after_checks(job: &Job<'_>, tree: &Tree) -> Result<(), GitError> {
+    if let (Isolation::Workspace, Some(git), Some(base)) = (job.isolation, &tree.git, &tree.base)
+        && !git.dirty_paths(1).await?.is_empty()
+    {
+        git.reset_hard_clean(base).await?;
     }
     Ok(())
 }
@@ -153,13 +123,7 @@ async fn check_before(world: World<'_>, tree: &Tree) -> Result<(), Setback> {
 fn prompt(world: World<'_>, tree: &Tree) -> Result<String, Setback> {
     let job = world.job;
     let name_of = |id| world.store.feature(id).map(|feature| feature.name);
-    let builds_on = job
-        .feature
-        .dependencies
-        .iter()
-        .copied()
-        .map(name_of)
-        .collect::<Result<_, _>>()?;
+    let builds_on = job.feature.dependencies.iter().copied().map(name_of).collect::<Result<_, _>>()?;
     let coding = Coding {
         feature: (&job.feature).into(),
         isolation: job.isolation,
@@ -178,10 +142,7 @@ fn previous(world: World<'_>) -> Result<Vec<PreviousAttempt>, Setback> {
         .into_iter()
         .filter_map(|record| record.outcome.map(|outcome| (record.number, outcome)))
         .filter(|(_, outcome)| outcome.costs_attempt())
-        .map(|(number, outcome)| PreviousAttempt {
-            number,
-            outcome: outcome.to_string(),
-        })
+        .map(|(number, outcome)| PreviousAttempt { number, outcome: outcome.to_string() })
         .collect();
     let surplus = told.len().saturating_sub(TOLD_ATTEMPTS);
     told.drain(..surplus);
@@ -197,10 +158,7 @@ fn session_env(job: &Job<'_>, workspace: &Path) -> Vec<(OsString, OsString)> {
         (environment::SESSION.into(), job.session.0.to_string().into()),
         (environment::FEATURES.into(), job.feature.id.0.to_string().into()),
         (environment::TOKEN.into(), job.token.reveal().into()),
-        (
-            environment::MARKER.into(),
-            environment::marker(&job.project, job.session).into(),
-        ),
+        (environment::MARKER.into(), environment::marker(&job.project, job.session).into()),
         (environment::WORKSPACE.into(), workspace.into()),
     ]
 }
@@ -223,11 +181,7 @@ fn mcp_config(job: &Job<'_>, env: &[(OsString, OsString)]) -> Result<String, Set
         ("--role", job.role.word().to_owned()),
         ("--features", job.feature.id.0.to_string()),
     ];
-    args.extend(
-        flags
-            .into_iter()
-            .flat_map(|(flag, value)| [flag.to_owned(), value]),
-    );
+    args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
     let mut variables = serde_json::Map::new();
     for (name, value) in env {
         variables.insert(text(name)?, text(value)?.into());
@@ -241,12 +195,7 @@ fn mcp_config(job: &Job<'_>, env: &[(OsString, OsString)]) -> Result<String, Set
 /// Writes a file that only this user may read: it names a token, or holds what only the agent is told.
 fn write_private(path: &Path, content: &[u8]) -> Result<(), Setback> {
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(content)
     };
     write().map_err(|error| cannot("write", path, &error))

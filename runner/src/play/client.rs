@@ -56,39 +56,27 @@ impl<W: Wire> Client<W> {
             "clientInfo": { "name": "cogwork-scripted", "version": env!("CARGO_PKG_VERSION") },
         });
         client.request("initialize", hello).await?;
-        client
-            .send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
-            .await?;
+        client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await?;
         Ok(client)
     }
 
     /// Calls a tool and waits for its answer for as long as it takes: a tool may run checks.
     pub(super) async fn call(&mut self, tool: &str, arguments: Value) -> Result<Answer, ClientError> {
-        let result = self
-            .request("tools/call", json!({ "name": tool, "arguments": arguments }))
-            .await?;
-        let texts = result["content"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|block| block["text"].as_str());
+        let result = self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await?;
+        let texts =
+            result["content"].as_array().into_iter().flatten().filter_map(|block| block["text"].as_str());
         let text = texts.collect::<Vec<_>>().join("\n");
         let data = match result.get("structuredContent") {
             Some(data) => Some(data.clone()),
             None => serde_json::from_str(&text).ok(),
         };
-        Ok(Answer {
-            is_error: result["isError"].as_bool().unwrap_or(false),
-            text,
-            data,
-        })
+        Ok(Answer { is_error: result["isError"].as_bool().unwrap_or(false), text, data })
     }
 
     async fn request(&mut self, method: &str, params: Value) -> Result<Value, ClientError> {
         let id = self.next_id;
         self.next_id += 1;
-        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
-            .await?;
+        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })).await?;
         loop {
             let mut message = self.receive().await?;
             if message["method"].is_string() {
@@ -123,9 +111,8 @@ impl<W: Wire> Client<W> {
 
     async fn receive(&mut self) -> Result<Value, ClientError> {
         let line = self.wire.receive().await?.ok_or(ClientError::Ended)?;
-        serde_json::from_str(&line).map_err(|_| ClientError::Malformed {
-            line: line.chars().take(200).collect(),
-        })
+        serde_json::from_str(&line)
+            .map_err(|_| ClientError::Malformed { line: line.chars().take(200).collect() })
     }
 
     /// Hangs up.
@@ -160,17 +147,10 @@ mod tests {
 
     async fn talk(lines: &[&str]) -> (Result<Answer, String>, Vec<Value>) {
         let hello = r#"{"jsonrpc":"2.0","id":1,"result":{"serverInfo":{}}}"#;
-        let lines = [hello]
-            .iter()
-            .chain(lines)
-            .map(|line| (*line).to_owned())
-            .collect();
+        let lines = [hello].iter().chain(lines).map(|line| (*line).to_owned()).collect();
         let mut client = Client::connect(Stub { lines, heard: vec![] }).await.unwrap();
         let answer = client.call("feature_get_by_id", json!({"feature_id": 7})).await;
-        (
-            answer.map_err(|error| error.to_string()),
-            client.into_wire().heard,
-        )
+        (answer.map_err(|error| error.to_string()), client.into_wire().heard)
     }
 
     #[tokio::test]
@@ -184,18 +164,8 @@ mod tests {
         ])
         .await;
         let data = Some(json!({"key": "add"}));
-        assert_eq!(
-            answer,
-            Ok(Answer {
-                is_error: false,
-                text: r#"{"key":"add"}"#.into(),
-                data
-            })
-        );
-        let methods: Vec<_> = heard
-            .iter()
-            .filter_map(|message| message["method"].as_str())
-            .collect();
+        assert_eq!(answer, Ok(Answer { is_error: false, text: r#"{"key":"add"}"#.into(), data }));
+        let methods: Vec<_> = heard.iter().filter_map(|message| message["method"].as_str()).collect();
         assert_eq!(methods, ["initialize", "notifications/initialized", "tools/call"]);
         assert_eq!(heard[3], json!({"jsonrpc": "2.0", "id": "p1", "result": {}}));
         assert_eq!(heard[4]["error"]["code"], -32601);
@@ -208,20 +178,10 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":2,"result":{"isError":true,"content":[{"type":"text","text":"red"}]}}"#,
         ])
         .await;
-        assert_eq!(
-            answer,
-            Ok(Answer {
-                is_error: true,
-                text: "red".into(),
-                data: None
-            })
-        );
+        assert_eq!(answer, Ok(Answer { is_error: true, text: "red".into(), data: None }));
         let (answer, _) =
             talk(&[r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"no tool"}}"#]).await;
-        assert_eq!(
-            answer.unwrap_err(),
-            "the MCP server refused `tools/call`: no tool"
-        );
+        assert_eq!(answer.unwrap_err(), "the MCP server refused `tools/call`: no tool");
     }
 
     #[tokio::test]

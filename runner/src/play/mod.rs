@@ -24,6 +24,7 @@ pub(crate) use script::Script;
 pub use script::ScriptError;
 use server::{Server, ServerError};
 
+use crate::driver::chain;
 use crate::{Environment, environment};
 
 /// Play a script as the agent of a session
@@ -42,10 +43,7 @@ pub(crate) struct PlayFlags {
 enum PlayError {
     #[error("{name} is not set: this agent is started by a session")]
     NotASession { name: &'static str },
-    #[error(
-        "{} is `{text}`: it must be feature ids with commas between, such as 1,2",
-        environment::FEATURES
-    )]
+    #[error("{} is `{text}`: it must be feature ids with commas between, such as 1,2", environment::FEATURES)]
     BadFeatures { text: String },
     #[error(transparent)]
     Script(#[from] ScriptError),
@@ -81,8 +79,7 @@ pub(crate) async fn main(flags: &PlayFlags, own: &Environment) -> ExitCode {
 }
 
 fn failed(error: &PlayError) -> ExitCode {
-    tracing::error!("{error}");
-    ExitCode::FAILURE
+    crate::cli::failed(&chain(error)).into()
 }
 
 struct Player<'a> {
@@ -100,9 +97,7 @@ impl<'a> Player<'a> {
         let ids: Result<Vec<FeatureId>, _> = features.split(',').map(str::parse).collect();
         Ok(Self {
             script: Script::read(&flags.script)?,
-            features: ids.map_err(|_| PlayError::BadFeatures {
-                text: features.into_owned(),
-            })?,
+            features: ids.map_err(|_| PlayError::BadFeatures { text: features.into_owned() })?,
             config: get(environment::MCP_CONFIG)?.into(),
             workspace: get(environment::WORKSPACE)?.into(),
             own,
@@ -125,13 +120,8 @@ impl<'a> Player<'a> {
 
     async fn play_feature(&self, client: &mut Client<Server>, feature: FeatureId) -> Result<u8, PlayError> {
         let seen = call(client, "feature_get_by_id", feature).await?;
-        let key = seen["key"]
-            .as_str()
-            .map_or_else(|| feature.0.to_string(), str::to_owned);
-        let moves = self
-            .script
-            .moves(&key)
-            .ok_or_else(|| PlayError::NoMoves { key: key.clone() })?;
+        let key = seen["key"].as_str().map_or_else(|| feature.0.to_string(), str::to_owned);
+        let moves = self.script.moves(&key).ok_or_else(|| PlayError::NoMoves { key: key.clone() })?;
         for one in moves {
             if let Next::Exit(code) = moves::perform(one, &self.workspace, self.own, feature, client).await? {
                 return Ok(code);
@@ -148,10 +138,7 @@ async fn call(
     feature: FeatureId,
 ) -> Result<Value, PlayError> {
     let arguments = json!({ "feature_id": feature.0 });
-    print(&AgentEvent::ToolCall {
-        tool: tool.to_owned(),
-        input: arguments.to_string(),
-    })?;
+    print(&AgentEvent::ToolCall { tool: tool.to_owned(), input: arguments.to_string() })?;
     let answer = client.call(tool, arguments).await?;
     print(&AgentEvent::ToolResult {
         tool: tool.to_owned(),
@@ -159,10 +146,7 @@ async fn call(
         output: answer.text.clone(),
     })?;
     if answer.is_error {
-        return Err(PlayError::ToolRefused {
-            tool,
-            text: answer.text,
-        });
+        return Err(PlayError::ToolRefused { tool, text: answer.text });
     }
     Ok(answer.data.unwrap_or_default())
 }

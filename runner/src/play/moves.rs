@@ -50,19 +50,8 @@ pub(super) async fn perform(
     match one {
         Move::Say { text } => print(&AgentEvent::Text { text: text.clone() })?,
         Move::Sleep { ms } => tokio::time::sleep(Duration::from_millis(*ms)).await,
-        Move::Write {
-            path,
-            content,
-            executable,
-        } => {
-            write(
-                workspace,
-                path,
-                content,
-                Mode::Replace {
-                    executable: *executable,
-                },
-            )?;
+        Move::Write { path, content, executable } => {
+            write(workspace, path, content, Mode::Replace { executable: *executable })?;
             told("write", &path.display().to_string())?;
         }
         Move::Append { path, content } => {
@@ -71,14 +60,8 @@ pub(super) async fn perform(
         }
         Move::Run { command } => run(command, workspace, own).await?,
         Move::Commit { message } => {
-            let commit = Git::untrusted(workspace)
-                .commit_all(message, &[])
-                .await
-                .map_err(MoveError::from)?;
-            told(
-                "commit",
-                &commit.unwrap_or_else(|| "nothing to commit".to_owned()),
-            )?;
+            let commit = Git::untrusted(workspace).commit_all(message, &[]).await.map_err(MoveError::from)?;
+            told("commit", &commit.unwrap_or_else(|| "nothing to commit".to_owned()))?;
         }
         Move::MarkPassing {} => {
             call(client, "feature_mark_passing", feature).await?;
@@ -90,10 +73,7 @@ pub(super) async fn perform(
 }
 
 fn told(tool: &str, input: &str) -> io::Result<()> {
-    print(&AgentEvent::ToolCall {
-        tool: tool.to_owned(),
-        input: input.to_owned(),
-    })
+    print(&AgentEvent::ToolCall { tool: tool.to_owned(), input: input.to_owned() })
 }
 
 #[derive(Clone, Copy)]
@@ -104,24 +84,17 @@ enum Mode {
 
 fn write(workspace: &Path, path: &Path, content: &str, mode: Mode) -> Result<(), MoveError> {
     let target = workspace.join(path);
-    let failed = |source| MoveError::Write {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| MoveError::Write { path: path.to_owned(), source };
     if let Some(dir) = target.parent() {
         // Above the first directory that is there, nothing can lead out: the script was checked for `..`.
         let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(workspace);
         if !super::is_inside(workspace, there) {
-            return Err(MoveError::Outside {
-                path: path.to_owned(),
-            });
+            return Err(MoveError::Outside { path: path.to_owned() });
         }
         fs::create_dir_all(dir).map_err(failed)?;
     }
     if target.is_symlink() && !super::is_inside(workspace, &target) {
-        return Err(MoveError::Outside {
-            path: path.to_owned(),
-        });
+        return Err(MoveError::Outside { path: path.to_owned() });
     }
     let mut options = OpenOptions::new();
     options.create(true);
@@ -160,17 +133,9 @@ async fn run(command: &str, workspace: &Path, own: &Environment) -> Result<(), P
         }
     };
     let is_error = !exit.is_success();
-    print(&AgentEvent::ToolResult {
-        tool: "run".to_owned(),
-        is_error,
-        output: output.into_text(),
-    })?;
+    print(&AgentEvent::ToolResult { tool: "run".to_owned(), is_error, output: output.into_text() })?;
     if is_error {
-        return Err(MoveError::CommandFailed {
-            command: command.to_owned(),
-            exit,
-        }
-        .into());
+        return Err(MoveError::CommandFailed { command: command.to_owned(), exit }.into());
     }
     Ok(())
 }
@@ -187,10 +152,7 @@ mod tests {
         write(dir.path(), path, "echo 2\n", Mode::Append).unwrap();
         let written = dir.path().join(path);
         assert_eq!(fs::read_to_string(&written).unwrap(), "echo 1\necho 2\n");
-        assert_eq!(
-            fs::metadata(&written).unwrap().permissions().mode() & 0o111,
-            0o111
-        );
+        assert_eq!(fs::metadata(&written).unwrap().permissions().mode() & 0o111, 0o111);
     }
 
     #[test]
@@ -205,10 +167,7 @@ mod tests {
         std::os::unix::fs::symlink(outside.join("new"), workspace.join("dangling")).unwrap();
         for path in ["dir/x", "dir/sub/x", "link", "dangling"] {
             let result = write(&workspace, Path::new(path), "new", Mode::Append);
-            assert!(
-                matches!(result, Err(MoveError::Outside { .. })),
-                "{path}: {result:?}"
-            );
+            assert!(matches!(result, Err(MoveError::Outside { .. })), "{path}: {result:?}");
         }
         assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "old");
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);

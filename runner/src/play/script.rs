@@ -54,20 +54,14 @@ pub enum ScriptError {
     Malformed { path: PathBuf, problem: String },
     /// A move would write outside the workspace.
     #[error("the script `{}` writes to `{}` for `{key}`: paths must be relative and stay inside the workspace", path.display(), target.display())]
-    Outside {
-        path: PathBuf,
-        key: String,
-        target: PathBuf,
-    },
+    Outside { path: PathBuf, key: String, target: PathBuf },
 }
 
 impl Script {
     /// Reads and checks a script.
     pub(crate) fn read(path: &Path) -> Result<Self, ScriptError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScriptError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScriptError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(path, &text)
     }
 
@@ -84,21 +78,14 @@ impl Script {
         for (key, target) in script.targets() {
             if !is_inside(target) {
                 let (key, target) = (key.to_owned(), target.to_owned());
-                return Err(ScriptError::Outside {
-                    path: path.to_owned(),
-                    key,
-                    target,
-                });
+                return Err(ScriptError::Outside { path: path.to_owned(), key, target });
             }
         }
         Ok(script)
     }
 
     fn targets(&self) -> impl Iterator<Item = (&str, &Path)> {
-        let moves = self
-            .0
-            .iter()
-            .flat_map(|(key, moves)| moves.iter().map(move |one| (key.as_str(), one)));
+        let moves = self.0.iter().flat_map(|(key, moves)| moves.iter().map(move |one| (key.as_str(), one)));
         moves.filter_map(|(key, one)| match one {
             Move::Write { path, .. } | Move::Append { path, .. } => Some((key, path.as_path())),
             Move::Say { .. }
@@ -167,20 +154,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!(script.moves("add").unwrap().len(), 7);
-        assert_eq!(
-            script.moves("bad").unwrap(),
-            [Move::Exit { code: 3 }, Move::Hang {}]
-        );
+        assert_eq!(script.moves("bad").unwrap(), [Move::Exit { code: 3 }, Move::Hang {}]);
         assert_eq!(script.moves("other"), None);
     }
 
     #[test]
     fn a_wrong_move_is_named_with_its_line() {
         let error = parse("[[add]]\nmove = \"wirte\"\n").unwrap_err();
-        assert!(
-            error.contains("s.toml") && error.contains("wirte") && error.contains("line"),
-            "{error}"
-        );
+        assert!(error.contains("s.toml") && error.contains("wirte") && error.contains("line"), "{error}");
         let error = parse("[[add]]\nmove = \"sleep\"\nseconds = 3\n").unwrap_err();
         assert!(error.contains("seconds"), "{error}");
     }

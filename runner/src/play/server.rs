@@ -71,10 +71,7 @@ impl Server {
             .map_err(|source| ServerError::Unreadable { path: path(), source })?;
         let config: Config =
             serde_json::from_str(&text).map_err(|source| ServerError::Malformed { path: path(), source })?;
-        let entry = config
-            .servers
-            .get("features")
-            .ok_or_else(|| ServerError::NoEntry { path: path() })?;
+        let entry = config.servers.get("features").ok_or_else(|| ServerError::NoEntry { path: path() })?;
         let mut env: BTreeMap<OsString, OsString> = own.all().cloned().collect();
         env.extend(entry.env.iter().map(|(key, value)| (key.into(), value.into())));
         let mut spawn = Spawn::new(&entry.command, dir);

@@ -34,14 +34,14 @@ pub(crate) enum Event {
 /// How the agent process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Exit {
-    pub(crate) status: ExitStatus,
+    pub(crate) ending: Ending,
     /// The end of what it printed to stderr.
     pub(crate) stderr_tail: String,
 }
 
 /// By itself or by force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExitStatus {
+pub(crate) enum Ending {
     Code(i32),
     Signal(i32),
 }
@@ -49,14 +49,11 @@ pub(crate) enum ExitStatus {
 impl Exit {
     /// Returns what an end means that nobody asked for.
     pub(super) fn outcome(self) -> SessionOutcome {
-        let Self { status, stderr_tail } = self;
-        match status {
-            ExitStatus::Code(0) => SessionOutcome::Completed,
-            ExitStatus::Code(exit_code) => SessionOutcome::Failed {
-                exit_code,
-                stderr_tail,
-            },
-            ExitStatus::Signal(signal) => SessionOutcome::Killed { signal, stderr_tail },
+        let Self { ending, stderr_tail } = self;
+        match ending {
+            Ending::Code(0) => SessionOutcome::Completed,
+            Ending::Code(exit_code) => SessionOutcome::Failed { exit_code, stderr_tail },
+            Ending::Signal(signal) => SessionOutcome::Killed { signal, stderr_tail },
         }
     }
 }

@@ -10,7 +10,7 @@ mod limits;
 use cogwork_schemas::{Control, SessionOutcome};
 use jiff::{SignedDuration, Timestamp};
 
-pub(crate) use event::{Depth, Effect, Event, Exit, ExitStatus};
+pub(crate) use event::{Depth, Effect, Ending, Event, Exit};
 pub(crate) use limits::Limits;
 
 /// How long an agent may take to end once nobody is left who could wait for it. Short, because the next run on the
@@ -42,10 +42,7 @@ enum Phase {
     /// The agent was asked for and is not yet there.
     Starting,
     /// The agent works.
-    Running {
-        started: Timestamp,
-        last_output: Timestamp,
-    },
+    Running { started: Timestamp, last_output: Timestamp },
     /// The agent was told to end, or is to be told as soon as it is there.
     Stopping {
         started: Option<Timestamp>,
@@ -72,12 +69,7 @@ impl Session {
     /// Returns a session whose preparation begins at `now`, with a lease that was taken at that moment.
     pub(crate) fn new(now: Timestamp, limits: Limits) -> Self {
         let renew_at = Some(now + limits.renew_every());
-        Self {
-            limits,
-            phase: Phase::Preparing,
-            renew_at,
-            wishes: Wishes::default(),
-        }
+        Self { limits, phase: Phase::Preparing, renew_at, wishes: Wishes::default() }
     }
 
     /// Takes note of what happened and returns what is to be done, in order.
@@ -142,10 +134,7 @@ impl Session {
     fn on_agent_started(&mut self, now: Timestamp) -> Vec<Effect> {
         match &mut self.phase {
             Phase::Starting => {
-                self.phase = Phase::Running {
-                    started: now,
-                    last_output: now,
-                };
+                self.phase = Phase::Running { started: now, last_output: now };
                 vec![]
             }
             // The stop came first, so this agent never heard of it.
@@ -227,11 +216,7 @@ impl Session {
         }
         let grace = self.limits.grace.min(ORPHAN_GRACE);
         let effects = self.on_stop(now, Cause::Asked, grace);
-        if let Phase::Stopping {
-            kill_at: Some(kill_at),
-            ..
-        } = &mut self.phase
-        {
+        if let Phase::Stopping { kill_at: Some(kill_at), .. } = &mut self.phase {
             *kill_at = (*kill_at).min(now + grace);
         }
         effects
@@ -277,19 +262,11 @@ impl Session {
             Phase::Preparing => self.abandon(cause, 0),
             Phase::Judging { agent_ms, .. } => self.abandon(cause, *agent_ms),
             Phase::Starting => {
-                self.phase = Phase::Stopping {
-                    started: None,
-                    cause,
-                    kill_at: Some(now + grace),
-                };
+                self.phase = Phase::Stopping { started: None, cause, kill_at: Some(now + grace) };
                 vec![]
             }
             Phase::Running { started, .. } => {
-                self.phase = Phase::Stopping {
-                    started: Some(*started),
-                    cause,
-                    kill_at: Some(now + grace),
-                };
+                self.phase = Phase::Stopping { started: Some(*started), cause, kill_at: Some(now + grace) };
                 vec![Effect::Terminate]
             }
             // It is stopping or has stopped already.
@@ -309,12 +286,8 @@ impl Session {
     fn stopped_by(&self, cause: Cause) -> SessionOutcome {
         let seconds = |limit: SignedDuration| u64::try_from(limit.as_secs()).unwrap_or(0);
         match cause {
-            Cause::WallClock => SessionOutcome::TimedOut {
-                after_s: seconds(self.limits.max_session),
-            },
-            Cause::Silence => SessionOutcome::Silent {
-                after_s: seconds(self.limits.max_silence),
-            },
+            Cause::WallClock => SessionOutcome::TimedOut { after_s: seconds(self.limits.max_session) },
+            Cause::Silence => SessionOutcome::Silent { after_s: seconds(self.limits.max_silence) },
             Cause::Asked | Cause::LeaseLost => SessionOutcome::Stopped,
         }
     }

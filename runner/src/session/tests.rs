@@ -12,10 +12,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn exit(code: i32) -> Event {
-    Event::AgentExited(Exit {
-        status: ExitStatus::Code(code),
-        stderr_tail: "why".into(),
-    })
+    Event::AgentExited(Exit { ending: Ending::Code(code), stderr_tail: "why".into() })
 }
 
 /// Plays `events` (second, event) and compares with what must be asked for, as `second: effect`. Renewals are left
@@ -43,25 +40,15 @@ fn up_then(events: &[(i64, Event)]) -> Vec<(i64, Event)> {
 fn an_agent_that_ends_by_itself_is_judged_by_the_checks() {
     for (event, outcome) in [
         (exit(0), "Completed".to_owned()),
+        (exit(3), r#"Failed { exit_code: 3, stderr_tail: "why" }"#.to_owned()),
         (
-            exit(3),
-            r#"Failed { exit_code: 3, stderr_tail: "why" }"#.to_owned(),
-        ),
-        (
-            Event::AgentExited(Exit {
-                status: ExitStatus::Signal(9),
-                stderr_tail: String::new(),
-            }),
+            Event::AgentExited(Exit { ending: Ending::Signal(9), stderr_tail: String::new() }),
             r#"Killed { signal: 9, stderr_tail: "" }"#.to_owned(),
         ),
     ] {
         check(
             &up_then(&[(5, event), (7, Event::Judged)]),
-            &[
-                "1: Start",
-                "5: Judge(Checks)",
-                &format!("7: Finish {{ outcome: {outcome}, agent_ms: 3000 }}"),
-            ],
+            &["1: Start", "5: Judge(Checks)", &format!("7: Finish {{ outcome: {outcome}, agent_ms: 3000 }}")],
         );
     }
 }
@@ -70,15 +57,9 @@ fn an_agent_that_ends_by_itself_is_judged_by_the_checks() {
 fn what_cannot_be_started_ends_at_once() {
     let reason = || "no such program".to_owned();
     let finish = r#"Finish { outcome: NotStarted { reason: "no such program" }, agent_ms: 0 }"#;
+    check(&[(1, Event::NotPrepared { reason: reason() })], &[&format!("1: {finish}")]);
     check(
-        &[(1, Event::NotPrepared { reason: reason() })],
-        &[&format!("1: {finish}")],
-    );
-    check(
-        &[
-            (1, Event::Prepared),
-            (2, Event::AgentNotStarted { reason: reason() }),
-        ],
+        &[(1, Event::Prepared), (2, Event::AgentNotStarted { reason: reason() })],
         &["1: Start", &format!("2: {finish}")],
     );
 }
@@ -86,12 +67,7 @@ fn what_cannot_be_started_ends_at_once() {
 #[test]
 fn the_wall_clock_stops_a_busy_agent_and_its_work_is_still_judged() {
     let mut busy: Vec<_> = (3..100).map(|second| (second, Event::AgentOutput)).collect();
-    busy.extend([
-        (101, Event::Deadline),
-        (102, Event::Deadline),
-        (104, exit(143)),
-        (105, Event::Judged),
-    ]);
+    busy.extend([(101, Event::Deadline), (102, Event::Deadline), (104, exit(143)), (105, Event::Judged)]);
     check(
         &up_then(&busy),
         &[
@@ -146,24 +122,11 @@ fn an_agent_that_does_not_end_is_killed_after_the_grace_and_only_once() {
 #[test]
 fn a_stop_ends_preparation_and_judging_without_a_verdict() {
     let stopped = |agent_ms: u32| format!("Finish {{ outcome: Stopped, agent_ms: {agent_ms} }}");
-    for stop in [
-        Event::Control(Control::Stop),
-        Event::Signal,
-        Event::ParentGone,
-        Event::LeaseLost,
-    ] {
-        check(
-            &[(1, stop.clone()), (2, Event::Prepared)],
-            &["1: Abandon", &format!("1: {}", stopped(0))],
-        );
+    for stop in [Event::Control(Control::Stop), Event::Signal, Event::ParentGone, Event::LeaseLost] {
+        check(&[(1, stop.clone()), (2, Event::Prepared)], &["1: Abandon", &format!("1: {}", stopped(0))]);
         check(
             &up_then(&[(5, exit(0)), (6, stop), (7, Event::Judged)]),
-            &[
-                "1: Start",
-                "5: Judge(Checks)",
-                "6: Abandon",
-                &format!("6: {}", stopped(3000)),
-            ],
+            &["1: Start", "5: Judge(Checks)", "6: Abandon", &format!("6: {}", stopped(3000))],
         );
     }
 }
@@ -178,23 +141,13 @@ fn a_stop_before_the_agent_is_there_reaches_it() {
             (4, exit(0)),
             (5, Event::Judged),
         ],
-        &[
-            "1: Start",
-            "3: Terminate",
-            "4: Judge(Commit)",
-            "5: Finish { outcome: Stopped, agent_ms: 1000 }",
-        ],
+        &["1: Start", "3: Terminate", "4: Judge(Commit)", "5: Finish { outcome: Stopped, agent_ms: 1000 }"],
     );
     check(
         &[
             (1, Event::Prepared),
             (2, Event::Control(Control::Stop)),
-            (
-                3,
-                Event::AgentNotStarted {
-                    reason: "gone".into(),
-                },
-            ),
+            (3, Event::AgentNotStarted { reason: "gone".into() }),
         ],
         &["1: Start", "3: Finish { outcome: Stopped, agent_ms: 0 }"],
     );
@@ -223,12 +176,7 @@ fn a_parent_that_stops_us_in_every_way_at_once_waits_for_the_grace() {
     );
     // It died while it waited: the kernel sends the second signal.
     check(
-        &up_then(&[
-            (5, stop()),
-            (5, Event::ParentGone),
-            (5, Event::Signal),
-            (6, Event::Signal),
-        ]),
+        &up_then(&[(5, stop()), (5, Event::ParentGone), (5, Event::Signal), (6, Event::Signal)]),
         &["1: Start", "5: Terminate", "6: Kill"],
     );
 }
@@ -250,21 +198,12 @@ fn nobody_waits_long_for_an_orphan() {
 fn a_lost_lease_stops_the_agent_and_nothing_is_judged() {
     check(
         &up_then(&[(5, Event::LeaseLost), (7, Event::Deadline), (8, exit(0))]),
-        &[
-            "1: Start",
-            "5: Terminate",
-            "7: Kill",
-            "8: Finish { outcome: Stopped, agent_ms: 6000 }",
-        ],
+        &["1: Start", "5: Terminate", "7: Kill", "8: Finish { outcome: Stopped, agent_ms: 6000 }"],
     );
     // Even when it was stopping for another reason.
     check(
         &up_then(&[(5, Event::Signal), (6, Event::LeaseLost), (8, exit(0))]),
-        &[
-            "1: Start",
-            "5: Terminate",
-            "8: Finish { outcome: Stopped, agent_ms: 6000 }",
-        ],
+        &["1: Start", "5: Terminate", "8: Finish { outcome: Stopped, agent_ms: 6000 }"],
     );
 }
 
@@ -326,10 +265,7 @@ fn every_life_ends_once_and_soon() {
             let mut event = rng.choice(choices).unwrap_or(Event::Deadline);
             if let Some(deadline) = deadline {
                 let until = deadline.duration_since(now);
-                assert!(
-                    until >= SignedDuration::ZERO,
-                    "seed {seed}: a deadline in the past: {trace:?}"
-                );
+                assert!(until >= SignedDuration::ZERO, "seed {seed}: a deadline in the past: {trace:?}");
                 if event == Event::Deadline || wait >= until {
                     (wait, event) = (until, Event::Deadline);
                 }
@@ -357,10 +293,7 @@ fn every_life_ends_once_and_soon() {
                 }
             }
             agent |= event == Event::AgentStarted;
-            assert!(
-                now < at(10_000) && trace.len() < 5_000,
-                "seed {seed} does not end: {trace:?}"
-            );
+            assert!(now < at(10_000) && trace.len() < 5_000, "seed {seed} does not end: {trace:?}");
         }
         assert!(!agent, "seed {seed}: an agent is left: {trace:?}");
         assert_eq!(session.next_deadline(), None);

@@ -3,7 +3,7 @@
 //! It claims, runs a session, and lands what is green: the whole loop, without slots, workspaces or merges. It holds
 //! the project's run lock, so that no orchestrator works beside it.
 
-mod lock;
+mod landing;
 mod recover;
 
 use std::io;
@@ -11,26 +11,24 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use cogwork_process::contain;
-use cogwork_process::git::Git;
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckPhase, Feature, FeatureId, Isolation, Role, SessionId, SessionOutcome,
-    Status, Token,
+    AttemptId, AttemptOutcome, Feature, FeatureId, Isolation, Role, SessionId, Status, Token,
 };
 use cogwork_store::graph::{Cycle, Graph};
-use cogwork_store::{AttemptLimits, Claim, Merge, NewSession, Store, StoreError};
+use cogwork_store::{AttemptLimits, Claim, NewSession, Store, StoreError};
 
 use crate::cli::failed;
-use crate::clock::{Clock, millis};
-use crate::driver::{self, Ended, Job, Verdict, World, chain, first_red, is_stale};
+use crate::clock::Clock;
+use crate::driver::{self, Job, World, chain};
 use crate::inbox::Inbox;
-use crate::journal::{self, Journal};
+use crate::journal::{Journal, session_dir};
 use crate::outbox::Outbox;
 use crate::report::{Form, Report};
-use crate::session::Event;
-use crate::{
-    AgentError, AgentSpec, Environment, ExitStatus, Programs, SessionLimits, agent, attempt_outcome,
-};
-use lock::{LockError, RunLock};
+use crate::text::printable;
+use crate::{AgentError, AgentSpec, Environment, ExitStatus, Programs, SessionLimits, agent};
+use crate::{RunLock, RunLockError};
+
+use recover::Recovered;
 
 /// Let one agent work through the features of a project until they pass
 ///
@@ -71,7 +69,7 @@ pub(crate) struct StandaloneFlags {
 #[derive(Debug, thiserror::Error)]
 enum StandaloneError {
     #[error(transparent)]
-    Lock(#[from] LockError),
+    Lock(#[from] RunLockError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -119,18 +117,11 @@ async fn start(
     agent::preflight(&flags.agent, flags.script.as_deref(), own)?;
     let store = Store::open(&flags.project_dir)?;
     let clock = Clock::start();
-    let _lock = RunLock::take(&flags.project_dir, clock.now())?;
+    let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
     let mut inbox = Inbox::with_signals().map_err(kernel("hear signals"))?;
     contain::become_subreaper().map_err(kernel("adopt orphans"))?;
     let outbox = Outbox::new(io::stdout(), inbox.sender());
-    let lone = Lone {
-        flags: &flags,
-        own,
-        programs,
-        store: &store,
-        clock,
-        outbox: &outbox,
-    };
+    let lone = Lone { flags: &flags, own, programs, store: &store, clock, outbox: &outbox };
     let result = lone.work(&mut inbox).await;
     outbox.close().await;
     result
@@ -150,10 +141,12 @@ impl Lone<'_> {
         for id in &self.flags.features {
             self.store.feature(*id)?;
         }
-        self.recover().await?;
+        if self.recover(inbox).await? == Recovered::Stopped {
+            return Ok(self.stopped());
+        }
         let mut sessions = 0;
         while self.flags.max_iterations.is_none_or(|most| sessions < most) {
-            if inbox.waiting().is_some_and(|event| event != Event::Deadline) {
+            if inbox.waiting().is_some() {
                 return Ok(self.stopped());
             }
             let Some(claim) = self.claim_next()? else {
@@ -164,9 +157,7 @@ impl Lone<'_> {
                 return Ok(self.stopped());
             }
         }
-        self.say(format!(
-            "stopped after {sessions} sessions, as asked for with --max-iterations"
-        ));
+        self.say(format!("stopped after {sessions} sessions, as asked for with --max-iterations"));
         Ok(ExitStatus::Done)
     }
 
@@ -203,33 +194,20 @@ impl Lone<'_> {
         inbox: &mut Inbox,
     ) -> Result<AttemptOutcome, StandaloneError> {
         let feature = self.store.feature(id)?;
-        self.say(format!(
-            "{id} {} (attempt {}, session {})",
-            feature.name, claim.number, claim.session
-        ));
-        let dir = driver::session_dir(&self.flags.project_dir, claim.session);
-        std::fs::create_dir_all(&dir).map_err(|source| StandaloneError::Unusable {
-            path: dir.clone(),
-            source,
-        })?;
-        let journal = Journal::open(&dir.join("journal.ndjson"), journal::MAX_BYTES);
-        let report = Report::new(
-            claim.session,
-            Form::Sentences,
-            self.outbox,
-            journal,
-            claim.token.clone(),
-        );
+        self.say(format!("{id} {} (attempt {}, session {})", feature.name, claim.number, claim.session));
+        let report = self.report(claim.session, claim.token.clone())?;
         let job = self.job(claim.session, claim.attempt, claim.token, feature);
-        let world = World {
-            job: &job,
-            store: self.store,
-            clock: self.clock,
-            report: &report,
-        };
+        let world = World { job: &job, store: self.store, clock: self.clock, report: &report };
         let backend = agent::backend(&self.flags.agent, self.flags.script.as_deref(), self.programs)?;
         let ended = driver::run(world, backend, inbox).await?;
-        self.settle(world, &ended).await
+        self.settle(world, &ended, inbox).await
+    }
+
+    fn report(&self, session: SessionId, secret: Token) -> Result<Report<'_>, StandaloneError> {
+        let journal = Journal::of_session(&self.flags.project_dir, session).map_err(|source| {
+            StandaloneError::Unusable { path: session_dir(&self.flags.project_dir, session), source }
+        })?;
+        Ok(Report::new(session, Form::Sentences, self.outbox, journal, secret))
     }
 
     fn job(&self, session: SessionId, attempt: AttemptId, token: Token, feature: Feature) -> Job<'_> {
@@ -249,97 +227,11 @@ impl Lone<'_> {
         }
     }
 
-    /// Lands what is green, ends what is not.
-    async fn settle(&self, world: World<'_>, ended: &Ended) -> Result<AttemptOutcome, StandaloneError> {
-        let outcome = match &ended.verdict {
-            Some(Verdict::Green) => self.land(world, false).await?,
-            Some(Verdict::SubmittedByAgent) => self.land(world, true).await?,
-            Some(Verdict::NotSubmitted { reason }) => attempt_outcome(&ended.outcome, reason.as_deref()),
-            None => attempt_outcome(&ended.outcome, None),
-        };
-        self.end(world, &outcome)?;
-        if let SessionOutcome::NotStarted { reason } = &ended.outcome {
-            // The next one would not start either.
-            return Err(StandaloneError::NotStarted {
-                reason: reason.clone(),
-            });
-        }
-        Ok(outcome)
-    }
-
-    /// Makes a submitted feature pass. When the agent went on after it submitted, the checks have the last word.
-    async fn land(&self, world: World<'_>, recheck: bool) -> Result<AttemptOutcome, StandaloneError> {
-        let job = world.job;
-        let began = self.clock.steady();
-        let mut reports = Vec::new();
-        if recheck {
-            reports = driver::run_checks(world, &job.project, CheckPhase::Merged).await;
-            if let Some(red) = first_red(&reports) {
-                return Ok(AttemptOutcome::RedAfterMerge { reason: red });
-            }
-        }
-        let check_ms = millis(began, self.clock.steady());
-        let commit = self.head().await;
-        let merge = Merge {
-            commit,
-            reports,
-            merge_ms: 0,
-            check_ms,
-        };
-        match self.store.land(self.clock.now(), &job.token, &merge) {
-            Ok(ready) => {
-                let unblocks = if ready.is_empty() {
-                    String::new()
-                } else {
-                    format!(", now ready: {}", list(&ready))
-                };
-                self.say(format!("{} passes{unblocks}", job.feature.id));
-                Ok(AttemptOutcome::Landed)
-            }
-            Err(error @ StoreError::DependencyNotPassing { .. }) => Ok(AttemptOutcome::RedAfterMerge {
-                reason: error.to_string(),
-            }),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn end(&self, world: World<'_>, outcome: &AttemptOutcome) -> Result<(), StandaloneError> {
-        if *outcome == AttemptOutcome::Landed {
-            return Ok(());
-        }
-        let id = world.job.feature.id;
-        match self.store.end_attempt(
-            self.clock.now(),
-            &world.job.token,
-            outcome,
-            &AttemptLimits::default(),
-        ) {
-            Ok(Status::Parked) => self.say(format!("{id} {outcome}; it is given up (`cogwork retry {id}`)")),
-            Ok(Status::Pending | Status::Claimed | Status::Passing | Status::NeedsHuman) => {
-                self.say(format!("{id} {outcome}"));
-            }
-            Err(error) if is_stale(&error) => self.say(format!("{id}: {error}")),
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
-    }
-
-    /// Returns the commit that the work is in; none without git, or when git cannot say.
-    async fn head(&self) -> Option<String> {
-        let git = Git::at(&self.flags.project_dir);
-        if !git.is_repository().await.unwrap_or(false) {
-            return None;
-        }
-        git.head().await.ok().flatten()
-    }
-
     fn finished(&self) -> Result<ExitStatus, StandaloneError> {
         let features = self.store.features()?;
         let wanted = || features.iter().filter(|feature| self.is_wanted(feature.id));
-        let left: Vec<FeatureId> = wanted()
-            .filter(|feature| feature.status != Status::Passing)
-            .map(|feature| feature.id)
-            .collect();
+        let left: Vec<FeatureId> =
+            wanted().filter(|feature| feature.status != Status::Passing).map(|feature| feature.id).collect();
         if left.is_empty() {
             self.say(format!("all {} features pass", wanted().count()));
             return Ok(ExitStatus::Done);
@@ -358,14 +250,12 @@ impl Lone<'_> {
         ExitStatus::Stopped
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "each sentence is made for this")]
     fn say(&self, sentence: String) {
-        self.outbox.say(sentence);
+        self.outbox.say(printable(&sentence));
     }
 }
 
 fn list(ids: &[FeatureId]) -> String {
-    ids.iter()
-        .map(FeatureId::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    ids.iter().map(FeatureId::to_string).collect::<Vec<_>>().join(", ")
 }

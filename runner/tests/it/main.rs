@@ -1,0 +1,10 @@
+//! The real program `cogwork-runner` with real agents, which are shell commands: no model, no network.
+
+#![cfg(test)]
+
+mod containment;
+mod project;
+mod runner;
+mod scripted;
+mod session;
+mod standalone;

@@ -1,0 +1,218 @@
+//! The lone agent on a project, from the first claim to the last landing.
+
+use cogwork_schemas::{
+    CheckReport, CheckVerdict, FeatureId, Isolation, ProcessIdentity, Proof, Role, Status,
+};
+use cogwork_store::{NewSession, state_dir};
+use jiff::SignedDuration;
+
+use crate::project::{Project, now};
+use crate::runner::{binary, is_alive, lone, pid_in, redacted, run_lone, said, shell, signal};
+
+/// Three in a row, each with the file of the same name as its check; the middle one without a key.
+const CHAIN: &str = r#"[
+  {"name": "one", "key": "one", "checks": ["test -f f1"]},
+  {"name": "two", "key": "two", "checks": ["test -f f2"], "dependencies": ["one"]},
+  {"name": "three", "checks": ["test -f f3"], "dependencies": ["two"]}
+]"#;
+
+const GOOD: &str = "exec:echo working on $COGWORK_FEATURES; touch f$COGWORK_FEATURES";
+
+fn statuses(project: &Project) -> Vec<Status> {
+    project.store.features().unwrap().iter().map(|feature| feature.status).collect()
+}
+
+#[test]
+fn it_works_through_the_features_until_all_pass() {
+    let project = Project::git(CHAIN);
+    let said = run_lone(&project.dir, &["--agent", GOOD]);
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    let first = "#1 one (attempt 1, session s1)
+  before: `test -f f1` is red (exit 1), N s
+  the agent runs (process N)
+  | working on 1
+  after: `test -f f1` is green, N s
+  the agent ended (N s)
+#1 passes, now ready: #2
+#2 two (attempt 1, session s2)
+";
+    let same = redacted(&said.stdout);
+    assert!(same.starts_with(first), "{same}");
+    assert!(same.ends_with("#3 passes\nall 3 features pass\n"), "{same}");
+    assert_eq!(said.stderr, "");
+    for feature in project.store.features().unwrap() {
+        assert_eq!((feature.status, feature.proof), (Status::Passing, Some(Proof::RedGreen)), "{feature:?}");
+    }
+    let facts = project.facts(2);
+    assert_eq!(facts[facts.len() - 2..], ["session: the agent ended", "integrated"]);
+    // Nobody's files are committed behind their back.
+    assert_eq!(shell(&project.dir, "git status --short").stdout, b"?? f1\n?? f2\n?? f3\n");
+
+    let again = run_lone(&project.dir, &["--agent", GOOD]);
+    assert_eq!((again.code, again.stdout.as_str()), (0, "all 3 features pass\n"));
+}
+
+#[test]
+fn without_git_it_works_as_well() {
+    let project = Project::plain(CHAIN);
+    let said = run_lone(&project.dir, &["--agent", GOOD, "--features", "1,2"]);
+    assert_eq!((said.code, statuses(&project)), (0, vec![Status::Passing, Status::Passing, Status::Pending]));
+    assert!(said.stdout.ends_with("all 2 features pass\n"), "{}", said.stdout);
+}
+
+#[test]
+fn an_agent_that_fails_is_given_up_and_told_each_time_why() {
+    let project = Project::plain(CHAIN);
+    let agent = "exec:cat > prompt$COGWORK_SESSION; echo no idea >&2; exit 3";
+    let said = run_lone(&project.dir, &["--agent", agent]);
+    assert_eq!(said.code, 3, "{}{}", said.stdout, said.stderr);
+    assert_eq!(statuses(&project), [Status::Parked, Status::Pending, Status::Pending]);
+    assert!(said.stdout.contains("it is given up"), "{}", said.stdout);
+    assert!(said.stdout.ends_with("3 of 3 do not pass: #1, #2, #3\n"), "{}", said.stdout);
+    assert!(!project.read("prompt1").contains("Earlier attempts"));
+    let third = project.read("prompt3");
+    let reason = "not finished: the agent ended with exit code 3: no idea; `test -f f1` is red (exit 1)";
+    for number in [1, 2] {
+        assert!(third.contains(&format!("- Attempt {number}: {reason}")), "{third}");
+    }
+}
+
+#[test]
+fn it_ends_after_the_sessions_it_was_asked_for() {
+    let project = Project::plain(CHAIN);
+    let said = run_lone(&project.dir, &["--agent", GOOD, "--max-iterations", "1"]);
+    assert_eq!((said.code, statuses(&project)), (0, vec![Status::Passing, Status::Pending, Status::Pending]));
+}
+
+#[test]
+fn mistakes_are_answered_with_a_sentence_before_anything_is_claimed() {
+    let project = Project::plain(CHAIN);
+    for (args, code, sentence) in [
+        (&["--agent", "claude"][..], 1, "is not supported by this version yet: use exec:CMD or scripted"),
+        (&[][..], 1, "the agent `auto` is not supported by this version yet"),
+        (&["--agent", "exec:no-such-agent -x"][..], 1, "the program `no-such-agent` of the agent"),
+        (&["--agent", "scripted"][..], 1, "name one with --script FILE"),
+        (&["--agent", "exec:true", "--features", "9"][..], 1, "there is no feature #9"),
+        (&["--agent", "gpt"][..], 2, "unknown agent `gpt`; use scripted, exec:CMD"),
+        (&["--agent", "exec:true", "--role", "testing"][..], 2, "coding sessions only"),
+    ] {
+        let said = run_lone(&project.dir, args);
+        assert_eq!(said.code, code, "{args:?}: {}{}", said.stdout, said.stderr);
+        assert!(said.stderr.contains(sentence), "{args:?}: {}", said.stderr);
+        assert_eq!(said.stdout, "", "{args:?}");
+    }
+    let nowhere = tempfile::tempdir().unwrap();
+    let said = run_lone(nowhere.path(), &["--agent", "exec:true"]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.starts_with("cogwork-runner: there is no Cogwork project in "), "{}", said.stderr);
+    assert!(project.store.attempts_of(FeatureId(1)).unwrap().is_empty());
+}
+
+#[test]
+fn a_broken_prompt_ends_it_at_once_and_costs_nothing() {
+    let project = Project::plain(CHAIN);
+    project.write(".cogwork/prompts/coding.md", "{{ feature.nmae }}");
+    let said = run_lone(&project.dir, &["--agent", GOOD]);
+    assert_eq!(said.code, 1, "{}", said.stdout);
+    assert!(said.stderr.contains("coding.md` is wrong in line 1"), "{}", said.stderr);
+    let feature = project.store.feature(FeatureId(1)).unwrap();
+    assert_eq!((feature.status, feature.failed_attempts), (Status::Pending, 0));
+}
+
+#[test]
+fn only_one_run_works_on_a_project() {
+    let project = Project::plain(CHAIN);
+    let path = state_dir(&project.dir).join("run.lock");
+    std::fs::write(&path, r#"{"pid": 4711, "since": "2026-11-20T10:00:00Z"}"#).unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    file.lock().unwrap();
+    let said = run_lone(&project.dir, &["--agent", GOOD]);
+    assert_eq!(said.code, 1);
+    let sentence =
+        "is being worked on by another run (process 4711, since 2026-11-20T10:00:00Z): wait for it";
+    assert!(said.stderr.contains(sentence), "{}", said.stderr);
+    assert_eq!(statuses(&project)[0], Status::Pending);
+    drop(file);
+    assert_eq!(run_lone(&project.dir, &["--agent", GOOD]).code, 0);
+}
+
+#[test]
+fn an_interrupt_gives_the_feature_back() {
+    let project = Project::plain(CHAIN);
+    let agent = format!("exec:echo $$ > {}/agent; exec sleep 60", project.dir.display());
+    let child = lone(binary(), &project.dir, &["--agent", &agent]).spawn().unwrap();
+    let agent = pid_in(&project.dir.join("agent"));
+    signal("INT", child.id());
+    let said = said(child.wait_with_output().unwrap());
+    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
+    assert!(said.stdout.ends_with("\n#1 stopped\nstopped\n"), "{}", said.stdout);
+    assert!(!is_alive(agent));
+    let feature = project.store.feature(FeatureId(1)).unwrap();
+    assert_eq!((feature.status, feature.failed_attempts), (Status::Pending, 0));
+}
+
+#[test]
+fn what_a_killed_one_left_is_taken_over_by_the_next() {
+    let project = Project::plain(CHAIN);
+    let agent = format!(
+        "exec:(setsid sh -c 'echo $$ > {0}/daemon; exec sleep 60' &); echo $$ > {0}/agent; exec sleep 60",
+        project.dir.display()
+    );
+    let mut child = lone(binary(), &project.dir, &["--agent", &agent]).spawn().unwrap();
+    let (agent, daemon) = (pid_in(&project.dir.join("agent")), pid_in(&project.dir.join("daemon")));
+    signal("KILL", child.id());
+    child.wait().unwrap();
+    let said = run_lone(&project.dir, &["--agent", GOOD]);
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert!(said.stdout.starts_with("#1 was left by session s1, whose runner is gone"), "{}", said.stdout);
+    assert!(!is_alive(agent) && !is_alive(daemon));
+    assert_eq!(project.store.attempts_of(FeatureId(1)).unwrap().len(), 2);
+    assert!(project.store.live_sessions().unwrap().is_empty());
+}
+
+#[test]
+fn help_is_enough_for_a_newcomer() {
+    let project = Project::plain(CHAIN);
+    let said = run_lone(&project.dir, &["--help"]);
+    assert_eq!(said.code, 0);
+    for word in ["exec:CMD", "--features", "--max-iterations", "Exit codes", "cogwork run"] {
+        assert!(said.stdout.contains(word), "{word}: {}", said.stdout);
+    }
+}
+
+#[test]
+fn work_that_was_green_when_its_runner_died_is_looked_at_again_and_landed() {
+    let submitted_by_a_dead_runner = |file: &str| {
+        let project = Project::plain(CHAIN);
+        let new = NewSession { role: Role::Coding, agent: "exec".into(), isolation: Isolation::Shared };
+        let claim = project.store.claim(now(), FeatureId(1), &new, SignedDuration::from_secs(60)).unwrap();
+        let nobody = ProcessIdentity { pid: i32::MAX, started: 1, boot_id: "another boot".into() };
+        project.store.session_up(now(), claim.session, &nobody).unwrap();
+        let green = CheckReport {
+            command: "test -f f1".into(),
+            verdict: CheckVerdict::Green,
+            duration_ms: 1,
+            output_tail: String::new(),
+            output_digest: String::new(),
+        };
+        project.store.submit(now(), &claim.token, None, &[green]).unwrap();
+        project.write(file, "");
+        project
+    };
+    let still_green = submitted_by_a_dead_runner("f1");
+    let said = run_lone(&still_green.dir, &["--agent", GOOD, "--features", "1"]);
+    assert_eq!(
+        (said.code, statuses(&still_green)[0]),
+        (0, Status::Passing),
+        "{}{}",
+        said.stdout,
+        said.stderr
+    );
+    assert_eq!(still_green.store.attempts_of(FeatureId(1)).unwrap().len(), 1);
+
+    let red_now = submitted_by_a_dead_runner("other");
+    let said = run_lone(&red_now.dir, &["--agent", GOOD, "--features", "1"]);
+    assert_eq!((said.code, statuses(&red_now)[0]), (0, Status::Passing), "{}{}", said.stdout, said.stderr);
+    assert!(said.stdout.contains("#1 red after merge: `test -f f1` is red (exit 1)"), "{}", said.stdout);
+    assert_eq!(red_now.store.attempts_of(FeatureId(1)).unwrap().len(), 2);
+}
