@@ -1,5 +1,6 @@
 //! The lone agent on a project, from the first claim to the last landing.
 
+use cogwork_runner::RunLock;
 use cogwork_schemas::{
     CheckReport, CheckVerdict, FeatureId, Isolation, ProcessIdentity, Proof, Role, Status,
 };
@@ -122,17 +123,13 @@ fn a_broken_prompt_ends_it_at_once_and_costs_nothing() {
 #[test]
 fn only_one_run_works_on_a_project() {
     let project = Project::plain(CHAIN);
-    let path = state_dir(&project.dir).join("run.lock");
-    std::fs::write(&path, r#"{"pid": 4711, "since": "2026-11-20T10:00:00Z"}"#).unwrap();
-    let file = std::fs::File::open(&path).unwrap();
-    file.lock().unwrap();
+    let lock = RunLock::acquire(&project.dir, "2026-11-20T10:00:00Z".parse().unwrap()).unwrap();
     let said = run_lone(&project.dir, &["--agent", GOOD]);
     assert_eq!(said.code, 1);
-    let sentence =
-        "is being worked on by another run (process 4711, since 2026-11-20T10:00:00Z): wait for it";
-    assert!(said.stderr.contains(sentence), "{}", said.stderr);
+    let sentence = format!("process {}, running since 2026-11-20T10:00:00Z: wait for it", std::process::id());
+    assert!(said.stderr.contains(&sentence), "{}", said.stderr);
     assert_eq!(statuses(&project)[0], Status::Pending);
-    drop(file);
+    drop(lock);
     assert_eq!(run_lone(&project.dir, &["--agent", GOOD]).code, 0);
 }
 
