@@ -41,15 +41,7 @@ fn fitted(value: Value, max: usize) -> Value {
     }
     let room = max.saturating_sub(CUT_NOTE_CHARS);
     // From "one field is huge" to "everything is": the first pair of limits under which it fits.
-    let limits = [
-        (4000, 400),
-        (2000, 200),
-        (1000, 100),
-        (500, 50),
-        (200, 20),
-        (100, 10),
-        (50, 5),
-    ];
+    let limits = [(4000, 400), (2000, 200), (1000, 100), (500, 50), (200, 20), (100, 10), (50, 5)];
     let shortened = limits.into_iter().find_map(|(text, items)| {
         let mut cuts = Vec::new();
         let shorter = shortened(&value, "", text, items, &mut cuts);
@@ -87,11 +79,7 @@ fn shortened(value: &Value, path: &str, text: usize, items: usize, cuts: &mut Ve
         }
         Value::Object(object) => {
             let member = |(name, member): (&String, &Value)| {
-                let here = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
+                let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 (name.clone(), shortened(member, &here, text, items, cuts))
             };
             Value::Object(object.iter().map(member).collect())

@@ -33,11 +33,7 @@ impl<S, T: DeserializeOwned> FromContextPart<ToolCallContext<'_, S>> for Args<T>
 pub(crate) fn repaired(schema: &JsonObject, mut arguments: JsonObject) -> Result<JsonObject, Vec<String>> {
     let mut problems = Vec::new();
     repair_members(schema, &mut arguments, "", &mut problems);
-    if problems.is_empty() {
-        Ok(arguments)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(arguments) } else { Err(problems) }
 }
 
 fn repair_members(schema: &JsonObject, object: &mut JsonObject, path: &str, problems: &mut Vec<String>) {
@@ -48,11 +44,7 @@ fn repair_members(schema: &JsonObject, object: &mut JsonObject, path: &str, prob
             .is_some_and(|names| names.iter().any(|required| required == name))
     };
     for (name, property) in members(schema) {
-        let here = if path.is_empty() {
-            name.clone()
-        } else {
-            format!("{path}.{name}")
-        };
+        let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         let wanted = Wanted::of(property);
         if object.get(name).is_some_and(|value| wanted.is_nothing(value)) {
             object.shift_remove(name);
@@ -67,20 +59,14 @@ fn repair_members(schema: &JsonObject, object: &mut JsonObject, path: &str, prob
 
 fn members(schema: &JsonObject) -> impl Iterator<Item = (&String, &JsonObject)> {
     let properties = schema.get("properties").and_then(Value::as_object);
-    properties
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, property)| Some((name, property.as_object()?)))
+    properties.into_iter().flatten().filter_map(|(name, property)| Some((name, property.as_object()?)))
 }
 
 /// Names what was sent instead, because the usual cause is another spelling of the name.
 fn missing(schema: &JsonObject, object: &JsonObject, path: &str) -> String {
     let known = |name: &str| members(schema).any(|(member, _)| member == name);
-    let unknown: Vec<String> = object
-        .keys()
-        .filter(|name| !known(name))
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let unknown: Vec<String> =
+        object.keys().filter(|name| !known(name)).map(|name| format!("`{name}`")).collect();
     if unknown.is_empty() {
         format!("`{path}` is missing")
     } else {
@@ -88,10 +74,12 @@ fn missing(schema: &JsonObject, object: &JsonObject, path: &str) -> String {
     }
 }
 
-/// The six types of the dialect, of which five take a value.
+/// What the schema wants in one place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Text,
+    /// One of the words of an `enum`.
+    Word,
     Integer,
     Boolean,
     List,
@@ -105,13 +93,14 @@ impl Wanted {
             Some("boolean") => Self::Boolean,
             Some("array") => Self::List,
             Some("object") => Self::Object,
+            _ if schema.contains_key("enum") => Self::Word,
             _ => Self::Text,
         }
     }
 
     fn words(self) -> &'static str {
         match self {
-            Self::Text => "a string",
+            Self::Text | Self::Word => "a string",
             Self::Integer => "an integer",
             Self::Boolean => "true or false",
             Self::List => "an array",
@@ -137,18 +126,14 @@ impl Wanted {
 
 fn repair(schema: &JsonObject, wanted: Wanted, value: &mut Value, path: &str, problems: &mut Vec<String>) {
     let converted = match wanted {
-        Wanted::Text => as_text(value),
+        Wanted::Text | Wanted::Word => as_text(value),
         Wanted::Integer => as_integer(value),
         Wanted::Boolean => as_boolean(value),
         Wanted::List => Some(as_list(value)),
         Wanted::Object => as_object(value),
     };
     let Some(converted) = converted else {
-        problems.push(format!(
-            "`{path}` must be {}, not {}",
-            wanted.words(),
-            shown(value)
-        ));
+        problems.push(format!("`{path}` must be {}, not {}", wanted.words(), shown(value)));
         return;
     };
     *value = converted;
@@ -165,13 +150,7 @@ fn repair_items(schema: &JsonObject, items: &mut [Value], path: &str, problems: 
         return;
     };
     for (index, item) in items.iter_mut().enumerate() {
-        repair(
-            item_schema,
-            Wanted::of(item_schema),
-            item,
-            &format!("{path}[{index}]"),
-            problems,
-        );
+        repair(item_schema, Wanted::of(item_schema), item, &format!("{path}[{index}]"), problems);
     }
 }
 

@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cogwork_schemas::{FeatureId, SessionId, Token};
+use cogwork_schemas::{FeatureId, SessionId, Token, listed};
 use jiff::Timestamp;
 
 use crate::error::{Code, ToolError};
-use crate::hold::listed;
 use crate::options::Assignment;
 
 /// The rights of this server.
@@ -44,10 +43,7 @@ impl Claims {
     pub(crate) fn of(assignment: &Assignment) -> Self {
         match assignment {
             Assignment::Given(features) => Self::Given(features.clone()),
-            Assignment::Own { only } => Self::Own(Own {
-                only: only.clone(),
-                held: Mutex::default(),
-            }),
+            Assignment::Own { only } => Self::Own(Own { only: only.clone(), held: Mutex::default() }),
         }
     }
 
@@ -59,10 +55,7 @@ impl Claims {
         match self {
             Self::Given(features) => match features.iter().find(|(feature, _)| *feature == id) {
                 Some((_, token)) => Ok(Some(token.clone())),
-                None => Err(not_assigned(
-                    id,
-                    features.iter().map(|(feature, _)| *feature).collect(),
-                )),
+                None => Err(not_assigned(id, features.iter().map(|(feature, _)| *feature).collect())),
             },
             Self::Own(own) if !own.may_claim(id) => Err(not_assigned(id, own.only.clone())),
             Self::Own(own) => Ok(own.held().get(&id).map(|held| held.token.clone())),
@@ -115,11 +108,7 @@ fn not_assigned(id: FeatureId, mut assigned: Vec<FeatureId>) -> ToolError {
         ("no feature is".to_owned(), "You can only read here.")
     } else {
         (
-            format!(
-                "only {} {}",
-                listed(&assigned),
-                if assigned.len() == 1 { "is" } else { "are" }
-            ),
+            format!("only {} {}", listed(&assigned), if assigned.len() == 1 { "is" } else { "are" }),
             "Leave it to others.",
         )
     };

@@ -13,13 +13,11 @@ use std::task::Poll;
 /// locks that do not poison and a database whose transaction rolled back, so going on is sound.
 pub(crate) async fn panics<T>(call: impl Future<Output = T>) -> Result<T, String> {
     let mut call = pin!(call);
-    std::future::poll_fn(
-        |cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(panic) => Poll::Ready(Err(message(panic.as_ref()))),
-        },
-    )
+    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+        Err(panic) => Poll::Ready(Err(message(panic.as_ref()))),
+    })
     .await
 }
 

@@ -23,10 +23,7 @@ pub(crate) struct Database {
 impl Database {
     /// Names the project; nothing is opened yet.
     pub(crate) fn of(project: &Path) -> Self {
-        Self {
-            project: project.to_owned(),
-            store: Arc::default(),
-        }
+        Self { project: project.to_owned(), store: Arc::default() }
     }
 
     /// Runs one use of the store and returns its result.

@@ -12,8 +12,6 @@ use rmcp::ErrorData;
 use rmcp::handler::server::tool::IntoCallToolResult;
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock};
 
-use crate::hold;
-
 /// Why a call failed; the word a model and a script can rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -71,12 +69,7 @@ pub(crate) struct ToolError {
 impl ToolError {
     /// Makes an error of what happened, with the values, and what to do next: two plain sentences.
     pub(crate) fn new(code: Code, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self {
-            code,
-            what: what.into(),
-            next: next.into(),
-            detail: String::new(),
-        }
+        Self { code, what: what.into(), next: next.into(), detail: String::new() }
     }
 
     /// Adds what a program printed, below the sentences. The caller bounds it.
@@ -88,20 +81,11 @@ impl ToolError {
     /// Returns the error for arguments that do not fit the tool's schema.
     pub(crate) fn bad_arguments(problems: &[String]) -> Self {
         const SHOWN: usize = 10;
-        let mut what = problems
-            .iter()
-            .take(SHOWN)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join("; ");
+        let mut what = problems.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
         if problems.len() > SHOWN {
             what.push_str(&format!("; and {} more", problems.len() - SHOWN));
         }
-        Self::new(
-            Code::InvalidArgument,
-            what,
-            "Correct the arguments and call again.",
-        )
+        Self::new(Code::InvalidArgument, what, "Correct the arguments and call again.")
     }
 
     /// Returns the error for a failure inside Cogwork, which is logged with what the model need not know.
@@ -170,7 +154,7 @@ impl From<StoreError> for ToolError {
                 )
             }
             StoreError::NotClaimable { id, hold } => {
-                let (why, next) = hold::in_words(hold);
+                let (why, next) = hold.in_words();
                 Self::new(
                     Conflict,
                     format!("feature {id} cannot be claimed: it {why}"),
@@ -184,9 +168,8 @@ impl From<StoreError> for ToolError {
             ),
             StoreError::StaleToken { feature, ended, .. } => {
                 let name = feature.map_or_else(|| "the feature".to_owned(), |id| format!("feature {id}"));
-                let how = ended
-                    .as_ref()
-                    .map_or_else(String::new, |word| format!(" ({})", word.replace('_', " ")));
+                let how =
+                    ended.as_ref().map_or_else(String::new, |word| format!(" ({})", word.replace('_', " ")));
                 let what = format!(
                     "this session no longer owns {name}: its claim has ended{how}; nothing was changed"
                 );
@@ -201,7 +184,7 @@ impl From<StoreError> for ToolError {
                 Conflict,
                 format!(
                     "feature {feature} is green but cannot pass yet: it depends on {}",
-                    hold::listed(waiting_for)
+                    cogwork_schemas::listed(waiting_for)
                 ),
                 "Finish those first, then call feature_mark_passing again.",
             ),
@@ -238,11 +221,7 @@ impl From<StoreError> for ToolError {
             | StoreError::Io { .. }
             | StoreError::Database { .. } => {
                 tracing::error!(cause = source_chain(&error), "the store failed");
-                Self::new(
-                    Internal,
-                    error.to_string(),
-                    "Do not retry; tell the person you work for.",
-                )
+                Self::new(Internal, error.to_string(), "Do not retry; tell the person you work for.")
             }
         }
     }

@@ -5,7 +5,6 @@
 //! Everything here stays on the runtime's own thread: Linux ties the life of a program to the thread that started
 //! it.
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,7 +37,9 @@ pub(crate) async fn run(
     context: &RequestContext<RoleServer>,
 ) -> Result<Vec<CheckReport>, ToolError> {
     let progress = Progress::of(context, checks.len());
-    let environment = environment(options);
+    // No token, and nothing of the client's own environment that was not granted: checks decide the same here as
+    // where the work is merged.
+    let environment = [base_env(), options.check_variables.clone()].concat();
     let mut reports = Vec::with_capacity(checks.len());
     for (index, check) in checks.iter().enumerate() {
         let running = check::run(check, &options.workspace, &environment);
@@ -51,16 +52,8 @@ pub(crate) async fn run(
             never = progress.keep_telling(index, check) => match never {},
         }
     }
-    Ok(reports)
-}
-
-/// Returns what checks see: what every program that Cogwork starts sees, and the session's mark. No token, and
-/// nothing of a client's own environment, so that they decide the same here as where the work is merged.
-fn environment(options: &Options) -> Vec<(OsString, OsString)> {
-    let mut environment = base_env();
-    let marker = options.marker.clone();
-    environment.extend(marker.map(|marker| (contain::MARKER.into(), marker)));
-    environment
+    // What follows is a write; a call that was taken back while it waited for its turn must not make it.
+    if context.ct.is_cancelled() { Err(ToolError::cancelled()) } else { Ok(reports) }
 }
 
 /// Where to tell how far a check run is; tells nobody when the client did not ask.
@@ -75,31 +68,20 @@ enum Never {}
 
 impl<'a> Progress<'a> {
     fn of(context: &'a RequestContext<RoleServer>, total: usize) -> Self {
-        Self {
-            peer: &context.peer,
-            token: context.meta.get_progress_token(),
-            total,
-        }
+        Self { peer: &context.peer, token: context.meta.get_progress_token(), total }
     }
 
     /// Tells at once that a check runs, and again from time to time. Each number is larger than the one before,
     /// as the protocol wants it.
     async fn keep_telling(&self, index: usize, check: &Check) -> Never {
-        let mut told: u32 = 0;
-        let mut ticks = tokio::time::interval(HEARTBEAT);
+        let (of, command) = (self.total, one(&check.command));
+        let mut ran = Duration::ZERO;
         loop {
-            ticks.tick().await;
-            let ran = HEARTBEAT * told;
             let share = (ran.as_secs_f64() / f64::from(check.timeout_s)).min(0.99);
-            let message = format!(
-                "check {} of {}, {} s: {}",
-                index + 1,
-                self.total,
-                ran.as_secs(),
-                one(&check.command)
-            );
+            let message = format!("check {} of {of}, {} s: {command}", index + 1, ran.as_secs());
             self.tell(as_f64(index) + share, message).await;
-            told = told.saturating_add(1);
+            tokio::time::sleep(HEARTBEAT).await;
+            ran += HEARTBEAT;
         }
     }
 
@@ -107,9 +89,8 @@ impl<'a> Progress<'a> {
         let Some(token) = self.token.clone() else {
             return;
         };
-        let progress = ProgressNotificationParam::new(token, done)
-            .with_total(as_f64(self.total))
-            .with_message(message);
+        let progress =
+            ProgressNotificationParam::new(token, done).with_total(as_f64(self.total)).with_message(message);
         if let Err(error) = self.peer.notify_progress(progress).await {
             tracing::debug!(%error, "the client did not take a progress notification");
         }
@@ -126,13 +107,7 @@ fn as_f64(count: usize) -> f64 {
 /// When git is there and fails, because work without its commit could not be integrated.
 pub(crate) async fn commit(dir: &Path) -> Result<Option<String>, ToolError> {
     let git = Git::untrusted(dir);
-    let head = async {
-        if git.is_repository().await? {
-            git.head().await
-        } else {
-            Ok(None)
-        }
-    };
+    let head = async { if git.is_repository().await? { git.head().await } else { Ok(None) } };
     match head.await {
         Ok(head) => Ok(head),
         Err(GitError::NotInstalled) => Ok(None),
@@ -152,31 +127,22 @@ pub(crate) async fn uncommitted(dir: &Path) -> Vec<String> {
 
 /// Returns the error that tells an agent what is red and what it printed; `None` when everything is green.
 pub(crate) fn red(id: FeatureId, reports: &[CheckReport]) -> Option<ToolError> {
-    let red: Vec<(usize, &CheckReport)> = reports
-        .iter()
-        .enumerate()
-        .filter(|(_, report)| !report.verdict.is_green())
-        .collect();
+    let red: Vec<(usize, &CheckReport)> =
+        reports.iter().enumerate().filter(|(_, report)| !report.verdict.is_green()).collect();
     if red.is_empty() {
         return None;
     }
     let room = OUTPUT_CHARS / red.len().min(SHOWN);
     let shown = red.iter().take(SHOWN);
-    let mut detail: Vec<String> = shown
-        .map(|(index, report)| in_words(*index, reports.len(), report, room))
-        .collect();
+    let mut detail: Vec<String> =
+        shown.map(|(index, report)| in_words(*index, reports.len(), report, room)).collect();
     if red.len() > SHOWN {
         detail.push(format!("and {} more red checks", red.len() - SHOWN));
     }
     let checks = if reports.len() == 1 {
         "its only check is".to_owned()
     } else {
-        format!(
-            "{} of its {} checks {}",
-            red.len(),
-            reports.len(),
-            if red.len() == 1 { "is" } else { "are" }
-        )
+        format!("{} of its {} checks {}", red.len(), reports.len(), if red.len() == 1 { "is" } else { "are" })
     };
     Some(
         ToolError::new(
@@ -195,16 +161,8 @@ fn in_words(index: usize, total: usize, report: &CheckReport, room: usize) -> St
         CheckVerdict::TimedOut => "killed at its time limit".to_owned(),
         CheckVerdict::NotStarted { reason } => format!("not started: {reason}"),
     };
-    let seconds = format!(
-        "{}.{} s",
-        report.duration_ms / 1000,
-        report.duration_ms % 1000 / 100
-    );
-    let head = format!(
-        "check {} of {total}, {verdict} after {seconds}: {}",
-        index + 1,
-        one(&report.command)
-    );
+    let seconds = format!("{}.{} s", report.duration_ms / 1000, report.duration_ms % 1000 / 100);
+    let head = format!("check {} of {total}, {verdict} after {seconds}: {}", index + 1, one(&report.command));
     let output = report.output_tail.trim_end();
     if output.is_empty() {
         return format!("{head}\n(it printed nothing)");
@@ -229,10 +187,7 @@ fn tail(text: &str, chars: usize) -> String {
         return text.to_owned();
     };
     let end: String = text.chars().skip(cut).collect();
-    let whole_lines = end
-        .split_once('\n')
-        .map(|(_, rest)| rest)
-        .filter(|rest| !rest.is_empty());
+    let whole_lines = end.split_once('\n').map(|(_, rest)| rest).filter(|rest| !rest.is_empty());
     format!("…\n{}", whole_lines.unwrap_or(&end))
 }
 

@@ -6,8 +6,8 @@
 //! the process was started, never from the model; a call is always answered, whatever happens inside it; and no
 //! answer or log holds a token.
 //!
-//! A call's way: [`transport`] → [`server`] (finds the tool, repairs the [`arguments`], contains panics) →
-//! [`tools`] → [`database`] → [`answer`] or [`error`].
+//! A call's way: `transport` → `server` (finds the tool, repairs the `arguments`, contains panics) → `tools` →
+//! `database` → `answer` or `error`.
 
 mod answer;
 mod arguments;
@@ -16,7 +16,6 @@ mod clock;
 mod contain;
 mod database;
 mod error;
-mod hold;
 mod judge;
 mod options;
 mod own;
@@ -64,22 +63,18 @@ fn started(flags: Flags, environment: &Environment) -> Result<Server, Box<dyn st
     Ok(Server::new(Options::resolve(flags, environment)?)?)
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "a person reads why the program they started did not start"
-)]
+#[expect(clippy::print_stderr, reason = "a person reads why the program they started did not start")]
 fn refused(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("cogwork-mcp: {error}");
     ExitCode::from(USAGE)
 }
 
-/// `COGWORK_LOG` takes what `RUST_LOG` does elsewhere; without it only what somebody should look at is written.
+/// `COGWORK_LOG` takes what `RUST_LOG` does elsewhere; without it only what somebody should look at is written. What
+/// the protocol library warns of is a client's mistake, which the client has been told.
 fn log_to_stderr(environment: &Environment) {
-    let filter = EnvFilter::new(environment.text("COGWORK_LOG").unwrap_or("warn"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .with_env_filter(filter);
+    let filter = EnvFilter::new(environment.text("COGWORK_LOG").unwrap_or("warn,rmcp=error"));
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_env_filter(filter);
     // A second one in the same process, in tests say, is as good as the first.
     drop(subscriber.try_init());
 }

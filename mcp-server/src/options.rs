@@ -31,6 +31,9 @@ pub(crate) struct Flags {
     /// Serve no tool that changes anything
     #[arg(long)]
     read_only: bool,
+    /// Further environment variables that checks may see
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pass_env: Vec<String>,
 }
 
 /// The environment as it was at the start.
@@ -45,12 +48,16 @@ impl Environment {
 
     /// Returns a variable that is set to something.
     fn get(&self, name: &str) -> Option<&OsStr> {
-        let value = self
-            .0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)?;
+        let value = self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)?;
         (!value.is_empty()).then_some(value)
+    }
+
+    /// Returns the session's mark and the named variables, as far as they are set. The token is never granted:
+    /// checks run what an agent wrote.
+    fn granted(&self, names: &[String]) -> Vec<(OsString, OsString)> {
+        let is_granted =
+            |name: &OsString| name == contain::MARKER || names.iter().any(|granted| name == granted.as_str());
+        self.0.iter().filter(|(name, _)| name != TOKEN && is_granted(name)).cloned().collect()
     }
 
     /// Returns a variable as text; what is not UTF-8 is no value of ours.
@@ -86,8 +93,9 @@ pub(crate) struct Options {
     pub(crate) role: Role,
     pub(crate) assignment: Assignment,
     pub(crate) filter: ToolFilter,
-    /// What marks the processes of this session for whoever clears them away, checks included.
-    pub(crate) marker: Option<OsString>,
+    /// What checks see beyond what every program that Cogwork starts sees: the mark of this session, for whoever
+    /// clears its processes away, and what they were granted by name.
+    pub(crate) check_variables: Vec<(OsString, OsString)>,
 }
 
 /// Why the server cannot start as it was told to.
@@ -116,9 +124,7 @@ impl Options {
     /// [`OptionsError`] when what was given contradicts itself.
     pub(crate) fn resolve(flags: Flags, environment: &Environment) -> Result<Self, OptionsError> {
         let named = flags.project_dir.or_else(|| {
-            let variable = environment
-                .get("PROJECT_DIR")
-                .or_else(|| environment.get("CLAUDE_PROJECT_DIR"));
+            let variable = environment.get("PROJECT_DIR").or_else(|| environment.get("CLAUDE_PROJECT_DIR"));
             variable.map(PathBuf::from)
         });
         let project = match named {
@@ -126,25 +132,15 @@ impl Options {
             None => std::env::current_dir(),
         }
         .map_err(|_| OptionsError::NoDirectory)?;
-        let workspace = environment
-            .get("COGWORK_WORKSPACE")
-            .map_or_else(|| project.clone(), PathBuf::from);
-        let features = if flags.features.is_empty() {
-            features_of(environment)?
-        } else {
-            flags.features
-        };
+        let workspace = environment.get("COGWORK_WORKSPACE").map_or_else(|| project.clone(), PathBuf::from);
+        let features = if flags.features.is_empty() { features_of(environment)? } else { flags.features };
         Ok(Self {
             workspace,
             project,
             role: flags.role,
             assignment: assignment(features, environment)?,
-            filter: ToolFilter {
-                only: flags.tools,
-                except: flags.exclude_tools,
-                read_only: flags.read_only,
-            },
-            marker: environment.get(contain::MARKER).map(ToOwned::to_owned),
+            filter: ToolFilter { only: flags.tools, except: flags.exclude_tools, read_only: flags.read_only },
+            check_variables: environment.granted(&flags.pass_env),
         })
     }
 }
@@ -154,9 +150,7 @@ fn features_of(environment: &Environment) -> Result<Vec<FeatureId>, OptionsError
         return Ok(Vec::new());
     };
     let ids: Result<Vec<FeatureId>, _> = text.split(',').map(str::parse).collect();
-    ids.map_err(|_| OptionsError::BadFeatures {
-        text: text.to_owned(),
-    })
+    ids.map_err(|_| OptionsError::BadFeatures { text: text.to_owned() })
 }
 
 /// Inside a session of an orchestrator a missing token is never made up for by claiming: it gives no right at all.
@@ -167,10 +161,7 @@ fn assignment(features: Vec<FeatureId>, environment: &Environment) -> Result<Ass
         None => return Ok(Assignment::Own { only: features }),
     };
     if tokens.len() != features.len() {
-        return Err(OptionsError::TokenCount {
-            tokens: tokens.len(),
-            features: features.len(),
-        });
+        return Err(OptionsError::TokenCount { tokens: tokens.len(), features: features.len() });
     }
     Ok(Assignment::Given(features.into_iter().zip(tokens).collect()))
 }

@@ -38,25 +38,13 @@ impl Server {
         id: Option<FeatureId>,
         context: &RequestContext<RoleServer>,
     ) -> Result<FeatureId, ToolError> {
-        let new = NewSession {
-            role: self.options().role,
-            agent: agent(context),
-            isolation: Isolation::Shared,
-        };
+        let new =
+            NewSession { role: self.options().role, agent: agent(context), isolation: Isolation::Shared };
         let wanted = id.map(|id| vec![id]);
         let only = own.only().to_vec();
-        let claim = self
-            .database()
-            .run(move |store| claim_first(store, wanted, &only, &new));
+        let claim = self.database().run(move |store| claim_first(store, wanted, &only, &new));
         let (id, claim) = claim.await?;
-        own.hold(
-            id,
-            Held {
-                token: claim.token.clone(),
-                session: claim.session,
-                since: now(),
-            },
-        );
+        own.hold(id, Held { token: claim.token.clone(), session: claim.session, since: now() });
         match self.look_before(id, &claim, context).await {
             Ok(()) => Ok(id),
             Err(error) => {
@@ -72,10 +60,7 @@ impl Server {
         claim: &Claim,
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ToolError> {
-        let checks = self
-            .database()
-            .run(move |store| Ok(store.feature(id)?.checks))
-            .await?;
+        let checks = self.database().run(move |store| Ok(store.feature(id)?.checks)).await?;
         if checks.is_empty() {
             return Ok(());
         }
@@ -90,21 +75,25 @@ impl Server {
 
     /// Renews all own claims for as long as the server lives.
     pub(crate) async fn keep_own_claims(self) {
-        let Claims::Own(own) = self.claims() else {
-            return;
-        };
-        loop {
-            tokio::time::sleep(RENEWAL).await;
-            for (id, held) in own.all() {
-                let renew = move |store: &Store| Ok(store.renew(now(), &held.token, LEASE)?);
-                match self.database().run(renew).await {
-                    Ok(()) => {}
-                    Err(error) if error.code() == Code::StaleToken => {
-                        tracing::warn!(feature = id.0, "a claim of this server was taken back");
-                        own.let_go(id);
-                    }
-                    Err(error) => tracing::warn!(feature = id.0, %error, "a claim could not be renewed"),
+        if let Claims::Own(own) = self.claims() {
+            loop {
+                tokio::time::sleep(RENEWAL).await;
+                self.renew(own).await;
+            }
+        }
+    }
+
+    /// Renews each own claim once; one that was taken back is forgotten.
+    async fn renew(&self, own: &Own) {
+        for (id, held) in own.all() {
+            let renew = move |store: &Store| Ok(store.renew(now(), &held.token, LEASE)?);
+            match self.database().run(renew).await {
+                Ok(()) => {}
+                Err(error) if error.code() == Code::StaleToken => {
+                    tracing::warn!(feature = id.0, "a claim of this server was taken back");
+                    own.let_go(id);
                 }
+                Err(error) => tracing::warn!(feature = id.0, %error, "a claim could not be renewed"),
             }
         }
     }
@@ -124,12 +113,8 @@ impl Server {
         };
         let end = move |store: &Store| {
             let now = now();
-            let ended = store.end_attempt(
-                now,
-                &held.token,
-                &AttemptOutcome::Stopped,
-                &AttemptLimits::default(),
-            );
+            let ended =
+                store.end_attempt(now, &held.token, &AttemptOutcome::Stopped, &AttemptLimits::default());
             store.end_session(now, held.session, &SessionOutcome::Stopped, held.ms_until(now))?;
             ended?;
             Ok(())
@@ -161,13 +146,13 @@ fn claim_first(
         Some(ids) => ids,
         None => Graph::new(store.nodes()?)?.ready_in_order(),
     };
-    for id in candidates
-        .into_iter()
-        .filter(|id| only.is_empty() || only.contains(id))
-    {
+    for id in candidates.into_iter().filter(|id| only.is_empty() || only.contains(id)) {
         match store.claim(now, id, new, LEASE) {
             Ok(claim) => {
-                store.session_up(now, claim.session, &contain::own_identity())?;
+                // The claim is won; that nobody can tell whose it is must not lose it.
+                if let Err(error) = store.session_up(now, claim.session, &contain::own_identity()) {
+                    tracing::warn!(%error, "this server could not report itself for its claim");
+                }
                 return Ok((id, claim));
             }
             // Somebody was faster; the next one may do.
@@ -190,3 +175,6 @@ fn agent(context: &RequestContext<RoleServer>) -> String {
         None => "mcp".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,14 +7,8 @@ use cogwork_schemas::Role;
 
 use crate::options::Assignment;
 
-const ROLES: [Role; 6] = [
-    Role::Initializer,
-    Role::Coding,
-    Role::Testing,
-    Role::Chat,
-    Role::Orchestrator,
-    Role::All,
-];
+const ROLES: [Role; 6] =
+    [Role::Initializer, Role::Coding, Role::Testing, Role::Chat, Role::Orchestrator, Role::All];
 
 /// Reads a role from the word of the command line.
 ///
@@ -74,20 +68,21 @@ pub(crate) fn tools(role: Role) -> Option<&'static [&'static str]> {
     }
 }
 
+/// Returns whether a role has a tool.
+pub(crate) fn has(role: Role, tool: &str) -> bool {
+    tools(role).is_none_or(|names| names.contains(&tool))
+}
+
 /// Returns whether a client that loads tools on demand should have this one from the start: the few a session
 /// always needs, so that none begins with a search.
 pub(crate) fn always_loaded(role: Role, tool: &str) -> bool {
     match role {
-        Role::Coding => matches!(
-            tool,
-            "feature_claim_and_get" | "feature_get_by_id" | "feature_mark_passing"
-        ),
+        Role::Coding => {
+            matches!(tool, "feature_claim_and_get" | "feature_get_by_id" | "feature_mark_passing")
+        }
         Role::Testing => matches!(tool, "feature_get_by_id" | "feature_mark_passing"),
         Role::All | Role::Orchestrator => {
-            matches!(
-                tool,
-                "feature_get_ready" | "feature_claim_and_get" | "feature_mark_passing"
-            )
+            matches!(tool, "feature_get_ready" | "feature_claim_and_get" | "feature_mark_passing")
         }
         Role::Initializer | Role::Chat => matches!(tool, "feature_get_stats" | "feature_get_ready"),
     }
@@ -140,20 +135,13 @@ mod tests {
         for role in ROLES {
             assert_eq!(parse(role.word()), Ok(role));
         }
-        assert!(
-            parse("boss")
-                .unwrap_err()
-                .contains("initializer, coding, testing")
-        );
+        assert!(parse("boss").unwrap_err().contains("initializer, coding, testing"));
     }
 
     #[test]
     fn instructions_are_short_and_begin_with_what_this_is() {
         for role in ROLES {
-            for assignment in [
-                Assignment::Given(Vec::new()),
-                Assignment::Own { only: Vec::new() },
-            ] {
+            for assignment in [Assignment::Given(Vec::new()), Assignment::Own { only: Vec::new() }] {
                 let text = instructions(role, &assignment);
                 assert!(text.starts_with("Cogwork's feature database"), "{text}");
                 assert!(text.len() < 1_500, "{} has {} bytes", role.word(), text.len());

@@ -46,10 +46,7 @@ fn without_descriptions(schema: &mut JsonObject) {
         if keyword == "items" {
             without_descriptions(below);
         } else {
-            below
-                .values_mut()
-                .filter_map(Value::as_object_mut)
-                .for_each(without_descriptions);
+            below.values_mut().filter_map(Value::as_object_mut).for_each(without_descriptions);
         }
     }
 }
@@ -71,13 +68,9 @@ fn simplified(node: &Value) -> JsonObject {
             "type" => scalar_type(value),
             "description" => flowing(value),
             "properties" => each_property(value),
-            "enum" => value
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter(|word| !word.is_null())
-                .cloned()
-                .collect(),
+            "enum" => {
+                value.as_array().into_iter().flatten().filter(|word| !word.is_null()).cloned().collect()
+            }
             "items" => Value::Object(simplified(value)),
             "required" if value.as_array().is_some_and(Vec::is_empty) => continue,
             _ => value.clone(),
@@ -85,8 +78,7 @@ fn simplified(node: &Value) -> JsonObject {
         out.insert(keyword.to_owned(), value);
     }
     if out.get("type").is_some_and(|t| t == "object") {
-        out.entry("properties")
-            .or_insert_with(|| Value::Object(Map::new()));
+        out.entry("properties").or_insert_with(|| Value::Object(Map::new()));
     }
     out
 }
@@ -94,12 +86,8 @@ fn simplified(node: &Value) -> JsonObject {
 /// Returns a union as the one thing it means: an optional value as that value, documented words as an `enum`.
 /// Any other union comes out as its first branch without null, which the linter over `tools/list` then shows.
 fn simplified_union(node: &Map<String, Value>, union: &Value) -> JsonObject {
-    let branches: Vec<&Value> = union
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|branch| branch["type"] != "null")
-        .collect();
+    let branches: Vec<&Value> =
+        union.as_array().into_iter().flatten().filter(|branch| branch["type"] != "null").collect();
     let words: Vec<Value> = branches
         .iter()
         .flat_map(|branch| match (&branch["const"], &branch["enum"]) {
@@ -109,15 +97,9 @@ fn simplified_union(node: &Map<String, Value>, union: &Value) -> JsonObject {
         })
         .collect();
     let mut out = if words.is_empty() {
-        branches
-            .first()
-            .map(|branch| simplified(branch))
-            .unwrap_or_default()
+        branches.first().map(|branch| simplified(branch)).unwrap_or_default()
     } else {
-        JsonObject::from_iter([
-            ("type".to_owned(), Value::from("string")),
-            ("enum".to_owned(), words.into()),
-        ])
+        JsonObject::from_iter([("type".to_owned(), Value::from("string")), ("enum".to_owned(), words.into())])
     };
     if let Some(description) = node.get("description") {
         out.insert("description".to_owned(), flowing(description));
@@ -128,11 +110,7 @@ fn simplified_union(node: &Map<String, Value>, union: &Value) -> JsonObject {
 /// Returns the type without its null: optional means absent, in this dialect.
 fn scalar_type(value: &Value) -> Value {
     match value {
-        Value::Array(types) => types
-            .iter()
-            .find(|name| *name != "null")
-            .cloned()
-            .unwrap_or_default(),
+        Value::Array(types) => types.iter().find(|name| *name != "null").cloned().unwrap_or_default(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
             value.clone()
         }
@@ -152,9 +130,7 @@ pub(crate) fn one_line(text: &str) -> String {
 fn each_property(value: &Value) -> Value {
     let properties = value.as_object().into_iter().flatten();
     Value::Object(
-        properties
-            .map(|(name, property)| (name.clone(), Value::Object(simplified(property))))
-            .collect(),
+        properties.map(|(name, property)| (name.clone(), Value::Object(simplified(property)))).collect(),
     )
 }
 

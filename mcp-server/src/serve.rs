@@ -57,20 +57,23 @@ async fn serve(server: Server) -> Result<(), Failure> {
     tokio::spawn(server.clone().keep_own_claims());
     let (input, output) = stdio_pipes();
     let transport = Opening::new(AsyncRwTransport::new(input, output));
-    tokio::select! {
-        result = talk(server.clone(), transport) => result?,
-        reason = end.reached() => tracing::info!(reason, "ending"),
-    }
+    let served = tokio::select! {
+        result = talk(server.clone(), transport) => result,
+        reason = end.reached() => {
+            tracing::info!(reason, "ending");
+            Ok(())
+        }
+    };
     // Whoever still runs checks was cancelled with the connection, and holds this until it has cleared up.
     if timeout(CLEARING, server.checking().lock()).await.is_err() {
         tracing::warn!("a check run did not end in time");
+        contain::kill_descendants().await;
     }
-    contain::kill_descendants().await;
     if timeout(GIVING_BACK, server.give_back_all()).await.is_err() {
         tracing::warn!("claims could not be given back in time; their leases will end them");
     }
     server.database().close().await;
-    Ok(())
+    served
 }
 
 /// Talks to the client until it closes the connection. Dropped before that, it cancels all calls.

@@ -105,10 +105,7 @@ impl Server {
             Ok(repaired) => request.arguments = Some(repaired),
             Err(problems) => return ToolError::bad_arguments(&problems).into(),
         }
-        let call = self
-            .inner
-            .router
-            .call(ToolCallContext::new(self, request, context));
+        let call = self.inner.router.call(ToolCallContext::new(self, request, context));
         match contain::panics(call).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => ToolError::bad_arguments(&[error.message.into_owned()]).into(),
@@ -118,18 +115,16 @@ impl Server {
 
     /// A call of a tool that is not there is the one protocol error: no model's arguments can cause it.
     fn no_such_tool(&self, name: &str) -> ErrorData {
-        let role = self.inner.options.role.word();
-        let exists = tools::router().has_route(name);
-        let what = if exists {
-            format!("is not available to role {role}")
-        } else {
+        let role = self.inner.options.role;
+        let what = if !tools::router().has_route(name) {
             "does not exist".to_owned()
+        } else if role::has(role, name) {
+            "is switched off in this server".to_owned()
+        } else {
+            format!("is not available to role {}", role.word())
         };
         let names: Vec<&str> = self.inner.tools.iter().map(|tool| tool.name.as_ref()).collect();
-        ErrorData::invalid_params(
-            format!("tool `{name}` {what}; available: {}", names.join(", ")),
-            None,
-        )
+        ErrorData::invalid_params(format!("tool `{name}` {what}; available: {}", names.join(", ")), None)
     }
 }
 
@@ -191,19 +186,14 @@ impl ServerHandler for Server {
 }
 
 fn speaks_2026_07_28(context: &RequestContext<RoleServer>) -> bool {
-    context
-        .protocol_version()
-        .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }
 
 /// Returns the call that a client meant which sent its arguments as a JSON text, as an empty list, or the like.
 fn rescued(params: Option<Value>) -> Result<CallToolRequestParams, ErrorData> {
     let params = params.unwrap_or_default();
     let Some(name) = params["name"].as_str() else {
-        return Err(ErrorData::invalid_params(
-            "tools/call needs the tool's name as the string `name`",
-            None,
-        ));
+        return Err(ErrorData::invalid_params("tools/call needs the tool's name as the string `name`", None));
     };
     let arguments = match &params["arguments"] {
         Value::Object(object) => object.clone(),
@@ -229,18 +219,11 @@ fn no_object() -> ErrorData {
 /// Returns the routes that this server serves, brought into the shape in which they are listed.
 fn served(all: ToolRouter<Server>, options: &Options) -> Result<ToolRouter<Server>, UnknownTool> {
     let role = options.role;
-    let of_role: Vec<ToolRoute<Server>> = all
-        .into_iter()
-        .filter(|route| role::tools(role).is_none_or(|names| names.contains(&route.name())))
-        .collect();
+    let of_role: Vec<ToolRoute<Server>> =
+        all.into_iter().filter(|route| role::has(role, route.name())).collect();
     let names: BTreeSet<&str> = of_role.iter().map(ToolRoute::name).collect();
     let filter = &options.filter;
-    if let Some(name) = filter
-        .only
-        .iter()
-        .chain(&filter.except)
-        .find(|name| !names.contains(name.as_str()))
-    {
+    if let Some(name) = filter.only.iter().chain(&filter.except).find(|name| !names.contains(name.as_str())) {
         return Err(UnknownTool {
             name: name.clone(),
             role: role.word(),
@@ -270,10 +253,7 @@ fn kept(tool: &Tool, filter: &ToolFilter) -> bool {
 
 /// Claude Code loads tools on demand; this one it shall have from the start.
 fn always_load() -> MetaObject {
-    MetaObject(JsonObject::from_iter([(
-        "anthropic/alwaysLoad".to_owned(),
-        Value::Bool(true),
-    )]))
+    MetaObject(JsonObject::from_iter([("anthropic/alwaysLoad".to_owned(), Value::Bool(true))]))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The tools. One file per group; a handler parses, asks the store and wraps the answer.
 
+mod attempt;
 mod claim;
 mod detail;
 mod explain;

@@ -56,16 +56,10 @@ fn opens(request: &ClientRequest) -> bool {
     if matches!(request, ClientRequest::InitializeRequest(_)) {
         return true;
     }
-    let probe = matches!(
-        request,
-        ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_)
-    );
+    let probe = matches!(request, ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_));
     let meta = request.get_meta();
-    let complete = meta
-        .missing_required_keys(&ProtocolVersion::V_2026_07_28)
-        .is_empty();
-    let known = meta
-        .protocol_version()
-        .is_some_and(|version| ProtocolVersion::KNOWN_VERSIONS.contains(&version));
+    let complete = meta.missing_required_keys(&ProtocolVersion::V_2026_07_28).is_empty();
+    let known =
+        meta.protocol_version().is_some_and(|version| ProtocolVersion::KNOWN_VERSIONS.contains(&version));
     !probe && complete && known
 }

@@ -74,21 +74,3 @@ pub struct Summary {
     pub priority: i64,
     pub dependencies: Vec<FeatureId>,
 }
-
-/// Why a feature is not running, and so what would unblock it. Every surface prints this same answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "hold")]
-pub enum Hold {
-    /// Nothing holds it: it starts as soon as a slot is free.
-    Ready,
-    /// It is being worked on.
-    Running { session: SessionId },
-    /// It is done.
-    Passing,
-    /// These dependencies do not pass yet; `roots` are the features whose own state decides when that changes.
-    Blocked { waiting_for: Vec<FeatureId>, roots: Vec<FeatureId> },
-    /// It failed as often as the limit allows; `reason` is what the last attempt said.
-    Parked { failed_attempts: u32, reason: String },
-    /// A person has to answer first.
-    NeedsHuman,
-}

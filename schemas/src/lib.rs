@@ -6,6 +6,7 @@
 mod agent;
 mod check;
 mod feature;
+mod hold;
 mod id;
 mod journal;
 mod list;
@@ -15,7 +16,8 @@ mod session;
 
 pub use agent::AgentEvent;
 pub use check::{Check, CheckPhase, CheckReport, CheckVerdict, DEFAULT_CHECK_TIMEOUT_S};
-pub use feature::{Feature, Hold, Proof, Status, Summary};
+pub use feature::{Feature, Proof, Status, Summary};
+pub use hold::{Hold, listed};
 pub use id::{AttemptId, FeatureId, SessionId, Token};
 pub use journal::{Entry, Fact};
 pub use list::{DependencyRef, FeatureList, ListedFeature};

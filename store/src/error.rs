@@ -41,7 +41,7 @@ pub enum StoreError {
     SessionOver { id: SessionId },
 
     /// The feature cannot be claimed in its present state.
-    #[error("feature {id} cannot be claimed: {}", hold_text(hold))]
+    #[error("feature {id} cannot be claimed: it {}", hold.in_words().0)]
     NotClaimable { id: FeatureId, hold: Hold },
 
     /// Somebody else works on the feature.
@@ -214,26 +214,6 @@ fn id_hint(highest: Option<FeatureId>) -> String {
 
 fn id_list(ids: &[FeatureId]) -> String {
     ids.iter().map(FeatureId::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn hold_text(hold: &Hold) -> String {
-    match hold {
-        Hold::Ready => "another process changed it at the same moment; try again".to_owned(),
-        Hold::Running { session } => format!("session {session} works on it"),
-        Hold::Passing => "it passes already".to_owned(),
-        Hold::Blocked { waiting_for, roots } if roots.is_empty() || roots == waiting_for => {
-            format!("it waits for {}", id_list(waiting_for))
-        }
-        Hold::Blocked { waiting_for, roots } => {
-            format!("it waits for {}, and that for {}", id_list(waiting_for), id_list(roots))
-        }
-        Hold::Parked { failed_attempts, reason } => {
-            format!(
-                "it is parked after {failed_attempts} failed attempts ({reason}); it starts again only when a person retries it"
-            )
-        }
-        Hold::NeedsHuman => "it waits for a person's answer".to_owned(),
-    }
 }
 
 fn stale_text(feature: Option<FeatureId>, attempt: Option<AttemptId>, ended: Option<&str>) -> String {

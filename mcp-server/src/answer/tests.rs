@@ -13,10 +13,7 @@ fn sent(value: Value) -> (String, Value) {
 fn text_and_structured_content_are_the_same_bytes() {
     let (text, structured) = sent(json!({"id": 3, "name": "ü \"quoted\"", "a": [1, 2]}));
     assert_eq!(text, structured.to_string());
-    assert!(
-        text.starts_with(r#"{"id":3,"name":"#),
-        "the order of the fields is kept: {text}"
-    );
+    assert!(text.starts_with(r#"{"id":3,"name":"#), "the order of the fields is kept: {text}");
 }
 
 #[test]
@@ -36,30 +33,19 @@ fn an_answer_over_the_limit_says_what_is_missing() {
         json!({"id": 3, "blocked_by": (0..100_000).collect::<Vec<i64>>()}),
     ] {
         let (text, structured) = sent(long.clone());
-        assert!(
-            text.chars().count() <= MAX_CHARS,
-            "{} characters",
-            text.chars().count()
-        );
+        assert!(text.chars().count() <= MAX_CHARS, "{} characters", text.chars().count());
         assert_eq!(text, structured.to_string());
         assert_eq!(structured["id"], 3);
         let cut = &structured["truncated"][0];
         assert!(cut["total"].as_u64() > cut["shown"].as_u64(), "{cut}");
         assert!(structured["hint"].as_str().unwrap().contains("feature_get_by_id"));
-        assert!(
-            text.chars().count() > 1_000,
-            "it keeps what fits: {}",
-            text.chars().count()
-        );
+        assert!(text.chars().count() > 1_000, "it keeps what fits: {}", text.chars().count());
     }
 }
 
 #[test]
 fn what_is_cut_can_be_found_by_its_field() {
     let (_, structured) = sent(json!({"description": "x".repeat(20_000)}));
-    assert_eq!(
-        structured["truncated"],
-        json!([{"field": "description", "shown": 4000, "total": 20_000}])
-    );
+    assert_eq!(structured["truncated"], json!([{"field": "description", "shown": 4000, "total": 20_000}]));
     assert_eq!(structured["description"].as_str().unwrap().len(), 4000);
 }

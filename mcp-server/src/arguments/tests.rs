@@ -51,6 +51,7 @@ fn what_has_one_plain_meaning_is_taken() {
         (json!({"limit": ["null"]}), json!({})),
         (json!({"limit": ""}), json!({})),
         (json!({"query": "null"}), json!({"query": "null"})),
+        (json!({"status": "null"}), json!({})),
         (json!({"query": 7}), json!({"query": "7"})),
         (json!({"query": ["one"]}), json!({"query": "one"})),
         (json!({"done": "True"}), json!({"done": true})),
@@ -61,18 +62,12 @@ fn what_has_one_plain_meaning_is_taken() {
         (json!({"ids": 4}), json!({"ids": [4]})),
         (json!({"ids": "4"}), json!({"ids": [4]})),
         (json!({"names": "a, b"}), json!({"names": ["a, b"]})),
-        (
-            json!({"features": "{\"name\":\"a\"}"}),
-            json!({"features": [{"name": "a"}]}),
-        ),
+        (json!({"features": "{\"name\":\"a\"}"}), json!({"features": [{"name": "a"}]})),
         (
             json!({"features": "[{\"name\":\"a\",\"priority\":\"2\"}]"}),
             json!({"features": [{"name": "a", "priority": 2}]}),
         ),
-        (
-            json!({"wait_for_previous": true}),
-            json!({"wait_for_previous": true}),
-        ),
+        (json!({"wait_for_previous": true}), json!({"wait_for_previous": true})),
     ] {
         assert_eq!(check(given.clone()), Ok(meant), "{given}");
     }
@@ -81,10 +76,7 @@ fn what_has_one_plain_meaning_is_taken() {
 #[test]
 fn what_has_no_plain_meaning_is_named_with_its_path() {
     for (given, problem) in [
-        (
-            json!({"limit": "three"}),
-            r#"`limit` must be an integer, not "three""#,
-        ),
+        (json!({"limit": "three"}), r#"`limit` must be an integer, not "three""#),
         (json!({"limit": 2.5}), "`limit` must be an integer, not 2.5"),
         (json!({"limit": true}), "`limit` must be an integer, not true"),
         (json!({"limit": 1e300}), "`limit` must be an integer, not 1e+300"),
@@ -92,27 +84,12 @@ fn what_has_no_plain_meaning_is_named_with_its_path() {
             json!({"limit": 18_446_744_073_709_551_615_u64}),
             "`limit` must be an integer, not 18446744073709551615",
         ),
-        (
-            json!({"limit": "nan"}),
-            r#"`limit` must be an integer, not "nan""#,
-        ),
-        (
-            json!({"done": "maybe"}),
-            r#"`done` must be true or false, not "maybe""#,
-        ),
-        (
-            json!({"status": "done"}),
-            r#"`status` must be one of passing, needs_human, not "done""#,
-        ),
-        (
-            json!({"ids": [1, "x"]}),
-            r#"`ids[1]` must be an integer, not "x""#,
-        ),
+        (json!({"limit": "nan"}), r#"`limit` must be an integer, not "nan""#),
+        (json!({"done": "maybe"}), r#"`done` must be true or false, not "maybe""#),
+        (json!({"status": "done"}), r#"`status` must be one of passing, needs_human, not "done""#),
+        (json!({"ids": [1, "x"]}), r#"`ids[1]` must be an integer, not "x""#),
         (json!({"ids": [null]}), "`ids[0]` must be an integer, not null"),
-        (
-            json!({"query": {"a": 1}}),
-            r#"`query` must be a string, not {"a":1}"#,
-        ),
+        (json!({"query": {"a": 1}}), r#"`query` must be a string, not {"a":1}"#),
         (
             json!({"features": [{"name": "a"}, {"title": "b"}]}),
             "`features[1].name` is missing (came: `title`)",
@@ -126,13 +103,7 @@ fn what_has_no_plain_meaning_is_named_with_its_path() {
 #[test]
 fn all_problems_come_at_once() {
     let problems = repaired(&schema(), object(json!({"id": 3, "limit": "x"}))).unwrap_err();
-    assert_eq!(
-        problems,
-        [
-            "`feature_id` is missing (came: `id`)",
-            r#"`limit` must be an integer, not "x""#
-        ]
-    );
+    assert_eq!(problems, ["`feature_id` is missing (came: `id`)", r#"`limit` must be an integer, not "x""#]);
 }
 
 #[test]

@@ -15,27 +15,17 @@ fn every_error_is_a_code_a_fact_and_a_next_step() {
     let path = PathBuf::from("/p/.cogwork/features.db");
     for (error, expected) in [
         (
-            StoreError::UnknownFeature {
-                id,
-                highest: Some(FeatureId(5)),
-            },
+            StoreError::UnknownFeature { id, highest: Some(FeatureId(5)) },
             "Error (not_found): there is no feature #7; the highest id is #5. Call feature_get_ready or \
              feature_get_blocked for the ids there are.",
         ),
         (
-            StoreError::NotClaimable {
-                id,
-                hold: Hold::Passing,
-            },
+            StoreError::NotClaimable { id, hold: Hold::Passing },
             "Error (conflict): feature #7 cannot be claimed: it passes already. Nothing is left to do for it. Take \
              another feature: feature_get_ready lists them.",
         ),
         (
-            StoreError::AlreadyClaimed {
-                id,
-                owner: SessionId(2),
-                since: Timestamp::UNIX_EPOCH,
-            },
+            StoreError::AlreadyClaimed { id, owner: SessionId(2), since: Timestamp::UNIX_EPOCH },
             "Error (conflict): feature #7 is claimed by session s2 since 1970-01-01T00:00:00Z. Take another feature: \
              feature_get_ready lists them.",
         ),
@@ -49,11 +39,7 @@ fn every_error_is_a_code_a_fact_and_a_next_step() {
              was changed. Stop working on it and end the session.",
         ),
         (
-            StoreError::Busy {
-                path,
-                holder: None,
-                waited_s: 5,
-            },
+            StoreError::Busy { path, holder: None, waited_s: 5 },
             "Error (busy): the database was in use for too long and nothing was changed. Retry the same call.",
         ),
     ] {
@@ -69,18 +55,14 @@ fn a_cause_that_names_the_engine_stays_in_the_log() {
     };
     assert!(source_chain(&error).contains("SELEKT"));
     let text = text(error);
-    assert!(
-        text.starts_with("Error (internal): the database /p/.cogwork/features.db failed"),
-        "{text}"
-    );
+    assert!(text.starts_with("Error (internal): the database /p/.cogwork/features.db failed"), "{text}");
     assert!(!text.contains("SELEKT"), "{text}");
 }
 
 #[test]
 fn many_problems_are_counted_not_printed() {
-    let problems: Vec<String> = (0..30)
-        .map(|i| format!("`ids[{i}]` must be an integer, not \"x\""))
-        .collect();
+    let problems: Vec<String> =
+        (0..30).map(|i| format!("`ids[{i}]` must be an integer, not \"x\"")).collect();
     let text = ToolError::bad_arguments(&problems).to_string();
     assert!(text.contains("; and 20 more. Correct the arguments"), "{text}");
     assert!(text.len() < 600, "{text}");

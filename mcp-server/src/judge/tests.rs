@@ -12,10 +12,7 @@ fn report(command: &str, verdict: CheckVerdict, output: &str) -> CheckReport {
 
 #[test]
 fn green_is_no_error() {
-    assert_eq!(
-        red(FeatureId(3), &[report("true", CheckVerdict::Green, "")]),
-        None
-    );
+    assert_eq!(red(FeatureId(3), &[report("true", CheckVerdict::Green, "")]), None);
     assert_eq!(red(FeatureId(3), &[]), None);
 }
 
@@ -23,11 +20,7 @@ fn green_is_no_error() {
 fn a_red_check_is_named_with_its_exit_code_and_output() {
     let reports = [
         report("sh a.sh", CheckVerdict::Green, "fine"),
-        report(
-            "sh b.sh\n",
-            CheckVerdict::Red { exit_code: 2 },
-            "expected 1\ngot 2\n",
-        ),
+        report("sh b.sh\n", CheckVerdict::Red { exit_code: 2 }, "expected 1\ngot 2\n"),
     ];
     let error = red(FeatureId(3), &reports).unwrap();
     assert_eq!(error.code(), Code::ChecksFailed);
@@ -44,11 +37,7 @@ fn the_output_of_many_red_checks_is_bounded() {
     let long = "0123456789\n".repeat(2_000);
     let reports = vec![report(&"x".repeat(5_000), CheckVerdict::TimedOut, &long); 20];
     let text = red(FeatureId(3), &reports).unwrap().to_string();
-    assert!(
-        text.chars().count() < crate::answer::MAX_CHARS,
-        "{}",
-        text.chars().count()
-    );
+    assert!(text.chars().count() < crate::answer::MAX_CHARS, "{}", text.chars().count());
     assert!(text.contains("20 of its 20 checks are red"));
 }
 

@@ -63,10 +63,7 @@ fn a_rich_type_comes_out_in_six_keywords() {
 fn no_arguments_still_have_properties() {
     #[derive(JsonSchema)]
     struct Nothing {}
-    assert_eq!(
-        Value::Object((*input::<Nothing>()).clone()),
-        json!({"type": "object", "properties": {}})
-    );
+    assert_eq!(Value::Object((*input::<Nothing>()).clone()), json!({"type": "object", "properties": {}}));
 }
 
 #[test]
@@ -80,8 +77,5 @@ fn an_answer_requires_what_is_always_written() {
     }
     let schema = output::<Answer>();
     assert_eq!(schema["required"], json!(["always"]));
-    assert_eq!(
-        schema["properties"]["always"],
-        json!({"type": "array", "items": {"type": "integer"}})
-    );
+    assert_eq!(schema["properties"]["always"], json!({"type": "array", "items": {"type": "integer"}}));
 }

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cogwork_schemas::{FeatureId, Role, Token};
 use rmcp::ServiceExt;
@@ -9,14 +10,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use super::*;
 use crate::options::Assignment;
 
-const ROLES: [Role; 6] = [
-    Role::Initializer,
-    Role::Coding,
-    Role::Testing,
-    Role::Chat,
-    Role::Orchestrator,
-    Role::All,
-];
+const ROLES: [Role; 6] =
+    [Role::Initializer, Role::Coding, Role::Testing, Role::Chat, Role::Orchestrator, Role::All];
 
 fn options(role: Role) -> Options {
     Options {
@@ -25,26 +20,18 @@ fn options(role: Role) -> Options {
         role,
         assignment: Assignment::Given(vec![(FeatureId(1), Token::new("1-a"))]),
         filter: ToolFilter::default(),
-        marker: None,
+        check_variables: Vec::new(),
     }
 }
 
 fn listed(role: Role) -> Vec<Value> {
     let tools = Server::new(options(role)).unwrap().inner.tools.clone();
-    tools
-        .iter()
-        .map(|tool| serde_json::to_value(tool).unwrap())
-        .collect()
+    tools.iter().map(|tool| serde_json::to_value(tool).unwrap()).collect()
 }
 
 fn names(options: Options) -> Result<Vec<String>, String> {
     let server = Server::new(options).map_err(|error| error.to_string())?;
-    Ok(server
-        .inner
-        .tools
-        .iter()
-        .map(|tool| tool.name.to_string())
-        .collect())
+    Ok(server.inner.tools.iter().map(|tool| tool.name.to_string()).collect())
 }
 
 #[test]
@@ -63,40 +50,19 @@ fn each_role_has_its_tools() {
 fn filters_narrow_the_role() {
     let narrowed = |only: &[&str], except: &[&str], read_only| {
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-        let filter = ToolFilter {
-            only: owned(only),
-            except: owned(except),
-            read_only,
-        };
-        names(Options {
-            filter,
-            ..options(Role::Coding)
-        })
+        let filter = ToolFilter { only: owned(only), except: owned(except), read_only };
+        names(Options { filter, ..options(Role::Coding) })
     };
     assert_eq!(
         narrowed(&["feature_get_by_id", "feature_mark_passing"], &[], true).unwrap(),
         ["feature_get_by_id"]
     );
-    assert_eq!(
-        narrowed(&["feature_get_by_id"], &["feature_get_by_id"], false).unwrap(),
-        [""; 0]
-    );
+    assert_eq!(narrowed(&["feature_get_by_id"], &["feature_get_by_id"], false).unwrap(), [""; 0]);
     let reading = narrowed(&[], &[], true).unwrap();
-    assert!(
-        !reading
-            .iter()
-            .any(|name| name.contains("claim") || name.contains("mark")),
-        "{reading:?}"
-    );
-    for wrong in [
-        narrowed(&["feature_eat"], &[], false),
-        narrowed(&[], &["feature_search"], false),
-    ] {
+    assert!(!reading.iter().any(|name| name.contains("claim") || name.contains("mark")), "{reading:?}");
+    for wrong in [narrowed(&["feature_eat"], &[], false), narrowed(&[], &["feature_search"], false)] {
         let error = wrong.unwrap_err();
-        assert!(
-            error.contains("for the role coding") && error.contains("feature_get_by_id"),
-            "{error}"
-        );
+        assert!(error.contains("for the role coding") && error.contains("feature_get_by_id"), "{error}");
     }
 }
 
@@ -105,15 +71,9 @@ fn every_input_schema_is_in_the_dialect_that_all_clients_take() {
     for role in ROLES {
         for tool in listed(role) {
             let name = tool["name"].as_str().unwrap();
-            assert!(
-                name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
-                "{name}"
-            );
+            assert!(name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
             let description = tool["description"].as_str().unwrap();
-            assert!(
-                description.len() < 400 && !description.contains('\n'),
-                "{name}: {description}"
-            );
+            assert!(description.len() < 400 && !description.contains('\n'), "{name}: {description}");
             assert!(tool["title"].is_string(), "{name}");
             let input = &tool["inputSchema"];
             assert_eq!(input["type"], "object", "{name}");
@@ -129,36 +89,20 @@ fn lint(node: &Value, path: &str, depth: usize) {
     assert!(depth <= 3, "{path} is too deep");
     let object = node.as_object().unwrap_or_else(|| panic!("{path} is {node}"));
     for keyword in object.keys() {
-        assert!(
-            schema::KEYWORDS.contains(&keyword.as_str()),
-            "{path} has `{keyword}`"
-        );
+        assert!(schema::KEYWORDS.contains(&keyword.as_str()), "{path} has `{keyword}`");
     }
-    let kind = node["type"]
-        .as_str()
-        .unwrap_or_else(|| panic!("{path} has no single type: {node}"));
-    assert!(
-        ["string", "integer", "boolean", "array", "object"].contains(&kind),
-        "{path} is {kind}"
-    );
+    let kind = node["type"].as_str().unwrap_or_else(|| panic!("{path} has no single type: {node}"));
+    assert!(["string", "integer", "boolean", "array", "object"].contains(&kind), "{path} is {kind}");
     assert_eq!(kind == "array", object.contains_key("items"), "{path}");
     assert_eq!(kind == "object", object.contains_key("properties"), "{path}");
-    assert!(
-        !object
-            .get("required")
-            .is_some_and(|names| names.as_array().unwrap().is_empty()),
-        "{path}"
-    );
+    assert!(!object.get("required").is_some_and(|names| names.as_array().unwrap().is_empty()), "{path}");
     if depth > 0 && kind != "object" && !path.ends_with("[]") {
         assert!(node["description"].is_string(), "{path} has no description");
     }
     let words = node["enum"].as_array().into_iter().flatten();
     assert!(words.into_iter().all(Value::is_string), "{path}");
     for (name, property) in node["properties"].as_object().into_iter().flatten() {
-        assert!(
-            name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
-            "{path}.{name}"
-        );
+        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{path}.{name}");
         lint(property, &format!("{path}.{name}"), depth + 1);
     }
     if let Some(items) = object.get("items") {
@@ -170,23 +114,12 @@ fn lint(node: &Value, path: &str, depth: usize) {
 fn every_output_schema_is_an_object_and_says_nothing_strict() {
     for tool in listed(Role::All) {
         let Some(output) = tool.get("outputSchema") else {
-            assert_eq!(
-                tool["name"], "feature_get_summary",
-                "only its answer has two shapes"
-            );
+            assert_eq!(tool["name"], "feature_get_summary", "only its answer has two shapes");
             continue;
         };
         assert_eq!(output["type"], "object");
         let text = output.to_string();
-        for keyword in [
-            "$ref",
-            "$defs",
-            "anyOf",
-            "oneOf",
-            "additionalProperties",
-            "format",
-            "\"type\":[",
-        ] {
+        for keyword in ["$ref", "$defs", "anyOf", "oneOf", "additionalProperties", "format", "\"type\":["] {
             assert!(!text.contains(keyword), "{}: {text}", tool["name"]);
         }
     }
@@ -219,21 +152,10 @@ fn the_coding_role_costs_a_model_little() {
 #[test]
 fn core_tools_are_always_loaded() {
     let marked = |role| {
-        let tools = listed(role)
-            .into_iter()
-            .filter(|tool| tool["_meta"]["anthropic/alwaysLoad"] == true);
-        tools
-            .map(|tool| tool["name"].as_str().unwrap().to_owned())
-            .collect::<Vec<_>>()
+        let tools = listed(role).into_iter().filter(|tool| tool["_meta"]["anthropic/alwaysLoad"] == true);
+        tools.map(|tool| tool["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(
-        marked(Role::Coding),
-        [
-            "feature_claim_and_get",
-            "feature_get_by_id",
-            "feature_mark_passing"
-        ]
-    );
+    assert_eq!(marked(Role::Coding), ["feature_claim_and_get", "feature_get_by_id", "feature_mark_passing"]);
     for role in ROLES {
         assert!((2..=4).contains(&marked(role).len()), "{}", role.word());
     }
@@ -243,20 +165,12 @@ fn core_tools_are_always_loaded() {
 fn a_call_with_arguments_as_text_is_understood() {
     let rescue = |arguments: Value| rescued(Some(json!({"name": "t", "arguments": arguments})));
     let meant = JsonObject::from_iter([("feature_id".to_owned(), json!(1))]);
-    assert_eq!(
-        rescue(json!(r#"{"feature_id":1}"#)).unwrap().arguments,
-        Some(meant)
-    );
+    assert_eq!(rescue(json!(r#"{"feature_id":1}"#)).unwrap().arguments, Some(meant));
     for nothing in [json!(""), json!([]), json!(null)] {
         assert_eq!(rescue(nothing).unwrap().arguments, Some(JsonObject::new()));
     }
     for wrong in [json!("7"), json!("{"), json!([1]), json!(7)] {
-        assert!(
-            rescue(wrong)
-                .unwrap_err()
-                .message
-                .contains("must be a JSON object")
-        );
+        assert!(rescue(wrong).unwrap_err().message.contains("must be a JSON object"));
     }
     assert!(rescued(None).unwrap_err().message.contains("`name`"));
 }
@@ -270,34 +184,21 @@ struct Client {
 impl Client {
     fn of(server: Server) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
-        tokio::spawn(async move {
-            server
-                .serve(tokio::io::split(theirs))
-                .await
-                .unwrap()
-                .waiting()
-                .await
-        });
+        tokio::spawn(async move { server.serve(tokio::io::split(theirs)).await.unwrap().waiting().await });
         let (reader, writer) = tokio::io::split(ours);
-        Self {
-            lines: BufReader::new(reader).lines(),
-            writer,
-        }
+        Self { lines: BufReader::new(reader).lines(), writer }
     }
 
     async fn ask(&mut self, mut request: Value) -> Value {
         request["jsonrpc"] = "2.0".into();
-        self.writer
-            .write_all(format!("{request}\n").as_bytes())
-            .await
-            .unwrap();
-        serde_json::from_str(&self.lines.next_line().await.unwrap().unwrap()).unwrap()
+        self.writer.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        let line = tokio::time::timeout(Duration::from_secs(10), self.lines.next_line()).await;
+        serde_json::from_str(&line.expect("an answer").unwrap().unwrap()).unwrap()
     }
 
     async fn open(&mut self) {
         let client = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
-        self.ask(json!({"id": 0, "method": "initialize", "params": client}))
-            .await;
+        self.ask(json!({"id": 0, "method": "initialize", "params": client})).await;
     }
 }
 
@@ -325,16 +226,12 @@ async fn a_panic_is_answered_and_the_server_lives_on() {
         let mut client = Client::of(with_a_broken_tool(at_once));
         client.open().await;
         for id in [1, 2] {
-            let answer = client
-                .ask(json!({"id": id, "method": "tools/call", "params": {"name": "broken"}}))
-                .await;
+            let answer =
+                client.ask(json!({"id": id, "method": "tools/call", "params": {"name": "broken"}})).await;
             assert_eq!(answer["id"], id);
             assert_eq!(answer["result"]["isError"], true, "{answer}");
             let text = answer["result"]["content"][0]["text"].as_str().unwrap();
-            assert!(
-                text.starts_with("Error (internal)") && !text.contains("planted"),
-                "{text}"
-            );
+            assert!(text.starts_with("Error (internal)") && !text.contains("planted"), "{text}");
         }
         assert_eq!(client.ask(json!({"id": 3, "method": "ping"})).await["id"], 3);
     }
@@ -345,13 +242,7 @@ async fn a_panic_in_the_store_costs_one_call() {
     let project = tempfile::tempdir().unwrap();
     cogwork_store::Store::create(project.path(), crate::clock::now()).unwrap();
     let database = Database::of(project.path());
-    let panicked = database
-        .run(|_| -> Result<(), ToolError> { panic!("planted panic") })
-        .await
-        .unwrap_err();
+    let panicked = database.run(|_| -> Result<(), ToolError> { panic!("planted panic") }).await.unwrap_err();
     assert!(panicked.to_string().starts_with("Error (internal)"), "{panicked}");
-    assert_eq!(
-        database.run(|store| Ok(store.features()?.len())).await.unwrap(),
-        0
-    );
+    assert_eq!(database.run(|store| Ok(store.features()?.len())).await.unwrap(), 0);
 }

@@ -7,6 +7,7 @@ use rmcp::{RoleServer, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::attempt;
 use super::detail::Detail;
 use crate::answer::Out;
 use crate::arguments::Args;
@@ -35,13 +36,12 @@ impl Server {
     ) -> Result<Claimed, ToolError> {
         match self.claims() {
             Claims::Given(given) => {
-                let wanted = match id {
-                    Some(id) => vec![(id, self.claims().token(id)?)],
-                    None => given
-                        .iter()
-                        .map(|(id, token)| (*id, Some(token.clone())))
-                        .collect(),
-                };
+                let mut wanted = given.clone();
+                if let Some(id) = id {
+                    // Says so when it is not among them.
+                    self.claims().token(id)?;
+                    wanted.retain(|(given, _)| *given == id);
+                }
                 self.first_alive(wanted, id).await
             }
             Claims::Own(own) => self.held_or_claimed(own, id, context).await,
@@ -51,15 +51,17 @@ impl Server {
     /// Confirms the first of some features whose claim is alive and whose work is still to be done.
     async fn first_alive(
         &self,
-        wanted: Vec<(FeatureId, Option<Token>)>,
+        wanted: Vec<(FeatureId, Token)>,
         named: Option<FeatureId>,
     ) -> Result<Claimed, ToolError> {
         let alive = move |store: &Store| {
             for (id, token) in wanted {
-                match open(store, id, token.as_ref()) {
+                match attempt::is_open(store, id, &token) {
                     Ok(true) => return Ok(Claimed { id, already: true }),
-                    Err(error) if named.is_some() => return Err(error),
-                    Ok(false) | Err(_) => {}
+                    Ok(false) => {}
+                    // Landed, or lost: the next one may be alive.
+                    Err(error) if named.is_none() && error.code() == Code::StaleToken => {}
+                    Err(error) => return Err(error),
                 }
             }
             Err(all_done(named))
@@ -77,12 +79,9 @@ impl Server {
         if let Some(id) = wanted
             && let Some(token) = self.claims().token(id)?
         {
-            let alive = self
-                .database()
-                .run(move |store| open(store, id, Some(&token)))
-                .await;
+            let alive = self.database().run(move |store| attempt::live(store, id, &token).map(drop)).await;
             match alive {
-                Ok(_) => return Ok(Claimed { id, already: true }),
+                Ok(()) => return Ok(Claimed { id, already: true }),
                 // Taken back meanwhile, after a long sleep of this machine perhaps: claim it anew.
                 Err(error) if error.code() == Code::StaleToken => drop(own.let_go(id)),
                 Err(error) => return Err(error),
@@ -93,12 +92,20 @@ impl Server {
     }
 }
 
-/// Returns whether a claim is alive and its work not yet submitted.
-fn open(store: &Store, id: FeatureId, token: Option<&Token>) -> Result<bool, ToolError> {
-    let Some(token) = token else {
-        return Ok(false);
+/// Returns how to go on with a claimed feature.
+fn hint(store: &Store, detail: &Detail, id: FeatureId, token: Option<&Token>) -> Result<String, ToolError> {
+    let already_green = match token {
+        Some(token) => attempt::live(store, id, token)?.already_green,
+        None => false,
     };
-    super::mark::live_attempt(store, id, token).map(|attempt| attempt.submitted.is_none())
+    let when = if !detail.has_checks() {
+        "It has no checks and will count as unverified. When it is done"
+    } else if already_green {
+        "All its checks were green before any work: find out whether anything is missing. When it is done"
+    } else {
+        "When its checks are green"
+    };
+    Ok(format!("{when}, call feature_mark_passing with feature_id {}.", id.0))
 }
 
 fn all_done(named: Option<FeatureId>) -> ToolError {
@@ -125,13 +132,15 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Result<Out<Detail>, ToolError> {
         let Claimed { id, already } = self.claimed(args.feature_id, &context).await?;
-        let mut detail = self.database().run(move |store| Detail::read(store, id)).await?;
+        let token = self.claims().token(id)?;
+        let read = self.database().run(move |store| {
+            let mut detail = Detail::read(store, id)?;
+            detail.hint = Some(hint(store, &detail, id, token.as_ref())?);
+            Ok(detail)
+        });
+        let mut detail = read.await?;
         detail.already_claimed = Some(already);
         detail.claimed_by_you = Some(true);
-        detail.hint = Some(format!(
-            "When its checks are green, call feature_mark_passing with feature_id {}.",
-            id.0
-        ));
         Ok(Out(detail))
     }
 }

@@ -75,10 +75,7 @@ struct CheckView {
 
 impl From<Check> for CheckView {
     fn from(check: Check) -> Self {
-        Self {
-            command: check.command,
-            timeout_s: check.timeout_s,
-        }
+        Self { command: check.command, timeout_s: check.timeout_s }
     }
 }
 
@@ -112,11 +109,7 @@ impl Detail {
         let mut dependencies = Vec::with_capacity(feature.dependencies.len());
         for id in &feature.dependencies {
             let Feature { name, status, .. } = store.feature(*id)?;
-            dependencies.push(Dependency {
-                id: *id,
-                name: short(&name),
-                status,
-            });
+            dependencies.push(Dependency { id: *id, name: short(&name), status });
         }
         let last_attempt = match feature.status {
             Status::Passing => None,
@@ -128,9 +121,7 @@ impl Detail {
     }
 
     fn of(feature: Feature, dependencies: Vec<Dependency>, last_attempt: Option<String>) -> Self {
-        let not_passing = dependencies
-            .iter()
-            .filter(|dependency| dependency.status != Status::Passing);
+        let not_passing = dependencies.iter().filter(|dependency| dependency.status != Status::Passing);
         Self {
             id: feature.id,
             key: feature.key,
@@ -157,6 +148,11 @@ impl Detail {
         }
     }
 
+    /// Returns whether anything but the agent's word decides.
+    pub(super) fn has_checks(&self) -> bool {
+        self.checks.as_ref().is_some_and(|checks| !checks.is_empty())
+    }
+
     /// Keeps one long field, from `offset` on and as much of it as an answer has room for.
     fn only(mut self, field: Field, offset: usize) -> Self {
         let (mut dependencies, mut description) = (self.dependencies.take(), self.description.take());
@@ -174,12 +170,7 @@ impl Detail {
             Field::Checks => self.checks = checks,
         }
         let end = offset.saturating_add(taken);
-        self.part = Some(Part {
-            field,
-            offset,
-            total,
-            next_offset: (end < total).then_some(end),
-        });
+        self.part = Some(Part { field, offset, total, next_offset: (end < total).then_some(end) });
         self
     }
 }
@@ -222,11 +213,7 @@ fn cut_list<T: Serialize>(list: &mut Option<Vec<T>>, offset: usize) -> (usize, u
 
 /// Returns how the last ended attempt went, so that the next one need not find out again.
 fn last_outcome(store: &Store, id: FeatureId) -> Result<Option<String>, ToolError> {
-    let ended = store
-        .attempts_of(id)?
-        .into_iter()
-        .rev()
-        .find_map(|attempt| attempt.outcome);
+    let ended = store.attempts_of(id)?.into_iter().rev().find_map(|attempt| attempt.outcome);
     Ok(ended.map(|outcome| outcome.to_string()))
 }
 
@@ -251,10 +238,7 @@ impl Server {
         annotations(read_only_hint = true, destructive_hint = false, open_world_hint = false)
     )]
     async fn feature_get_by_id(&self, Args(args): Args<ByIdArgs>) -> Result<Out<Detail>, ToolError> {
-        let detail = self
-            .database()
-            .run(move |store| Detail::read(store, args.feature_id))
-            .await?;
+        let detail = self.database().run(move |store| Detail::read(store, args.feature_id)).await?;
         let offset = usize::try_from(args.offset.unwrap_or(0)).unwrap_or(0);
         Ok(Out(match args.field {
             Some(field) => detail.only(field, offset),

@@ -11,7 +11,6 @@ use super::OneFeature;
 use crate::answer::{Out, short};
 use crate::arguments::Args;
 use crate::error::{Code, ToolError};
-use crate::hold;
 use crate::schema;
 use crate::server::Server;
 
@@ -46,12 +45,9 @@ impl Explanation {
         let feature = store.feature(id)?;
         let graph = Graph::new(store.nodes()?)?;
         let hold = hold_of(&graph, id)?;
-        let (why, next) = hold::in_words(&hold);
+        let (why, next) = hold.in_words();
         let (why, next) = if submitted(&graph, id) {
-            (
-                "is green and waits to be merged".to_owned(),
-                "Nothing is left to do for it.".to_owned(),
-            )
+            ("is green and waits to be merged".to_owned(), "Nothing is left to do for it.".to_owned())
         } else {
             (why, next)
         };
@@ -61,11 +57,8 @@ impl Explanation {
                 &[]
             }
         };
-        let explained: Result<Vec<Root>, ToolError> = roots
-            .iter()
-            .take(ROOTS_SHOWN)
-            .map(|root| Root::read(store, &graph, *root))
-            .collect();
+        let explained: Result<Vec<Root>, ToolError> =
+            roots.iter().take(ROOTS_SHOWN).map(|root| Root::read(store, &graph, *root)).collect();
         Ok(Self {
             id,
             name: short(&feature.name),
@@ -81,12 +74,8 @@ impl Explanation {
 
 impl Root {
     fn read(store: &Store, graph: &Graph, id: FeatureId) -> Result<Self, ToolError> {
-        let (why, _) = hold::in_words(&hold_of(graph, id)?);
-        Ok(Self {
-            id,
-            name: short(&store.feature(id)?.name),
-            why: format!("{id} {why}."),
-        })
+        let (why, _) = hold_of(graph, id)?.in_words();
+        Ok(Self { id, name: short(&store.feature(id)?.name), why: format!("{id} {why}.") })
     }
 }
 
@@ -116,9 +105,6 @@ impl Server {
         annotations(read_only_hint = true, destructive_hint = false, open_world_hint = false)
     )]
     async fn feature_explain(&self, Args(args): Args<OneFeature>) -> Result<Out<Explanation>, ToolError> {
-        self.database()
-            .run(move |store| Explanation::read(store, args.feature_id))
-            .await
-            .map(Out)
+        self.database().run(move |store| Explanation::read(store, args.feature_id)).await.map(Out)
     }
 }

@@ -70,22 +70,9 @@ impl GraphArgs {
         // A node and its edges share the room of the page.
         let page = page(&ids, asked, |id| {
             let feature = store.feature(id)?;
-            let edges = feature
-                .dependencies
-                .iter()
-                .map(|source| Edge {
-                    source: *source,
-                    target: id,
-                })
-                .collect();
-            Ok((
-                NodeView {
-                    id,
-                    name: short(&feature.name),
-                    status: feature.status,
-                },
-                edges,
-            ))
+            let edges =
+                feature.dependencies.iter().map(|source| Edge { source: *source, target: id }).collect();
+            Ok((NodeView { id, name: short(&feature.name), status: feature.status }, edges))
         })?;
         let (nodes, edges): (Vec<NodeView>, Vec<Vec<Edge>>) = page.items.into_iter().unzip();
         Ok(GraphView {
@@ -114,9 +101,7 @@ fn around(nodes: &BTreeMap<FeatureId, Node>, center: FeatureId, depth: usize) ->
             let above = dependents.get(id).map_or(&[][..], Vec::as_slice);
             below.iter().chain(above).copied()
         });
-        edge = neighbours
-            .filter(|id| nodes.contains_key(id) && found.insert(*id))
-            .collect();
+        edge = neighbours.filter(|id| nodes.contains_key(id) && found.insert(*id)).collect();
         if edge.is_empty() {
             break;
         }

@@ -61,10 +61,8 @@ impl ReadyArgs {
         let mut ids = Graph::new(store.nodes()?)?.ready_in_order();
         if let Some(category) = &self.category {
             let same = category.to_lowercase();
-            let of_category = store
-                .features()?
-                .into_iter()
-                .filter(|feature| feature.category.to_lowercase() == same);
+            let of_category =
+                store.features()?.into_iter().filter(|feature| feature.category.to_lowercase() == same);
             let of_category: std::collections::BTreeSet<FeatureId> =
                 of_category.map(|feature| feature.id).collect();
             ids.retain(|id| of_category.contains(id));
@@ -133,18 +131,11 @@ impl BlockedArgs {
             )
             | None => None,
         };
-        let ids: Vec<FeatureId> = graph
-            .iter()
-            .map(|node| node.id)
-            .filter(|id| waiting(*id).is_some())
-            .collect();
+        let ids: Vec<FeatureId> =
+            graph.iter().map(|node| node.id).filter(|id| waiting(*id).is_some()).collect();
         let page = page(&ids, asked, |id| {
             let name = short(&store.feature(id)?.name);
-            Ok(BlockedFeature {
-                id,
-                name,
-                blocked_by: waiting(id).unwrap_or_default(),
-            })
+            Ok(BlockedFeature { id, name, blocked_by: waiting(id).unwrap_or_default() })
         })?;
         Ok(BlockedList {
             count: page.items.len(),

@@ -16,8 +16,7 @@ use crate::error::ToolError;
 use crate::server::Server;
 use crate::{judge, schema};
 
-pub(super) use work::live_attempt;
-use work::{HandedIn, Landed, Standing, standing};
+use work::{HandedIn, Landed, Standing, Then, standing};
 
 /// What became of the question.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -71,22 +70,17 @@ impl Marked {
         }
     }
 
-    fn waiting(feature: &Feature, changed: bool, claims: &Claims) -> Self {
-        let next = if claims.features().iter().any(|id| *id != feature.id) {
+    fn waiting(feature: &Feature, changed: bool, more: bool) -> Self {
+        let next = if more {
             "Call feature_claim_and_get for the next feature assigned to you."
         } else {
-            "You are done with this feature: end the session."
+            "You are done: end the session."
         };
         Self::new(feature, State::WaitingForIntegration, changed, next)
     }
 
     fn landed(feature: &Feature, changed: bool, landed: Landed) -> Self {
-        let Landed {
-            newly_ready,
-            passing,
-            total,
-            something_ready,
-        } = landed;
+        let Landed { newly_ready, passing, total, something_ready } = landed;
         let next = match (passing == total, something_ready) {
             (true, _) => "Every feature passes: you are done.",
             (false, true) => "Call feature_claim_and_get for the next feature.",
@@ -102,20 +96,12 @@ impl Marked {
 
 impl Server {
     async fn marked(&self, feature: &Feature, handed_in: HandedIn) -> Marked {
-        let HandedIn {
-            proof,
-            changed,
-            landed,
-        } = handed_in;
-        let marked = match landed {
-            Some(landed) => Marked::landed(feature, changed, landed),
-            None => Marked::waiting(feature, changed, self.claims()),
+        let HandedIn { proof, changed, then } = handed_in;
+        let marked = match then {
+            Then::Landed(landed) => Marked::landed(feature, changed, landed),
+            Then::Waits { more } => Marked::waiting(feature, changed, more),
         };
-        Marked {
-            proof: Some(proof),
-            hint: self.hint(proof).await,
-            ..marked
-        }
+        Marked { proof: Some(proof), hint: self.hint(proof).await, ..marked }
     }
 
     /// Returns what an agent should know beyond the result: a weak proof, and work that is not committed.
@@ -162,20 +148,15 @@ impl Server {
     ) -> Result<Out<Marked>, ToolError> {
         let (id, token) = (args.feature_id, self.claims().token(args.feature_id)?);
         let _turn = self.checking().lock().await;
-        Ok(Out(
-            match self
-                .database()
-                .run(move |store| standing(store, id, token))
-                .await?
-            {
-                Standing::Passing(feature) => {
-                    Marked::new(&feature, State::Passing, false, "Nothing is left to do for it.")
-                }
-                Standing::Open(work) => {
-                    let handed_in = self.hand_in(&work, &context).await?;
-                    self.marked(&work.feature, handed_in).await
-                }
-            },
-        ))
+        let standing = self.database().run(move |store| standing(store, id, token)).await?;
+        Ok(Out(match standing {
+            Standing::Passing(feature) => {
+                Marked::new(&feature, State::Passing, false, "Nothing is left to do for it.")
+            }
+            Standing::Open(work) => {
+                let handed_in = self.hand_in(&work, &context).await?;
+                self.marked(&work.feature, handed_in).await
+            }
+        }))
     }
 }

@@ -27,9 +27,7 @@ impl Asked {
         default: usize,
         most: usize,
     ) -> Result<Self, ToolError> {
-        let limit = limit.map_or(default, |limit| {
-            usize::try_from(limit).unwrap_or(1).clamp(1, most)
-        });
+        let limit = limit.map_or(default, |limit| usize::try_from(limit).unwrap_or(1).clamp(1, most));
         match usize::try_from(offset.unwrap_or(0)) {
             Ok(offset) => Ok(Self { limit, offset }),
             Err(_) => Err(ToolError::new(
@@ -71,10 +69,7 @@ pub(super) fn page<T: Serialize>(
         items.push(next);
     }
     let end = asked.offset.saturating_add(items.len());
-    Ok(Page {
-        items,
-        next_offset: (end < ids.len()).then_some(end),
-    })
+    Ok(Page { items, next_offset: (end < ids.len()).then_some(end) })
 }
 
 #[cfg(test)]

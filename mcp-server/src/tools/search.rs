@@ -58,12 +58,7 @@ impl SearchArgs {
         let page = page(&ids, asked, |id| {
             let feature = store.feature(id)?;
             let (name, category) = (short(&feature.name), short(&feature.category));
-            Ok(Found {
-                id,
-                name,
-                category,
-                status: feature.status,
-            })
+            Ok(Found { id, name, category, status: feature.status })
         })?;
         Ok(SearchList {
             count: page.items.len(),
@@ -96,10 +91,7 @@ fn rank(feature: &Feature, words: &[String]) -> Option<Rank> {
     }
     let key = feature.key.as_deref().unwrap_or_default();
     let all = format!("{name} {key} {} {}", feature.category, feature.description).to_lowercase();
-    words
-        .iter()
-        .all(|word| all.contains(word))
-        .then_some(Rank::Elsewhere)
+    words.iter().all(|word| all.contains(word)).then_some(Rank::Elsewhere)
 }
 
 #[tool_router(router = search_router, vis = "pub(super)")]

@@ -65,9 +65,7 @@ impl Server {
         annotations(read_only_hint = true, destructive_hint = false, open_world_hint = false)
     )]
     async fn feature_get_stats(&self) -> Result<Out<Stats>, ToolError> {
-        let count = self
-            .database()
-            .run(|store| Ok(Stats::of(&Graph::new(store.nodes()?)?)));
+        let count = self.database().run(|store| Ok(Stats::of(&Graph::new(store.nodes()?)?)));
         count.await.map(Out)
     }
 }

@@ -6,6 +6,7 @@ mod error;
 mod exit;
 mod import;
 mod list;
+mod retry;
 mod run;
 mod show;
 mod status;
@@ -49,6 +50,7 @@ enum Command {
     List(list::ListArgs),
     Show(show::ShowArgs),
     Why(why::WhyArgs),
+    Retry(retry::RetryArgs),
     Verify(verify::VerifyArgs),
     Doctor(doctor::DoctorArgs),
     /// The MCP server over the feature database, the same as `cogwork-mcp`.
@@ -107,6 +109,7 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::List(args) => list::list(&args),
         Command::Show(args) => show::show(&args),
         Command::Why(args) => why::why(&args),
+        Command::Retry(args) => retry::retry(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Mcp(_) | Command::Agent(_) => {

@@ -51,25 +51,11 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
 }
 
 fn line(answer: &Answer) -> String {
-    format!("{} {}: {}\n", answer.id, cut(&answer.name, 60), sentence(&answer.why))
+    format!("{} {} {}\n", answer.id, cut(&answer.name, 60), sentence(&answer.why))
 }
 
-/// Returns the answer as a sentence.
+/// Returns the answer as two sentences: why, and what would change that.
 pub(crate) fn sentence(hold: &Hold) -> String {
-    let ids = |ids: &[FeatureId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    match hold {
-        Hold::Ready => "ready, it starts as soon as a run has a free slot".to_owned(),
-        Hold::Running { session } => format!("running in session {session}"),
-        Hold::Passing => "it passes".to_owned(),
-        Hold::Blocked { waiting_for, roots } if waiting_for == roots => {
-            format!("blocked, waits for {}", ids(waiting_for))
-        }
-        Hold::Blocked { waiting_for, roots } => {
-            format!("blocked, waits for {}; that is decided by {}", ids(waiting_for), ids(roots))
-        }
-        Hold::Parked { failed_attempts, reason } => {
-            format!("given up after {failed_attempts} attempts; the last said: {}", clean(reason))
-        }
-        Hold::NeedsHuman => "waits for a person's answer".to_owned(),
-    }
+    let (why, next) = hold.in_words();
+    clean(&format!("{why}. {next}"))
 }

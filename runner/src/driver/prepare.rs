@@ -182,6 +182,10 @@ fn mcp_config(job: &Job<'_>, env: &[(OsString, OsString)]) -> Result<String, Set
         ("--features", job.feature.id.0.to_string()),
     ];
     args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
+    // The server's checks and ours see the same variables.
+    if !job.pass_env.is_empty() {
+        args.extend(["--pass-env".to_owned(), job.pass_env.join(",")]);
+    }
     let mut variables = serde_json::Map::new();
     for (name, value) in env {
         variables.insert(text(name)?, text(value)?.into());

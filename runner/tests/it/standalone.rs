@@ -4,7 +4,7 @@ use cogwork_runner::RunLock;
 use cogwork_schemas::{
     CheckReport, CheckVerdict, FeatureId, Isolation, ProcessIdentity, Proof, Role, Status,
 };
-use cogwork_store::{NewSession, state_dir};
+use cogwork_store::NewSession;
 use jiff::SignedDuration;
 
 use crate::project::{Project, now};

@@ -36,9 +36,7 @@ fn the_parts_of_a_long_text_join_to_the_whole() {
 
 #[test]
 fn the_parts_of_a_long_list_join_to_the_whole() {
-    let long: Vec<String> = (0..1_000)
-        .map(|n| format!("step {n}: {}", "y".repeat(50)))
-        .collect();
+    let long: Vec<String> = (0..1_000).map(|n| format!("step {n}: {}", "y".repeat(50))).collect();
     let (mut read, mut offset) = (Vec::new(), Some(0));
     while let Some(from) = offset {
         let part = feature("", long.clone()).only(Field::Steps, from);

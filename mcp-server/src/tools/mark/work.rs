@@ -3,7 +3,7 @@
 
 use cogwork_schemas::{CheckPhase, CheckReport, Feature, FeatureId, Proof, SessionOutcome, Status, Token};
 use cogwork_store::graph::Graph;
-use cogwork_store::{Attempt, Merge, Store, Submitted};
+use cogwork_store::{Merge, Store, Submitted};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
 
@@ -12,6 +12,7 @@ use crate::clock::now;
 use crate::error::{Code, ToolError};
 use crate::judge;
 use crate::server::Server;
+use crate::tools::attempt;
 
 /// Where a feature stands when the question comes.
 pub(super) enum Standing {
@@ -33,8 +34,15 @@ pub(super) struct HandedIn {
     pub(super) proof: Proof,
     /// False when it had been handed in before and nothing is new.
     pub(super) changed: bool,
-    /// Set when the feature passes now; otherwise it waits for integration.
-    pub(super) landed: Option<Landed>,
+    pub(super) then: Then,
+}
+
+/// What follows.
+pub(super) enum Then {
+    /// It waits for integration; `more` tells whether this session has other features to work on.
+    Waits { more: bool },
+    /// The feature passes now.
+    Landed(Landed),
 }
 
 /// What a landed feature changed.
@@ -43,26 +51,6 @@ pub(super) struct Landed {
     pub(super) passing: usize,
     pub(super) total: usize,
     pub(super) something_ready: bool,
-}
-
-/// Returns the live attempt of a token, which must be one at this very feature.
-///
-/// # Errors
-/// When the token's attempt has ended, or is another feature's.
-pub(in crate::tools) fn live_attempt(
-    store: &Store,
-    id: FeatureId,
-    token: &Token,
-) -> Result<Attempt, ToolError> {
-    let attempt = store.attempt(token)?;
-    if attempt.feature == id {
-        return Ok(attempt);
-    }
-    Err(ToolError::new(
-        Code::StaleToken,
-        format!("this session was given the claim on another feature for {id}; nothing was changed"),
-        "Stop working on it and end the session.",
-    ))
 }
 
 /// Finds out where a feature stands.
@@ -81,12 +69,8 @@ pub(super) fn standing(store: &Store, id: FeatureId, token: Option<Token>) -> Re
             "Call feature_claim_and_get with its id first.",
         ));
     };
-    let submitted = live_attempt(store, id, &token)?.submitted;
-    Ok(Standing::Open(Work {
-        feature,
-        token,
-        submitted,
-    }))
+    let submitted = attempt::live(store, id, &token)?.submitted;
+    Ok(Standing::Open(Work { feature, token, submitted }))
 }
 
 impl Server {
@@ -109,20 +93,25 @@ impl Server {
             }
         };
         match self.claims() {
-            Claims::Given(_) => Ok(HandedIn {
-                proof,
-                changed,
-                landed: None,
-            }),
+            Claims::Given(given) => {
+                let others: Vec<_> = given.iter().filter(|(id, _)| *id != work.feature.id).cloned().collect();
+                let then = Then::Waits { more: self.any_open(others).await? };
+                Ok(HandedIn { proof, changed, then })
+            }
             Claims::Own(own) => {
-                let landed = Some(self.landed(own, work).await?);
-                Ok(HandedIn {
-                    proof,
-                    changed: true,
-                    landed,
-                })
+                let then = Then::Landed(self.landed(own, work).await?);
+                Ok(HandedIn { proof, changed: true, then })
             }
         }
+    }
+
+    async fn any_open(&self, claims: Vec<(FeatureId, Token)>) -> Result<bool, ToolError> {
+        let any = move |store: &Store| {
+            let open =
+                |(id, token): &(FeatureId, Token)| attempt::is_open(store, *id, token).unwrap_or(false);
+            Ok(claims.iter().any(open))
+        };
+        self.database().run(any).await
     }
 
     /// Runs the checks in the session's directory; red runs go on record before they are reported.
@@ -159,23 +148,11 @@ impl Server {
     /// merged that would have to be checked again.
     async fn landed(&self, own: &Own, work: &Work) -> Result<Landed, ToolError> {
         let (id, token) = (work.feature.id, work.token.clone());
-        let held = own
-            .all()
-            .into_iter()
-            .find(|(held, _)| *held == id)
-            .map(|(_, held)| held);
+        let held = own.all().into_iter().find(|(held, _)| *held == id).map(|(_, held)| held);
         let land = move |store: &Store| {
             let now = now();
-            let commit = store
-                .attempt(&token)?
-                .submitted
-                .and_then(|submitted| submitted.commit);
-            let merge = Merge {
-                commit,
-                reports: Vec::new(),
-                merge_ms: 0,
-                check_ms: 0,
-            };
+            let commit = store.attempt(&token)?.submitted.and_then(|submitted| submitted.commit);
+            let merge = Merge { commit, reports: Vec::new(), merge_ms: 0, check_ms: 0 };
             let newly_ready = store.land(now, &token, &merge)?;
             if let Some(held) = held {
                 store.end_session(now, held.session, &SessionOutcome::Completed, held.ms_until(now))?;

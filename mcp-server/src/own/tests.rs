@@ -1,0 +1,65 @@
+use cogwork_schemas::{Role, Status};
+use cogwork_store::ImportLimits;
+
+use super::*;
+use crate::options::{Assignment, Options, ToolFilter};
+
+/// A server of its own with a claim on each of two features.
+async fn holding(project: &std::path::Path) -> Server {
+    let store = Store::create(project, now()).unwrap();
+    let list = serde_json::json!({"features": [{"name": "a"}, {"name": "b"}]});
+    store.import(now(), &serde_json::from_value(list).unwrap(), &ImportLimits::default()).unwrap();
+    let server = Server::new(Options {
+        project: project.to_owned(),
+        workspace: project.to_owned(),
+        role: Role::All,
+        assignment: Assignment::Own { only: Vec::new() },
+        filter: ToolFilter::default(),
+        check_variables: Vec::new(),
+    });
+    let server = server.unwrap();
+    for _ in 0..2 {
+        let new = NewSession { role: Role::All, agent: "mcp".into(), isolation: Isolation::Shared };
+        let claim = move |store: &Store| claim_first(store, None, &[], &new);
+        let (id, claim) = server.database().run(claim).await.unwrap();
+        own(&server).hold(id, Held { token: claim.token, session: claim.session, since: now() });
+    }
+    server
+}
+
+fn own(server: &Server) -> &Own {
+    match server.claims() {
+        Claims::Own(own) => own,
+        Claims::Given(_) => panic!("it claims for itself"),
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_moves_the_lease_and_forgets_what_was_lost() {
+    let project = tempfile::tempdir().unwrap();
+    let server = holding(project.path()).await;
+    let store = Store::open(project.path()).unwrap();
+    let leases = || store.live_attempts().unwrap().into_iter().map(|attempt| attempt.lease_until.unwrap());
+    let before: Vec<Timestamp> = leases().collect();
+    // The second claim is taken back behind the server's back.
+    let second = store.live_attempts().unwrap().remove(1);
+    store.end_attempt(now(), &second.token, &AttemptOutcome::Expired, &AttemptLimits::default()).unwrap();
+
+    server.renew(own(&server)).await;
+    let after: Vec<Timestamp> = leases().collect();
+    assert_eq!(after.len(), 1);
+    assert!(after[0] > before[0], "{after:?} {before:?}");
+    assert_eq!(server.claims().features(), [FeatureId(1)]);
+}
+
+#[tokio::test]
+async fn a_claim_whose_server_was_killed_is_free_after_its_lease() {
+    let project = tempfile::tempdir().unwrap();
+    drop(holding(project.path()).await);
+    let store = Store::open(project.path()).unwrap();
+    let limits = AttemptLimits::default();
+    assert_eq!(store.reap(now(), &limits).unwrap(), []);
+    let later = now() + LEASE + SignedDuration::from_secs(1);
+    assert_eq!(store.reap(later, &limits).unwrap(), [FeatureId(1), FeatureId(2)]);
+    assert_eq!(store.feature(FeatureId(1)).unwrap().status, Status::Pending);
+}

@@ -1,0 +1,11 @@
+//! The real program over real pipes, in both eras of the protocol.
+
+#![cfg(test)]
+
+mod claiming;
+mod client;
+mod life;
+mod marking;
+mod project;
+mod protocol;
+mod reading;
