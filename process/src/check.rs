@@ -23,15 +23,13 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Runs one check with `sh -c` in `dir`, in a session of its own and with nothing but `env` as its environment.
 ///
 /// At its end, or at its time limit, everything that it started is gone too, background servers included. Never
-/// fails: what goes wrong is the report's verdict.
+/// fails: what goes wrong is the report's verdict. Dropping the future kills the check.
 pub async fn run(check: &Check, dir: &Path, env: &[(OsString, OsString)]) -> CheckReport {
     let start = clock::now();
     let mut printed = Printed::new();
     let verdict = match start_shell(check, dir, env) {
         Ok(mut shell) => decide(check, &mut shell, &mut printed).await,
-        Err(error) => CheckVerdict::NotStarted {
-            reason: error.to_string(),
-        },
+        Err(error) => CheckVerdict::NotStarted { reason: error.to_string() },
     };
     CheckReport {
         command: check.command.clone(),
@@ -61,16 +59,12 @@ fn start_shell(check: &Check, dir: &Path, env: &[(OsString, OsString)]) -> Resul
 
 async fn decide(check: &Check, shell: &mut Contained, printed: &mut Printed) -> CheckVerdict {
     let limit = Duration::from_secs(check.timeout_s.into());
-    let (exit, timed_out) = shell
-        .wait_limited(limit, GRACE, |bytes| printed.push(bytes))
-        .await;
+    let (exit, timed_out) = shell.wait_limited(limit, GRACE, |bytes| printed.push(bytes)).await;
     match exit {
         _ if timed_out => CheckVerdict::TimedOut,
         Exit::Code(0) => CheckVerdict::Green,
         Exit::Code(exit_code) => CheckVerdict::Red { exit_code },
-        Exit::Signal(signal) => CheckVerdict::Red {
-            exit_code: 128 + signal,
-        },
+        Exit::Signal(signal) => CheckVerdict::Red { exit_code: 128 + signal },
     }
 }
 

@@ -5,10 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// Returns the monotonic time of the runtime.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one clock of the crate; callers get durations"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the one clock of the crate; callers get durations")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }

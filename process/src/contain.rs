@@ -1,7 +1,7 @@
 //! Containment: a program's whole process tree is known, and gone when it is over.
 //!
 //! It owns starting ([`Spawn`]), reading and ending ([`Contained`]) programs, recognising processes
-//! ([`identity`]) and removing what they leave ([`sweep`]). It talks to the kernel only. It never signals by name,
+//! ([`identity`]) and removing what they leave ([`sweep()`]). It talks to the kernel only. It never signals by name,
 //! never by a pid alone, never itself and never what it descends from.
 //!
 //! How nothing escapes, on Linux: every program gets a session of its own and a parent-death signal; this process
@@ -113,11 +113,7 @@ pub fn descendants(pid: i32) -> Vec<i32> {
 }
 
 fn identified(process: Process) -> ProcessIdentity {
-    ProcessIdentity {
-        pid: process.pid,
-        started: process.started,
-        boot_id: os::boot_id(),
-    }
+    ProcessIdentity { pid: process.pid, started: process.started, boot_id: os::boot_id() }
 }
 
 fn own_pid() -> i32 {

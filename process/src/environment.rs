@@ -81,15 +81,8 @@ mod tests {
         for name in ["PATH", "HOME", "LC_CTYPE", "XDG_CONFIG_HOME", "https_proxy"] {
             assert!(is_passed_on(OsStr::new(name)), "{name}");
         }
-        for name in [
-            "ANTHROPIC_API_KEY",
-            "GIT_DIR",
-            "COGWORK_TOKEN",
-            "SSH_AUTH_SOCK",
-            "PATHS",
-            "path",
-            "LC",
-        ] {
+        for name in ["ANTHROPIC_API_KEY", "GIT_DIR", "COGWORK_TOKEN", "SSH_AUTH_SOCK", "PATHS", "path", "LC"]
+        {
             assert!(!is_passed_on(OsStr::new(name)), "{name}");
         }
     }

@@ -46,11 +46,7 @@ pub struct Cutter {
 impl Cutter {
     /// Returns a cutter that keeps `limit` bytes of each line.
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            line: Vec::new(),
-            cut: 0,
-        }
+        Self { limit, line: Vec::new(), cut: 0 }
     }
 
     /// Takes the next bytes and adds each line that they finish to `lines`.
@@ -164,6 +160,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_and_the_next_one_is_whole() {
         assert_eq!(lines(3, b"abcdef\ngh"), ["abc… (3 bytes cut)", "gh"]);
+        assert_eq!(lines(3, b"ab\rdef\n"), ["ab\r… (3 bytes cut)"]);
         assert_eq!(lines(3, b"abc\nabcd"), ["abc", "abc… (1 bytes cut)"]);
     }
 

@@ -11,11 +11,7 @@ pub(crate) struct Tail {
 impl Tail {
     /// Returns a tail that keeps `limit` bytes (and needs twice that).
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            bytes: Vec::new(),
-            cut: false,
-        }
+        Self { limit, bytes: Vec::new(), cut: false }
     }
 
     /// Takes the next bytes of the stream.
@@ -39,11 +35,7 @@ impl Tail {
         let mut cut = self.cut || surplus > 0;
         if cut {
             // The cut may have gone through a character; its rest is no character.
-            let rest = end
-                .iter()
-                .take(3)
-                .take_while(|byte| **byte & 0xC0 == 0x80)
-                .count();
+            let rest = end.iter().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
             end = &end[rest..];
         }
         let text = String::from_utf8_lossy(end);

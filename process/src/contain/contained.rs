@@ -30,6 +30,10 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// `cat` at their other end to be scheduled and write its last.
 const DRAIN_QUIET: Duration = Duration::from_millis(200);
 
+/// Bytes that are still read when [`DRAIN_LIMIT`] is over, as long as they are there: the most that a pipe can hold
+/// of what the program itself wrote, should its caller have been slow.
+const PIPE_SIZE: usize = 1 << 20;
+
 /// How often orphans that ended by themselves are reaped while a program runs.
 const REAP_EVERY: Duration = Duration::from_secs(10);
 
@@ -96,6 +100,7 @@ enum Phase {
         exit: Exit,
         until: Instant,
         quiet_at: Instant,
+        spare: usize,
     },
     /// Its pipes are done; what it left is to be removed.
     Clearing(Exit),
@@ -131,15 +136,8 @@ impl Contained {
         feed: Option<Vec<u8>>,
     ) -> Self {
         let mut stdin = child.stdin.take();
-        let feed = feed.map_or_else(Feed::default, |bytes| Feed {
-            stdin: stdin.take(),
-            bytes,
-            fed: 0,
-        });
-        let own = Process {
-            started: entry.started,
-            ..Process::unknown(pid)
-        };
+        let feed = feed.map_or_else(Feed::default, |bytes| Feed { stdin: stdin.take(), bytes, fed: 0 });
+        let own = Process { started: entry.started, ..Process::unknown(pid) };
         Self {
             pid,
             entry,
@@ -277,11 +275,17 @@ impl Contained {
                     children::remove(self.pid);
                     self.phase = Phase::Ended(exit);
                 }
+                Phase::Draining { exit, spare: 0, .. } => self.phase = Phase::Clearing(exit),
                 Phase::Draining { exit, .. } if self.stdout.is_done() && self.stderr.is_done() => {
                     self.phase = Phase::Clearing(exit);
                 }
-                Phase::Running | Phase::Draining { .. } => {
-                    if let Some(step) = self.read_or_wait().await {
+                Phase::Draining { exit, until, quiet_at, .. } => {
+                    if let Some(step) = self.drain(exit, until.min(quiet_at)).await {
+                        return step;
+                    }
+                }
+                Phase::Running => {
+                    if let Some(step) = self.run().await {
                         return step;
                     }
                 }
@@ -289,21 +293,17 @@ impl Contained {
         }
     }
 
-    async fn read_or_wait(&mut self) -> Option<Step> {
-        let is_running = matches!(self.phase, Phase::Running);
-        let wake_at = self.wake_at();
+    async fn run(&mut self) -> Option<Step> {
+        let wake_at = self.kill_at.map_or(self.reap_at, |kill_at| kill_at.min(self.reap_at));
         tokio::select! {
-            count = self.stdout.read() => self.note(count).map(Step::Stdout),
-            count = self.stderr.read() => {
-                let count = self.note(count)?;
-                self.stderr_tail.push(&self.stderr.buffer[..count]);
-                Some(Step::Stderr(count))
-            }
+            count = self.stdout.read() => self.read_stdout(count),
+            count = self.stderr.read() => self.read_stderr(count),
             () = self.feed.write() => None,
-            status = self.child.wait(), if is_running => {
+            status = self.child.wait() => {
                 let exit = status.map_or(Exit::Code(-1), Exit::from);
                 let now = clock::now();
-                self.phase = Phase::Draining { exit, until: now + DRAIN_LIMIT, quiet_at: now + DRAIN_QUIET };
+                let (until, quiet_at) = (now + DRAIN_LIMIT, now + DRAIN_QUIET);
+                self.phase = Phase::Draining { exit, until, quiet_at, spare: PIPE_SIZE };
                 None
             }
             () = tokio::time::sleep_until(wake_at) => {
@@ -313,37 +313,49 @@ impl Contained {
         }
     }
 
-    /// Takes the size of a read; 0 is the end of a stream and no step.
-    fn note(&mut self, count: usize) -> Option<usize> {
-        self.bytes_read += count as u64;
-        if let Phase::Draining { quiet_at, .. } = &mut self.phase {
-            *quiet_at = clock::now() + DRAIN_QUIET;
+    /// Reads what is there, and gives up at `end` when nothing is.
+    async fn drain(&mut self, exit: Exit, end: Instant) -> Option<Step> {
+        tokio::select! {
+            biased; // so that what is there goes before the time
+            count = self.stdout.read() => self.read_stdout(count),
+            count = self.stderr.read() => self.read_stderr(count),
+            () = tokio::time::sleep_until(end) => {
+                self.phase = Phase::Clearing(exit);
+                None
+            }
         }
-        (count > 0).then_some(count)
     }
 
-    fn wake_at(&self) -> Instant {
-        match self.phase {
-            Phase::Draining { until, quiet_at, .. } => until.min(quiet_at),
-            Phase::Running | Phase::Clearing(_) | Phase::Ended(_) => self
-                .kill_at
-                .map_or(self.reap_at, |kill_at| kill_at.min(self.reap_at)),
+    fn read_stdout(&mut self, count: usize) -> Option<Step> {
+        self.note(count);
+        (count > 0).then_some(Step::Stdout(count))
+    }
+
+    fn read_stderr(&mut self, count: usize) -> Option<Step> {
+        self.note(count);
+        self.stderr_tail.push(&self.stderr.buffer[..count]);
+        (count > 0).then_some(Step::Stderr(count))
+    }
+
+    fn note(&mut self, count: usize) {
+        self.bytes_read += count as u64;
+        if let Phase::Draining { until, quiet_at, spare, .. } = &mut self.phase {
+            let now = clock::now();
+            *quiet_at = now + DRAIN_QUIET;
+            if now >= *until {
+                *spare = spare.saturating_sub(count);
+            }
         }
     }
 
     fn on_time(&mut self) {
         let now = clock::now();
-        match self.phase {
-            Phase::Draining { exit, .. } => self.phase = Phase::Clearing(exit),
-            Phase::Running | Phase::Clearing(_) | Phase::Ended(_) => {
-                if self.kill_at.is_some_and(|kill_at| kill_at <= now) {
-                    self.kill();
-                }
-                if self.reap_at <= now {
-                    self.reap_at = now + REAP_EVERY;
-                    sweep::reap_adopted();
-                }
-            }
+        if self.kill_at.is_some_and(|kill_at| kill_at <= now) {
+            self.kill();
+        }
+        if self.reap_at <= now {
+            self.reap_at = now + REAP_EVERY;
+            sweep::reap_adopted();
         }
     }
 
@@ -361,7 +373,10 @@ impl Drop for Contained {
     fn drop(&mut self) {
         match (self.phase, self.entry.bond) {
             (Phase::Ended(_), _) | (_, Bond::Free) => {}
-            (Phase::Running | Phase::Draining { .. } | Phase::Clearing(_), Bond::Killed) => self.kill(),
+            (Phase::Running | Phase::Draining { .. } | Phase::Clearing(_), Bond::Killed) => {
+                self.kill();
+                children::remove(self.pid);
+            }
             (Phase::Running | Phase::Draining { .. } | Phase::Clearing(_), Bond::Asked) => {
                 self.signal_group(Signal::TERM);
             }
@@ -426,10 +441,7 @@ impl Feed {
             return future::pending().await;
         };
         // A program may well not read, and close its end.
-        self.fed += stdin
-            .write(&self.bytes[self.fed..])
-            .await
-            .unwrap_or(self.bytes.len());
+        self.fed += stdin.write(&self.bytes[self.fed..]).await.unwrap_or(self.bytes.len());
         if self.fed >= self.bytes.len() {
             *self = Self::default();
         }

@@ -12,9 +12,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use super::table::{Process, Table};
 
 pub(super) fn become_subreaper() -> io::Result<()> {
-    Ok(rustix::process::set_child_subreaper(Some(
-        rustix::process::getpid(),
-    ))?)
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
 /// Asks for `signal` when the thread that started this process dies. Safe between fork and exec.
@@ -47,10 +45,7 @@ fn pids() -> impl Iterator<Item = i32> {
 /// Reads a line of `/proc/PID/stat`. The name in it may hold anything, brackets and spaces included.
 fn parse(pid: i32, stat: &[u8]) -> Option<Process> {
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
-    let fields: Vec<&str> = str::from_utf8(&stat[after_name..])
-        .ok()?
-        .split_ascii_whitespace()
-        .collect();
+    let fields: Vec<&str> = str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace().collect();
     // A leader that ended shows as a zombie while other threads of it still run.
     let is_dead = matches!(*fields.first()?, "Z" | "X" | "x");
     let threads: u32 = fields.get(17)?.parse().ok()?;
@@ -105,13 +100,8 @@ pub(super) fn kill_left_group(_pid: i32) {}
 /// `dir` (git closes its lock while the user's editor is open). `None` where that cannot be told.
 pub(crate) fn is_held(lock: &Path, dir: &Path) -> Option<bool> {
     let has_it_open = |pid: i32| {
-        let files = fs::read_dir(format!("/proc/{pid}/fd"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        files
-            .into_iter()
-            .any(|file| fs::read_link(file.path()).is_ok_and(|target| target == lock))
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        files.into_iter().any(|file| fs::read_link(file.path()).is_ok_and(|target| target == lock))
     };
     let is_git = |pid: i32| fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with(b"git"));
     let is_at_work = |pid: i32| is_git(pid) && working_dir(pid).is_some_and(|cwd| cwd.starts_with(dir));
@@ -127,17 +117,8 @@ mod tests {
         let stat = |name: &str, state: &str, threads: u32| {
             format!("42 ({name}) {state} 7 8 9 0 -1 0 1 2 3 4 5 6 7 8 20 0 {threads} 0 123456 1 2 3")
         };
-        let alive = Process {
-            pid: 42,
-            parent: 7,
-            session: 9,
-            started: 123_456,
-            alive: true,
-        };
-        let dead = Process {
-            alive: false,
-            ..alive
-        };
+        let alive = Process { pid: 42, parent: 7, session: 9, started: 123_456, alive: true };
+        let dead = Process { alive: false, ..alive };
         assert_eq!(parse(42, stat("sh", "S", 1).as_bytes()), Some(alive));
         assert_eq!(parse(42, stat("a) R 1 1 (b", "S", 1).as_bytes()), Some(alive));
         assert_eq!(parse(42, stat("sh", "Z", 1).as_bytes()), Some(dead));
@@ -153,5 +134,18 @@ mod tests {
         assert_eq!(table.get(own), find(own).as_ref());
         assert!(table.living().any(|pid| pid == own));
         assert!(!boot_id().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_signal_reaches_this_very_process_or_nobody() {
+        let mut spawn = crate::contain::Spawn::new("sleep", "/");
+        (spawn.args, spawn.env) = (vec!["60".into()], crate::base_env());
+        let mut sleep = spawn.start().unwrap();
+        let process = find(sleep.identity().pid).unwrap();
+        signal_exactly(Process { started: process.started + 1, ..process }, Signal::KILL);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        assert_eq!(find(process.pid), Some(process));
+        signal_exactly(process, Signal::TERM);
+        assert_eq!(sleep.wait().await, crate::contain::Exit::Signal(15));
     }
 }

@@ -137,10 +137,7 @@ impl Spawn {
     }
 
     fn command(&self) -> io::Result<(Command, Option<ChildStdout>)> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the door: all programs are started here"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "this is the door: all programs are started here")]
         let mut command = Command::new(&self.program);
         command.args(&self.args).current_dir(&self.cwd).env_clear();
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
@@ -164,10 +161,7 @@ impl Spawn {
 }
 
 /// Has the new process leave our session, and ask for `signal` at our death, before it becomes the program.
-#[expect(
-    unsafe_code,
-    reason = "the kernel has no other way to tie a child to its parent's life"
-)]
+#[expect(unsafe_code, reason = "the kernel has no other way to tie a child to its parent's life")]
 fn leave_our_session(command: &mut Command, signal: Option<Signal>) {
     let parent = rustix::process::getpid();
     let prepare = move || {
@@ -176,9 +170,7 @@ fn leave_our_session(command: &mut Command, signal: Option<Signal>) {
             os::set_death_signal(signal)?;
             // If we died before it asked, it will never be told: it must not become the program.
             if cfg!(target_os = "linux") && rustix::process::getppid() != Some(parent) {
-                return Err(io::Error::from_raw_os_error(
-                    rustix::io::Errno::SRCH.raw_os_error(),
-                ));
+                return Err(io::Error::from_raw_os_error(rustix::io::Errno::SRCH.raw_os_error()));
             }
         }
         Ok(())

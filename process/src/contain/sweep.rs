@@ -30,9 +30,9 @@ pub struct Sweep {
     pub descendants: bool,
     /// These, and what is below them, stay.
     pub keep: Vec<i32>,
-    /// Processes with one of these markers (see [`marked`]), and what is below them.
+    /// Processes with one of these markers (see [`super::marked`]), and what is below them.
     pub markers: Vec<String>,
-    /// Processes that work inside one of these directories (see [`inside`]), and what is below them.
+    /// Processes that work inside one of these directories (see [`super::inside`]), and what is below them.
     pub dirs: Vec<PathBuf>,
     /// These very processes as long as they are who they were, and what is below them.
     pub processes: Vec<ProcessIdentity>,
@@ -60,9 +60,7 @@ impl Sweep {
 /// Returns what is left.
 pub async fn sweep(sweep: &Sweep) -> Vec<ProcessIdentity> {
     let left = kill_until_none(|table| {
-        let free = children::seen_in(table)
-            .into_iter()
-            .filter(|(_, child)| child.bond == Bond::Free);
+        let free = children::as_of(table).into_iter().filter(|(_, child)| child.bond == Bond::Free);
         let keep = free.map(|(pid, _)| pid).chain(sweep.keep.iter().copied());
         victims(table, own_pid(), &sweep.roots(table), &keep.collect())
     });
@@ -71,17 +69,14 @@ pub async fn sweep(sweep: &Sweep) -> Vec<ProcessIdentity> {
 
 /// Kills everything below this process except [`Bond::Free`] programs; returns what is left after at most 5 s.
 pub async fn kill_descendants() -> Vec<ProcessIdentity> {
-    let everything = Sweep {
-        descendants: true,
-        ..Sweep::default()
-    };
+    let everything = Sweep { descendants: true, ..Sweep::default() };
     sweep(&everything).await
 }
 
 /// Removes what the program `pid` left behind, and nothing of the other programs that run here.
 pub(super) async fn clear_tree(pid: i32, child: Child) {
     os::kill_left_group(pid);
-    let left = kill_until_none(|table| tree(table, own_pid(), pid, child, &children::seen_in(table))).await;
+    let left = kill_until_none(|table| tree(table, own_pid(), pid, child, &children::as_of(table))).await;
     if !left.is_empty() {
         tracing::warn!(?left, "processes are left that cannot be killed");
     }
@@ -90,7 +85,7 @@ pub(super) async fn clear_tree(pid: i32, child: Child) {
 /// Kills once what belongs to the program `pid`, without waiting.
 pub(super) fn kill_tree_once(pid: i32, child: Child) {
     let table = os::table();
-    for victim in tree(&table, own_pid(), pid, child, &children::seen_in(&table)) {
+    for victim in tree(&table, own_pid(), pid, child, &children::as_of(&table)) {
         kill(&table, victim);
     }
 }
@@ -138,7 +133,7 @@ fn kill(table: &Table, pid: i32) {
 
 /// Takes the statuses of adopted children that are dead, so that they leave the process table.
 fn reap(table: &Table) {
-    for orphan in orphans(table, own_pid(), &children::seen_in(table)).filter(|orphan| !orphan.alive) {
+    for orphan in orphans(table, own_pid(), &children::as_of(table)).filter(|orphan| !orphan.alive) {
         if let Some(pid) = Pid::from_raw(orphan.pid) {
             // Fails only if somebody else was faster, which is as good.
             rustix::process::waitpid(Some(pid), WaitOptions::NOHANG).ok();
@@ -151,11 +146,7 @@ fn reap(table: &Table) {
 fn victims(table: &Table, own: i32, roots: &BTreeSet<i32>, keep: &BTreeSet<i32>) -> BTreeSet<i32> {
     let mut spared = table.line_of(own);
     // What lives below a spared root is not meant: marking our own parent does not make us a target.
-    let roots: Vec<i32> = roots
-        .iter()
-        .copied()
-        .filter(|pid| !spared.contains(pid))
-        .collect();
+    let roots: Vec<i32> = roots.iter().copied().filter(|pid| !spared.contains(pid)).collect();
     spared.extend([0, 1]);
     spared.extend(keep);
     spared.extend(table.below(keep.iter().copied()));
@@ -168,37 +159,26 @@ fn victims(table: &Table, own: i32, roots: &BTreeSet<i32>, keep: &BTreeSet<i32>)
 /// Returns what belongs to the program `pid` that we started: its session, what is below it, and the orphans it
 /// left us, with what is below them.
 ///
-/// An orphan with a session of its own does not show whose it was. It is taken for ours unless another program
-/// runs here that may have left it; that one's end then clears it away.
+/// An orphan with a session of its own does not show whose it was. As long as another program runs here that may
+/// have left it and still need it, it stays; the last program to end takes all of them away.
 fn tree(table: &Table, own: i32, pid: i32, child: Child, children: &BTreeMap<i32, Child>) -> BTreeSet<i32> {
-    let others: BTreeMap<i32, Child> = children
-        .iter()
-        .filter(|(other, _)| **other != pid)
-        .map(|(other, child)| (*other, *child))
-        .collect();
+    let mut others = children.clone();
+    others.remove(&pid);
     let mut roots = BTreeSet::new();
     // The number passes to a stranger only when the whole session is gone; then nothing in it is ours.
     if table.get(pid).is_none_or(|found| found.started == child.started) {
-        roots.extend(
-            table
-                .iter()
-                .filter(|found| found.session == pid)
-                .map(|found| found.pid),
-        );
+        roots.extend(table.iter().filter(|found| found.session == pid).map(|found| found.pid));
         roots.extend(table.below([pid]));
     }
     // `Asked` programs adopt their own orphans, `Free` ones leave none, and what a dead one left has to go anyway.
     let is_alive = |pid: &i32| table.get(*pid).is_some_and(|found| found.alive);
     let may_own = |(pid, other): (&i32, &Child)| other.bond == Bond::Killed && is_alive(pid);
     if !others.iter().any(may_own) {
-        let adopted = orphans(table, own, children).filter(|orphan| orphan.started >= child.started);
-        roots.extend(adopted.map(|orphan| orphan.pid));
+        roots.extend(orphans(table, own, children).map(|orphan| orphan.pid));
     }
-    let keep = others.keys().copied();
-    let in_session = |found: &&Process| others.contains_key(&found.session);
-    let keep = keep
-        .chain(table.iter().filter(in_session).map(|found| found.pid))
-        .collect();
+    // The session of one that has ended but is still read stays until it is cleared away itself.
+    let is_others = |found: &&Process| others.contains_key(&found.pid) || others.contains_key(&found.session);
+    let keep = table.iter().filter(is_others).map(|found| found.pid).collect();
     victims(table, own, &roots, &keep)
 }
 

@@ -17,13 +17,7 @@ pub(super) struct Process {
 impl Process {
     /// Returns a process of which nothing but its number is known.
     pub(super) fn unknown(pid: i32) -> Self {
-        Self {
-            pid,
-            parent: 0,
-            session: 0,
-            started: 0,
-            alive: true,
-        }
+        Self { pid, parent: 0, session: 0, started: 0, alive: true }
     }
 }
 
@@ -36,9 +30,7 @@ pub(super) struct Table {
 impl FromIterator<Process> for Table {
     fn from_iter<I: IntoIterator<Item = Process>>(processes: I) -> Self {
         let by_pid = |process: Process| (process.pid, process);
-        Self {
-            processes: processes.into_iter().map(by_pid).collect(),
-        }
+        Self { processes: processes.into_iter().map(by_pid).collect() }
     }
 }
 
@@ -53,9 +45,7 @@ impl Table {
 
     /// Returns the pids of all that are not zombies.
     pub(super) fn living(&self) -> impl Iterator<Item = i32> {
-        self.iter()
-            .filter(|process| process.alive)
-            .map(|process| process.pid)
+        self.iter().filter(|process| process.alive).map(|process| process.pid)
     }
 
     /// Returns everything below `roots`, without them unless one is below another.
@@ -92,10 +82,7 @@ mod tests {
     use super::*;
 
     fn table(rows: &[(i32, i32)]) -> Table {
-        let row = |&(pid, parent)| Process {
-            parent,
-            ..Process::unknown(pid)
-        };
+        let row = |&(pid, parent)| Process { parent, ..Process::unknown(pid) };
         rows.iter().map(row).collect()
     }
 

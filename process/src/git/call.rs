@@ -45,15 +45,11 @@ const HARDENED: &[&str] = &[
     "color.ui=false",
     "core.quotePath=false",
     "diff.autoRefreshIndex=true",
-    "advice.diverging=true",
 ];
 
 /// Further settings for a repository to whose configuration an agent could write: files only, no helpers.
-pub(super) const DISTRUST: [&str; 3] = [
-    "protocol.allow=never",
-    "protocol.file.allow=always",
-    "credential.helper=",
-];
+pub(super) const DISTRUST: [&str; 3] =
+    ["protocol.allow=never", "protocol.file.allow=always", "credential.helper="];
 
 /// The environment of every call on top of the basic one, whose locale is left out.
 const ENVIRONMENT: &[(&str, &str)] = &[
@@ -106,38 +102,27 @@ pub(super) fn lines(stdout: &[u8]) -> impl Iterator<Item = &str> {
 
 /// Returns the records of an answer to a command with `-z`.
 pub(super) fn records(stdout: &[u8]) -> impl Iterator<Item = &[u8]> {
-    stdout
-        .split(|byte| *byte == 0)
-        .filter(|record| !record.is_empty())
+    stdout.split(|byte| *byte == 0).filter(|record| !record.is_empty())
 }
 
 impl Call {
     /// Returns a call in `dir`, whatever that is: a repository above it is not found, one at it is not needed.
     pub(super) fn outside<'a>(dir: &Path, purpose: &str, args: impl IntoIterator<Item = &'a str>) -> Self {
         let is_locale = |name: &OsStr| {
-            name.to_str()
-                .is_some_and(|name| name.starts_with("LC_") || name.starts_with("LANG"))
+            name.to_str().is_some_and(|name| name.starts_with("LC_") || name.starts_with("LANG"))
         };
         let call = Self {
             dir: dir.to_owned(),
             purpose: format!("{purpose} in {}", dir.display()),
             config: Vec::new(),
             args: Vec::new(),
-            env: crate::base_env()
-                .into_iter()
-                .filter(|(name, _)| !is_locale(name))
-                .collect(),
+            env: crate::base_env().into_iter().filter(|(name, _)| !is_locale(name)).collect(),
             stdin: None,
             or_code: None,
         };
-        let above = dir
-            .canonicalize()
-            .ok()
-            .and_then(|dir| dir.parent().map(Path::to_owned));
+        let above = dir.canonicalize().ok().and_then(|dir| dir.parent().map(Path::to_owned));
         let call = call.env("GIT_CEILING_DIRECTORIES", above.unwrap_or_default());
-        let call = ENVIRONMENT
-            .iter()
-            .fold(call, |call, (name, value)| call.env(name, value));
+        let call = ENVIRONMENT.iter().fold(call, |call, (name, value)| call.env(name, value));
         call.config(HARDENED).args(args)
     }
 
@@ -206,20 +191,12 @@ impl Call {
         let (exit, timed_out) = git.wait_limited(TIME_LIMIT, GRACE, read).await;
         let purpose = || self.purpose.clone();
         match exit {
-            _ if timed_out => Err(GitError::TimedOut {
-                purpose: purpose(),
-                limit_s: TIME_LIMIT.as_secs(),
-            }),
-            _ if too_much => Err(GitError::TooMuchOutput {
-                purpose: purpose(),
-                limit: OUTPUT_LIMIT,
-            }),
+            _ if timed_out => Err(GitError::TimedOut { purpose: purpose(), limit_s: TIME_LIMIT.as_secs() }),
+            _ if too_much => Err(GitError::TooMuchOutput { purpose: purpose(), limit: OUTPUT_LIMIT }),
             Exit::Code(code) if code == 0 || Some(code) == self.or_code => Ok(Said { code, stdout }),
-            Exit::Code(_) | Exit::Signal(_) => Err(GitError::Failed {
-                purpose: purpose(),
-                exit,
-                stderr: git.stderr_tail(),
-            }),
+            Exit::Code(_) | Exit::Signal(_) => {
+                Err(GitError::Failed { purpose: purpose(), exit, stderr: git.stderr_tail() })
+            }
         }
     }
 

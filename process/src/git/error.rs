@@ -56,35 +56,32 @@ pub enum GitError {
     },
 }
 
-/// Returns what git said as one line, without its prefixes and advice.
+/// Returns what git said as one line: its errors if it named them as such, without its advice.
 fn sentence(stderr: &str) -> String {
-    let plain = |line: &str| {
-        let line = line.trim();
-        let line = line
-            .strip_prefix("fatal: ")
-            .or_else(|| line.strip_prefix("error: "))
-            .unwrap_or(line);
-        line.to_owned()
-    };
-    let said = stderr
-        .lines()
-        .filter(|line| !line.starts_with("hint:"))
-        .map(plain);
-    let said: Vec<String> = said.filter(|line| !line.is_empty()).collect();
+    let error =
+        |line: &'_ str| Some(line.strip_prefix("fatal: ").or(line.strip_prefix("error: "))?.to_owned());
+    let mut said: Vec<String> = stderr.lines().filter_map(error).collect();
+    if said.is_empty() {
+        let lines =
+            stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("hint:"));
+        said = lines.map(str::to_owned).collect();
+    }
     if said.is_empty() {
         return "it said nothing".to_owned();
     }
     // The last lines decide; a long list of files before them does not help.
-    said[said.len().saturating_sub(4)..].join("; ")
+    said[said.len().saturating_sub(3)..].join("; ")
+}
+
+/// Returns whether a merge was refused for the sake of files that are not committed. Of a long list only the end
+/// may be there.
+pub(super) fn would_overwrite(stderr: &str) -> bool {
+    stderr.contains("would be overwritten") || stderr.contains("before you merge")
 }
 
 /// Returns the files that git lists in a message, one per line behind a tab.
 pub(super) fn listed_files(stderr: &str) -> Vec<String> {
-    stderr
-        .lines()
-        .filter_map(|line| line.strip_prefix('\t'))
-        .map(|file| file.trim().to_owned())
-        .collect()
+    stderr.lines().filter_map(|line| line.strip_prefix('\t')).map(|file| file.trim().to_owned()).collect()
 }
 
 /// Returns whether git failed because somebody else holds a lock, which passes.
@@ -98,41 +95,23 @@ mod tests {
 
     #[test]
     fn what_git_says_becomes_one_line() {
-        assert_eq!(
-            sentence("hint: try\nerror: bad thing\nfatal: no\n\n"),
-            "bad thing; no"
-        );
+        assert_eq!(sentence("hint: try\nerror: bad thing\nfatal: no\n\n"), "bad thing; no");
         assert_eq!(sentence("\n"), "it said nothing");
         let failed = GitError::Failed {
             purpose: "commit".into(),
             exit: Exit::Code(128),
             stderr: "fatal: not a git repository".into(),
         };
-        assert_eq!(
-            failed.to_string(),
-            "git could not commit (exit code 128): not a git repository"
-        );
+        assert_eq!(failed.to_string(), "git could not commit (exit code 128): not a git repository");
     }
 
     #[test]
     fn only_a_lock_of_somebody_else_passes() {
-        assert!(is_locked(
-            "fatal: Unable to create '/p/.git/index.lock': File exists."
-        ));
-        assert!(is_locked(
-            "error: could not lock config file .git/config: File exists"
-        ));
-        assert!(is_locked(
-            "cannot lock ref 'refs/a': Unable to create '/p/.git/refs/a.lock': File exists."
-        ));
-        assert!(!is_locked(
-            "fatal: cannot lock ref 'refs/a': reference already exists"
-        ));
-        assert!(!is_locked(
-            "fatal: cannot lock ref 'refs/a/b': 'refs/a' exists; cannot create 'refs/a/b'"
-        ));
-        assert!(!is_locked(
-            "fatal: Unable to create '/p/.git/index.lock': Permission denied"
-        ));
+        assert!(is_locked("fatal: Unable to create '/p/.git/index.lock': File exists."));
+        assert!(is_locked("error: could not lock config file .git/config: File exists"));
+        assert!(is_locked("cannot lock ref 'refs/a': Unable to create '/p/.git/refs/a.lock': File exists."));
+        assert!(!is_locked("fatal: cannot lock ref 'refs/a': reference already exists"));
+        assert!(!is_locked("fatal: cannot lock ref 'refs/a/b': 'refs/a' exists; cannot create 'refs/a/b'"));
+        assert!(!is_locked("fatal: Unable to create '/p/.git/index.lock': Permission denied"));
     }
 }

@@ -4,20 +4,12 @@ use super::GitError;
 
 /// Lets through what git accepts as the name of a branch.
 pub(super) fn check_branch(name: &str) -> Result<(), GitError> {
-    check(
-        is_ref_path(name) && name != "HEAD" && !name.starts_with('-'),
-        name,
-        "the name of a branch",
-    )
+    check(is_ref_path(name) && name != "HEAD" && !name.starts_with('-'), name, "the name of a branch")
 }
 
 /// Lets through a full ref name, from `refs/` on.
 pub(super) fn check_ref(name: &str) -> Result<(), GitError> {
-    check(
-        name.starts_with("refs/") && is_ref_path(name),
-        name,
-        "the name of a ref",
-    )
+    check(name.starts_with("refs/") && is_ref_path(name), name, "the name of a ref")
 }
 
 /// Lets through one revision: a commit, a branch, a ref, with `^` and `~` behind it; no range and no path.
@@ -39,14 +31,7 @@ pub(super) fn check_refspec(refspec: &str) -> Result<(), GitError> {
 }
 
 fn check(is_good: bool, name: &str, what: &'static str) -> Result<(), GitError> {
-    if is_good {
-        Ok(())
-    } else {
-        Err(GitError::BadName {
-            name: name.to_owned(),
-            what,
-        })
-    }
+    if is_good { Ok(()) } else { Err(GitError::BadName { name: name.to_owned(), what }) }
 }
 
 /// The rules of `git check-ref-format`.
@@ -61,15 +46,18 @@ fn is_ref_path(name: &str) -> bool {
         && name != "@"
 }
 
-/// Returns the setting that switches off `key` if it names a program which git runs to read or merge a file.
-pub(super) fn disarm(key: &str) -> Option<String> {
+/// Returns the setting that switches off what `key` names, if that is a program which git would run by itself: a
+/// hook always, what reads or merges files only where the repository's own configuration (`is_suspect`) names it.
+pub(super) fn disarm(key: &str, is_suspect: bool) -> Option<String> {
     let (section, rest) = key.split_once('.')?;
-    let (_, variable) = rest.rsplit_once('.')?;
+    let (name, variable) = rest.rsplit_once('.')?;
     match (section, variable) {
-        ("filter", "clean" | "smudge" | "process") => Some(format!("{key}=")),
-        ("filter", "required") => Some(format!("{key}=false")),
+        // Since git 2.54 configuration has hooks too, which `core.hooksPath` does not reach.
+        ("hook", "command") => Some(format!("hook.{name}.enabled=false")),
+        ("filter", "clean" | "smudge" | "process") if is_suspect => Some(format!("{key}=")),
+        ("filter", "required") if is_suspect => Some(format!("{key}=false")),
         // An empty driver would succeed and keep our side; this one fails, which is a conflict.
-        ("merge", "driver") => Some(format!("{key}=false")),
+        ("merge", "driver") if is_suspect => Some(format!("{key}=false")),
         _ => None,
     }
 }
@@ -95,30 +83,10 @@ mod tests {
 
     #[test]
     fn revisions_are_single_commits() {
-        for good in [
-            "HEAD",
-            "HEAD~1",
-            "main^",
-            "main^2",
-            "0123abc",
-            "7",
-            "refs/heads/main",
-            "cogwork/s4",
-        ] {
+        for good in ["HEAD", "HEAD~1", "main^", "main^2", "0123abc", "7", "refs/heads/main", "cogwork/s4"] {
             assert!(check_revision(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "-a",
-            "--all",
-            "a..b",
-            "a...b",
-            "^a",
-            "main:file",
-            "a b",
-            "~1",
-            "^",
-        ] {
+        for bad in ["", "-a", "--all", "a..b", "a...b", "^a", "main:file", "a b", "~1", "^"] {
             assert!(check_revision(bad).is_err(), "{bad}");
         }
     }
@@ -127,30 +95,22 @@ mod tests {
     fn refspecs_have_two_sides() {
         assert!(check_refspec("HEAD:refs/cogwork/attempts/7").is_ok());
         assert!(check_refspec("+refs/heads/a:refs/heads/b").is_ok());
-        for bad in [
-            "main",
-            "main:",
-            ":refs/heads/a",
-            "--upload-pack=x:refs/a",
-            "a:b",
-            "refs/*:refs/*",
-        ] {
+        for bad in ["main", "main:", ":refs/heads/a", "--upload-pack=x:refs/a", "a:b", "refs/*:refs/*"] {
             assert!(check_refspec(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn programs_that_touch_files_are_switched_off() {
-        assert_eq!(disarm("filter.evil.clean").as_deref(), Some("filter.evil.clean="));
-        assert_eq!(
-            disarm("filter.a.b.required").as_deref(),
-            Some("filter.a.b.required=false")
-        );
-        assert_eq!(
-            disarm("merge.evil.driver").as_deref(),
-            Some("merge.evil.driver=false")
-        );
-        assert_eq!(disarm("merge.conflictstyle"), None);
-        assert_eq!(disarm("user.name"), None);
+    fn programs_that_git_would_run_are_switched_off() {
+        let suspect = |key| disarm(key, true);
+        assert_eq!(suspect("filter.evil.clean").as_deref(), Some("filter.evil.clean="));
+        assert_eq!(suspect("filter.a.b.required").as_deref(), Some("filter.a.b.required=false"));
+        assert_eq!(suspect("merge.evil.driver").as_deref(), Some("merge.evil.driver=false"));
+        assert_eq!(suspect("merge.conflictstyle"), None);
+        assert_eq!(suspect("user.name"), None);
+        assert_eq!(disarm("filter.lfs.clean", false), None);
+        for is_suspect in [false, true] {
+            assert_eq!(disarm("hook.a.b.command", is_suspect).as_deref(), Some("hook.a.b.enabled=false"));
+        }
     }
 }

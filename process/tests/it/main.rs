@@ -1,7 +1,7 @@
 //! The crate from outside: real processes, real git, temporary directories.
 //!
 //! Sweeps concern a whole process, so a test that could meet the children of another runs [`alone::alone`], in a
-//! process of its own.
+//! process of its own. What containment can do on Linux alone is tested there alone.
 
 #[cfg(test)]
 mod alone;
@@ -14,6 +14,13 @@ mod git;
 #[cfg(test)]
 mod heal;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod part;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod recognise;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod sweep;

@@ -25,10 +25,7 @@ async fn a_process_is_itself_and_no_other() {
     assert!(!contain::is_alive(&later), "a later process with the same number");
     let mut other_boot = identity.clone();
     other_boot.boot_id = "another".into();
-    assert!(
-        !contain::is_alive(&other_boot),
-        "the same number and time of another boot"
-    );
+    assert!(!contain::is_alive(&other_boot), "the same number and time of another boot");
     assert!(contain::is_alive(&contain::own_identity()));
     assert_eq!(contain::identity(i32::MAX), None);
 }
@@ -78,11 +75,8 @@ async fn a_directory_finds_who_works_in_it_even_when_deleted() {
         spawn.cwd = cwd.into();
         spawn
     };
-    let (first, second, other) = (
-        up(at(&here)).await,
-        up(at(&below)).await,
-        up(at(&dir.path().join("s12"))).await,
-    );
+    let (first, second, other) =
+        (up(at(&here)).await, up(at(&below)).await, up(at(&dir.path().join("s12"))).await);
     let mut expected = vec![first.identity().pid, second.identity().pid];
     expected.sort_unstable();
     assert_eq!(contain::inside(&here), expected);

@@ -198,7 +198,7 @@ fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
 fn report(demos: &[Demo]) {
     let median = |of: fn(&Demo) -> f64| percentile(demos.iter().map(of).collect(), 50);
     let dispatch: Vec<f64> = demos.iter().flat_map(|demo| demo.dispatch.clone()).collect();
-    println!("{RUNS} demos, {} sessions, {SLOTS} slots; medians over the demos", dispatch.len());
+    println!("{RUNS} demos, {} sessions started, {SLOTS} slots; medians over the demos", dispatch.len());
     println!(
         "from ready to its runner started   median {:.1} ms, p99 {:.1} ms",
         percentile(dispatch.clone(), 50),

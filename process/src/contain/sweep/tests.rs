@@ -34,13 +34,7 @@ fn tree_of_200(table: &Table, others: &[(i32, Child)]) -> BTreeSet<i32> {
 
 #[test]
 fn victims_are_roots_and_all_below_without_what_is_kept() {
-    let table = table(&[
-        (200, OWN, 200),
-        (201, 200, 200),
-        (202, 201, 202),
-        (300, OWN, 300),
-        (301, 300, 300),
-    ]);
+    let table = table(&[(200, OWN, 200), (201, 200, 200), (202, 201, 202), (300, OWN, 300), (301, 300, 300)]);
     let victims = |roots: &[i32], keep: &[i32]| victims(&table, OWN, &set(roots), &set(keep));
     assert_eq!(victims(&[200], &[]), set(&[200, 201, 202]));
     assert_eq!(victims(&[200, 300], &[300]), set(&[200, 201, 202]));
@@ -51,19 +45,12 @@ fn victims_are_roots_and_all_below_without_what_is_kept() {
 #[test]
 fn neither_we_nor_our_ancestors_nor_their_other_children_are_victims() {
     let table = table(&[(200, OWN, 200), (95, 90, 90)]);
-    assert_eq!(
-        victims(&table, OWN, &set(&[1, 90, OWN, 200]), &set(&[])),
-        set(&[200])
-    );
+    assert_eq!(victims(&table, OWN, &set(&[1, 90, OWN, 200]), &set(&[])), set(&[200]));
 }
 
 #[test]
 fn the_dead_are_not_victims() {
-    let dead = Process {
-        alive: false,
-        parent: OWN,
-        ..Process::unknown(200)
-    };
+    let dead = Process { alive: false, parent: OWN, ..Process::unknown(200) };
     let table = [dead].into_iter().collect();
     assert_eq!(victims(&table, OWN, &set(&[200]), &set(&[])), set(&[]));
 }
@@ -97,20 +84,22 @@ fn what_may_belong_to_another_program_is_left_to_it() {
 }
 
 #[test]
-fn older_orphans_are_not_its_own() {
+fn the_session_of_one_that_is_still_read_stays() {
+    // 300 has ended and was reaped.
+    let table = table(&[(200, OWN, 200), (301, OWN, 300), (302, 301, 302), (203, OWN, 203)]);
+    assert_eq!(tree_of_200(&table, &[child(300, Bond::Killed)]), set(&[200, 203]));
+}
+
+#[test]
+fn the_last_program_takes_what_earlier_ones_had_to_leave() {
     let table = table(&[(150, OWN, 150), (200, OWN, 200)]);
-    assert_eq!(tree_of_200(&table, &[]), set(&[200]));
+    assert_eq!(tree_of_200(&table, &[]), set(&[150, 200]));
 }
 
 #[test]
 fn a_number_that_passed_to_a_stranger_is_not_touched() {
     let mut rows: Vec<Process> = table(&[(201, 200, 200)]).iter().copied().collect();
-    rows.push(Process {
-        parent: 1,
-        session: 200,
-        started: 999,
-        ..Process::unknown(200)
-    });
+    rows.push(Process { parent: 1, session: 200, started: 999, ..Process::unknown(200) });
     assert_eq!(tree_of_200(&rows.into_iter().collect(), &[]), set(&[]));
 }
 
@@ -118,10 +107,5 @@ fn a_number_that_passed_to_a_stranger_is_not_touched() {
 fn children_that_others_started_in_our_session_are_not_orphans() {
     let table = table(&[(200, OWN, 200), (250, OWN, OWN_SESSION), (251, 250, OWN_SESSION)]);
     assert_eq!(tree_of_200(&table, &[]), set(&[200]));
-    assert_eq!(
-        orphans(&table, OWN, &BTreeMap::new())
-            .map(|orphan| orphan.pid)
-            .collect::<Vec<_>>(),
-        [200]
-    );
+    assert_eq!(orphans(&table, OWN, &BTreeMap::new()).map(|orphan| orphan.pid).collect::<Vec<_>>(), [200]);
 }

@@ -1,0 +1,177 @@
+//! What changes a repository: commits, merges, resets, refs.
+
+use std::path::Path;
+
+use super::call::{lines, records};
+use super::{Git, GitError, error, lossy, name};
+
+/// Who commits when neither the user nor the repository says so.
+const FALLBACK_IDENTITY: [&str; 2] = ["user.name=Cogwork", "user.email=cogwork@localhost"];
+
+/// Options for every merge: nothing to stash, nothing to print.
+const QUIET_MERGE: [&str; 3] = ["--quiet", "--no-autostash", "--no-stat"];
+
+/// How a merge went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Merged {
+    /// It is committed.
+    Clean { commit: String },
+    /// These files cannot be merged; the merge is open until [`Git::abort_merge`] or [`Git::reset_hard_clean`].
+    Conflict { files: Vec<String> },
+    /// Nothing to merge: HEAD contains the commit.
+    AlreadyThere,
+}
+
+impl Git {
+    /// Commits everything in the working tree that is not ignored, with `trailers` (`Key: value`) at the message's
+    /// end. Returns the commit, or `None` when nothing differs from HEAD.
+    pub async fn commit_all(
+        &self,
+        message: &str,
+        trailers: &[(&str, &str)],
+    ) -> Result<Option<String>, GitError> {
+        let disarmed = self.disarmed().await?;
+        let add = self.call("add the changes", ["add", "--all", "--", "."]);
+        add.config(["core.safecrlf=false"]).config(&disarmed).run().await?;
+        let diff = ["diff", "--cached", "--quiet", "--no-ext-diff", "--no-textconv", "--"];
+        if self.call("compare the index", diff).or_code(1).run().await?.code == 0 {
+            return Ok(None);
+        }
+        let args = ["commit", "--quiet", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace", "--file=-"];
+        let commit = self.call("commit", args).config(self.missing_identity().await?).config(&disarmed);
+        commit.stdin(with_trailers(message, trailers)).run().await?;
+        self.head().await
+    }
+
+    /// Fetches `refspec` (`source:destination`) from the repository at the path `from`, without tags.
+    pub async fn fetch(&self, from: &Path, refspec: &str) -> Result<(), GitError> {
+        name::check_refspec(refspec)?;
+        let args =
+            ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--"];
+        let purpose = format!("fetch {refspec} from {}", from.display());
+        self.call(&purpose, args).arg(from).arg(refspec).config(self.disarmed().await?).run().await?;
+        Ok(())
+    }
+
+    /// Merges `commit` into the branch that is checked out, always with a merge commit.
+    pub async fn merge_no_ff(&self, commit: &str, message: &str) -> Result<Merged, GitError> {
+        if self.is_ancestor(commit, "HEAD").await? {
+            return Ok(Merged::AlreadyThere);
+        }
+        let merge = self
+            .call(&format!("merge {commit}"), ["merge", "--no-ff", "--no-edit", "--commit", "--no-squash"]);
+        let merge = merge.args(["--strategy=ort", "--cleanup=whitespace", "--no-log", "--no-verify"]);
+        let merge = merge.args(["--no-gpg-sign", "--no-verify-signatures", "--no-rerere-autoupdate"]);
+        let merge = merge.args(QUIET_MERGE).args(["-m", message, commit]);
+        let merge = merge.config(self.missing_identity().await?).config(&self.disarmed().await?);
+        match merge.run().await {
+            Ok(_) => {
+                let commit = self.head().await?.unwrap_or_default();
+                Ok(Merged::Clean { commit })
+            }
+            Err(error @ GitError::Failed { .. }) => {
+                let files = self.unmerged().await?;
+                if files.is_empty() { Err(error) } else { Ok(Merged::Conflict { files }) }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes back a merge that met conflicts.
+    pub async fn abort_merge(&self) -> Result<(), GitError> {
+        self.call("abort the merge", ["merge", "--abort"]).config(&self.disarmed().await?).run().await?;
+        Ok(())
+    }
+
+    /// Puts the current branch, the index and the working tree at `commit`, and removes everything untracked except
+    /// what is ignored: built things stay, as in any developer's tree. An open merge is forgotten.
+    pub async fn reset_hard_clean(&self, commit: &str) -> Result<(), GitError> {
+        self.reset_hard(commit).await?;
+        self.call("remove untracked files", ["clean", "-ffdq", "--"]).run().await?;
+        Ok(())
+    }
+
+    /// Moves the branch that is checked out forward to `commit`, with index and working tree. Changes of the user
+    /// stay where they do not touch the same files.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::WouldOverwrite`] when they do, ignored files included; [`GitError::NotFastForward`].
+    pub async fn ff_only(&self, commit: &str) -> Result<(), GitError> {
+        name::check_revision(commit)?;
+        let merge =
+            self.call(&format!("fast-forward to {commit}"), ["merge", "--ff-only", "--no-overwrite-ignore"]);
+        let merge = merge.args(QUIET_MERGE).arg(commit).config(&self.disarmed().await?);
+        match merge.run().await {
+            Ok(_) => Ok(()),
+            Err(GitError::Failed { stderr, .. }) if error::would_overwrite(&stderr) => {
+                Err(GitError::WouldOverwrite { files: error::listed_files(&stderr) })
+            }
+            Err(GitError::Failed { stderr, .. }) if stderr.contains("ot possible to fast-forward") => {
+                Err(GitError::NotFastForward { commit: commit.to_owned() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the ref `name` (from `refs/` on) at `commit`.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::RefExists`] when there is one of that name, wherever it points: of any number that try, one wins.
+    pub async fn create_ref(&self, name: &str, commit: &str) -> Result<(), GitError> {
+        name::check_ref(name)?;
+        name::check_revision(commit)?;
+        // The empty old value means: must not exist.
+        let create = self.call(&format!("create {name}"), ["update-ref", name, commit, ""]);
+        match create.config(self.disarmed().await?).run().await {
+            Ok(_) => Ok(()),
+            Err(GitError::Failed { stderr, .. }) if stderr.contains("reference already exists") => {
+                Err(GitError::RefExists { name: name.to_owned() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the ref `name`; it is fine if there is none.
+    pub async fn delete_ref(&self, name: &str) -> Result<(), GitError> {
+        name::check_ref(name)?;
+        let delete = self.call(&format!("delete {name}"), ["update-ref", "-d", name]);
+        delete.config(self.disarmed().await?).run().await?;
+        Ok(())
+    }
+
+    pub(super) async fn reset_hard(&self, commit: &str) -> Result<(), GitError> {
+        name::check_revision(commit)?;
+        let reset = self.call(&format!("reset to {commit}"), ["reset", "--quiet", "--hard", commit, "--"]);
+        reset.config(&self.disarmed().await?).run().await?;
+        Ok(())
+    }
+
+    async fn unmerged(&self) -> Result<Vec<String>, GitError> {
+        let args = ["diff", "--name-only", "--diff-filter=U", "-z", "--no-ext-diff", "--no-textconv", "--"];
+        let said = self.call("list the conflicts", args).config(&self.disarmed().await?).run().await?;
+        Ok(records(&said.stdout).map(lossy).collect())
+    }
+
+    /// Returns the settings that name somebody to commit as, as far as nobody has.
+    pub(super) async fn missing_identity(&self) -> Result<Vec<&'static str>, GitError> {
+        let args = ["config", "--name-only", "--get-regexp", r"^user\.(name|email)$"];
+        let said = self.call("read who commits", args).or_code(1).run().await?;
+        let known: Vec<&str> = lines(&said.stdout).collect();
+        let is_missing = |identity: &&str| !known.iter().any(|key| identity.starts_with(key));
+        Ok(FALLBACK_IDENTITY.into_iter().filter(is_missing).collect())
+    }
+}
+
+fn with_trailers(message: &str, trailers: &[(&str, &str)]) -> Vec<u8> {
+    let mut text = message.trim_end().to_owned();
+    text.push('\n');
+    for (at, (key, value)) in trailers.iter().enumerate() {
+        let gap = if at == 0 { "\n" } else { "" };
+        // A line break in a value would end the trailer.
+        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.push_str(&format!("{gap}{key}: {value}\n"));
+    }
+    text.into_bytes()
+}
