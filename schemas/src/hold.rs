@@ -27,10 +27,7 @@ impl Hold {
     /// Returns what holds a feature, as a fragment that follows its name, and what would change that.
     pub fn in_words(&self) -> (String, String) {
         match self {
-            Self::Ready => (
-                "is ready: nothing holds it".to_owned(),
-                "It can be claimed now with feature_claim_and_get.".to_owned(),
-            ),
+            Self::Ready => ("is ready: nothing holds it".to_owned(), "It can be claimed now.".to_owned()),
             Self::Running { session } => (
                 format!("is being worked on by session {session}"),
                 "It is free again when that session ends without passing it.".to_owned(),

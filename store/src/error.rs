@@ -41,7 +41,7 @@ pub enum StoreError {
     SessionOver { id: SessionId },
 
     /// The feature cannot be claimed in its present state.
-    #[error("feature {id} cannot be claimed: it {}", hold.in_words().0)]
+    #[error("feature {id} cannot be claimed: it {}. {}", hold.in_words().0, hold.in_words().1)]
     NotClaimable { id: FeatureId, hold: Hold },
 
     /// Somebody else works on the feature.
@@ -207,7 +207,7 @@ fn bullets(problems: &[String]) -> String {
 
 fn id_hint(highest: Option<FeatureId>) -> String {
     match highest {
-        Some(highest) => format!("the highest is {highest}; `cogwork status` shows them all"),
+        Some(highest) => format!("the highest is {highest}; `cogwork list` shows them all"),
         None => "the project has no features yet; `cogwork import FILE.json` adds some".to_owned(),
     }
 }

@@ -100,6 +100,11 @@ fn the_agent_of_a_killed_runner_dies_with_it() {
     signal("KILL", session.child.id());
     session.child.wait().unwrap();
     until("the agent is gone", || !is_alive(agent));
+    // What it had started is for its orchestrator to sweep, by the session's mark. Here that is the test.
+    let marker = marker(&project.dir, claim.session);
+    let left = contain::marked(&marker);
+    assert_eq!(left.len(), 1, "the sleep of the agent is found by its mark");
+    signal("KILL", u32::try_from(left[0]).unwrap());
 }
 
 #[test]

@@ -72,14 +72,14 @@ fn what_is_not_ready_is_refused_with_the_reason() {
     both(|store| {
         let before = all(store);
         let error = refusal(store, TOP);
-        insta::assert_snapshot!(error, @"feature #3 cannot be claimed: it waits for #1, #2, and that for #1");
+        insta::assert_snapshot!(error, @"feature #3 cannot be claimed: it waits for #1, #2 to pass. It can start when #1 passes.");
         assert!(matches!(error, StoreError::NotClaimable { hold: Hold::Blocked { .. }, .. }));
         assert_eq!(all(store), before);
 
         pass(store, 1, BASE);
-        insta::assert_snapshot!(refusal(store, BASE), @"feature #1 cannot be claimed: it passes already");
-        insta::assert_snapshot!(refusal(store, TOP), @"feature #3 cannot be claimed: it waits for #2");
-        insta::assert_snapshot!(refusal(store, FeatureId(70)), @"there is no feature #70: the highest is #4; `cogwork status` shows them all");
+        insta::assert_snapshot!(refusal(store, BASE), @"feature #1 cannot be claimed: it passes already. Nothing is left to do for it.");
+        insta::assert_snapshot!(refusal(store, TOP), @"feature #3 cannot be claimed: it waits for #2 to pass. It can start when #2 passes.");
+        insta::assert_snapshot!(refusal(store, FeatureId(70)), @"there is no feature #70: the highest is #4; `cogwork list` shows them all");
         claim(store, 5, MIDDLE);
     });
 }
@@ -144,7 +144,7 @@ fn failures_are_counted_to_the_limit_and_park() {
         }
         assert_eq!(store.feature(PROSE).unwrap().failed_attempts, 0);
         assert_eq!(kinds(store, store.last_seq().unwrap() - 2), ["#1 attempt_ended", "#1 parked"]);
-        insta::assert_snapshot!(refusal(store, BASE), @"feature #1 cannot be claimed: it is parked after 3 failed attempts (not finished: `t1` is red); it starts again only when a person retries it");
+        insta::assert_snapshot!(refusal(store, BASE), @"feature #1 cannot be claimed: it is parked after 3 failed attempts, the last one: not finished: `t1` is red. Only a person can give it another chance, with `cogwork retry`.");
 
         store.retry(at(10), BASE).unwrap();
         assert_eq!(kinds(store, store.last_seq().unwrap() - 1), ["#1 retried"]);
