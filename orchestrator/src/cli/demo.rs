@@ -37,7 +37,8 @@ pub(crate) fn demo(args: DemoArgs) -> Result<Exit, CliError> {
         Some(dir) => dir,
         None => first_free(),
     };
-    block_on(make(&dir))??;
+    // Git is told to work there from wherever it is started.
+    block_on(make(&std::path::absolute(&dir)?))??;
     if !args.how.json {
         print(&format!(
             "made the project {}: a todo program in POSIX sh, to be built feature by feature\n\n",

@@ -76,6 +76,26 @@ fn the_demo_ends_with_every_feature_passing_by_evidence() {
 }
 
 #[test]
+fn the_demo_finds_a_place_of_its_own_and_stops_when_asked() {
+    let place = Place::empty();
+    let here = place.dir.parent().unwrap();
+    for name in ["cogwork-demo", "cogwork-demo-2"] {
+        let mut demo = place.plain_demo().stdout(std::process::Stdio::null()).spawn().unwrap();
+        let features = here.join(name).join(".cogwork/features.db");
+        let start = std::time::Instant::now();
+        while !features.exists() {
+            assert!(start.elapsed() < Duration::from_secs(10), "there is no {name}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let pid = rustix::process::Pid::from_child(&demo);
+        std::thread::sleep(Duration::from_millis(500));
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(demo.wait().unwrap().code(), Some(5));
+    }
+    assert_eq!(std::fs::read_dir(here).unwrap().count(), 2, "no draft is left");
+}
+
+#[test]
 fn a_second_run_finds_nothing_to_do() {
     let place = Place::empty();
     assert!(place.demo().output().unwrap().status.success());

@@ -62,6 +62,14 @@ impl Place {
         command
     }
 
+    /// The command `cogwork demo`, as it stands in the README: without a word about where.
+    pub(crate) fn plain_demo(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cogwork-under-test"));
+        command.arg("demo");
+        self.at_home(&mut command);
+        command
+    }
+
     /// No test sees the settings of whoever runs it, nor needs any.
     fn at_home(&self, command: &mut Command) {
         command.env("HOME", self.root.path()).env_remove("PROJECT_DIR").env_remove("XDG_CONFIG_HOME");
