@@ -44,6 +44,12 @@ pub(crate) struct How {
     /// Where sessions work: each in a clone of its own, or all in the project directory [default: workspace].
     #[arg(long, value_name = "WHERE", value_parser = ["workspace", "shared"])]
     pub(crate) isolation: Option<String>,
+    /// Features given to one session; this version gives one.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = only_one)]
+    pub(crate) batch_size: u8,
+    /// Testing sessions kept running beside the coding ones; this version starts none.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = only_none)]
+    pub(crate) testing_ratio: u8,
     /// Give a feature up after so many failed attempts.
     #[arg(long, value_name = "N", default_value_t = AttemptLimits::default().attempts)]
     pub(crate) attempts: u32,
@@ -55,6 +61,14 @@ pub(crate) struct How {
     /// Print every event as a line of JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn only_one(text: &str) -> Result<u8, String> {
+    if text == "1" { Ok(1) } else { Err("this version gives one feature to a session: use 1".to_owned()) }
+}
+
+fn only_none(text: &str) -> Result<u8, String> {
+    if text == "0" { Ok(0) } else { Err("this version starts no testing sessions: use 0".to_owned()) }
 }
 
 /// How long a session may take.

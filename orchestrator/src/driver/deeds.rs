@@ -193,11 +193,8 @@ impl Run<'_> {
             }
             Err(error) => return self.feed(Event::Broken { reason: sentence(&error) }),
         };
-        // Dependents are ready from this moment; the engine hears of them together with the landing.
-        match self.store.nodes() {
-            Ok(nodes) => self.feed(Event::Features(nodes)),
-            Err(error) => self.feed(Event::Broken { reason: sentence(&error) }),
-        }
+        // What was landed is told before the answer: dependents start in the same moment.
+        self.catch_up();
         self.feed(Event::Integrated { attempt, landing });
     }
 

@@ -11,7 +11,7 @@ mod prepare;
 mod sessions;
 mod signals;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ use forecast::Forecast;
 use sessions::Session;
 use signals::{Asked, Signals};
 
-/// How often the store is asked whether another process committed. One question costs microseconds.
+/// How often the journal is looked at for what other processes wrote, and the display moves. One look costs
+/// microseconds; what a session does is heard from its runner at once.
 const NOTICE: Duration = Duration::from_millis(100);
 /// Runners write a few lines per second. A full queue makes them wait, which is right: it means that this process
 /// is busy, and their output is not lost.
@@ -91,9 +92,8 @@ pub(crate) struct Run<'a> {
     received: mpsc::Receiver<Input>,
     reporter: &'a mut dyn Reporter,
     forecast: Forecast,
-    /// The last journal entry that was shown, and the store's version at that time.
+    /// The last journal entry that was shown and told.
     shown: i64,
-    version: i64,
     /// Set by the third signal: leave at once.
     abandoned: bool,
     ended: Option<RunOutcome>,
@@ -132,7 +132,6 @@ pub(crate) async fn run(
         reporter,
         forecast: Forecast::default(),
         shown,
-        version: store.data_version()?,
         abandoned: false,
         ended: None,
         plan,
@@ -158,7 +157,7 @@ impl Run<'_> {
             self.feed(event);
         }
         let outcome = loop {
-            self.show();
+            self.catch_up();
             if let Some(outcome) = self.ended.take() {
                 break outcome;
             }
@@ -168,7 +167,7 @@ impl Run<'_> {
                 asked = signals.next() => self.on_signal(asked),
                 Some(input) = self.received.recv() => self.on_input(input).await,
                 () = clock::sleep_until(deadline) => self.feed(Event::Deadline),
-                _ = notice.tick() => self.notice(),
+                _ = notice.tick() => self.on_notice(),
             }
             if self.abandoned {
                 break RunOutcome::Stopped;
@@ -236,40 +235,53 @@ impl Run<'_> {
         }
     }
 
-    /// Looks whether another process changed the store, and tells the engine.
-    fn notice(&mut self) {
-        let noticed = self.store.data_version().and_then(|version| {
-            if version == self.version {
-                return Ok(None);
+    /// Reads what the journal gained, whoever wrote it: shows it, and tells the engine which features changed.
+    ///
+    /// The journal is written in the transaction of each change, so nothing can change unseen. Leases alone are
+    /// renewed without an entry; the engine asks the store before it takes one back.
+    fn catch_up(&mut self) {
+        let mut changed = BTreeSet::new();
+        loop {
+            let entries = match self.store.journal_since(self.shown, PAGE) {
+                Ok(entries) => entries,
+                Err(error) => return self.feed(Event::Broken { reason: sentence(&error) }),
+            };
+            let Some(last) = entries.last() else { break };
+            self.shown = last.seq;
+            for entry in &entries {
+                self.learn(entry);
+                self.reporter.entry(entry);
+                changed.extend(entry.feature);
             }
-            self.version = version;
-            self.store.nodes().map(Some)
-        });
-        match noticed {
-            Ok(None) => {}
-            Ok(Some(nodes)) => self.feed(Event::Features(nodes)),
+        }
+        if changed.is_empty() {
+            return;
+        }
+        let changed: Vec<_> = changed.into_iter().collect();
+        match self.store.nodes_of(&changed) {
+            Ok(nodes) => self.feed(Event::Features(nodes)),
             Err(error) => self.feed(Event::Broken { reason: sentence(&error) }),
         }
     }
 
-    /// Shows what the journal gained, whoever wrote it, and how far the run is.
-    fn show(&mut self) {
-        while let Ok(entries) = self.store.journal_since(self.shown, PAGE) {
-            let Some(last) = entries.last().map(|entry| entry.seq) else { break };
-            self.shown = last;
-            for entry in &entries {
-                self.learn(entry);
-                self.reporter.entry(entry);
-            }
+    /// Looks whether the database is still the one that was opened, and shows that time goes by. That the loop was
+    /// woken makes it read the journal.
+    fn on_notice(&mut self) {
+        if let Err(error) = self.store.data_version() {
+            self.feed(Event::Broken { reason: sentence(&error) });
         }
+        let progress = if self.reporter.wants_progress() { self.progress() } else { Progress::default() };
+        self.reporter.tick(clock::now(), &progress);
+    }
+
+    fn progress(&self) -> Progress {
         let graph = self.engine.graph();
-        let progress = Progress {
+        Progress {
             total: graph.iter().count(),
             passing: graph.iter().filter(|node| node.status == Status::Passing).count(),
             running: self.running(),
             left_ms: self.forecast.left_ms(graph, self.plan.slots),
-        };
-        self.reporter.tick(clock::now(), &progress);
+        }
     }
 
     fn learn(&mut self, entry: &Entry) {
@@ -312,7 +324,7 @@ impl Run<'_> {
         if let Err(error) = self.store.append(clock::now(), &Fact::RunEnded { result: outcome.clone() }) {
             tracing::error!("the end of the run cannot be recorded: {}", sentence(&error));
         }
-        self.show();
+        self.catch_up();
         self.reporter.close();
     }
 

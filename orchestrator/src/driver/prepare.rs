@@ -37,8 +37,7 @@ pub(super) async fn prepare(
     reporter: &mut dyn Reporter,
 ) -> Result<Prepared, CliError> {
     if project.store.nodes()?.is_empty() {
-        return Err(CliError::new(format!("the project {} has no features", project.dir.display()))
-            .hint("add some: cogwork import FILE.json --project-dir DIR"));
+        return Err(nothing_to_do(&project.dir));
     }
     if let Err(error) = contain::become_subreaper() {
         reporter.note(&format!("processes that agents leave behind cannot be adopted here: {error}"));
@@ -59,6 +58,19 @@ pub(super) async fn prepare(
         }
     }
     Ok(Prepared { resumed, integrator })
+}
+
+fn nothing_to_do(dir: &Path) -> CliError {
+    let spec = ["app_spec.md", "app_spec.txt"].into_iter().find(|name| dir.join(name).is_file());
+    let have = match spec {
+        Some(spec) => {
+            format!("its specification {spec} is there, which this version cannot turn into features")
+        }
+        None => "and no specification (app_spec.md) either".to_owned(),
+    };
+    CliError::new(format!("the project {} has no features, {have}", dir.display())).hint(
+        "add some: cogwork import FILE.json --project-dir DIR; `cogwork import --help` shows such a file",
+    )
 }
 
 /// Of the recorded processes, those that carry this project's mark: a person's own session does not, and stays.

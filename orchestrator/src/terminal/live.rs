@@ -81,6 +81,10 @@ impl Reporter for Live {
         self.say(self.now, &self.names.label(None), text);
     }
 
+    fn wants_progress(&self) -> bool {
+        true
+    }
+
     fn tick(&mut self, now: Timestamp, progress: &Progress) {
         self.now = now;
         self.sessions.retain(|id, line| {

@@ -46,6 +46,10 @@ pub(crate) trait Reporter {
     fn agent(&mut self, session: SessionId, event: &AgentEvent);
     /// Something a person should know that is no change of state.
     fn note(&mut self, text: &str);
+    /// Whether [`Reporter::tick`] shows how far the run is, which costs a look at the whole graph.
+    fn wants_progress(&self) -> bool {
+        false
+    }
     /// Time went by.
     fn tick(&mut self, now: Timestamp, progress: &Progress);
     /// The run is over; leave the terminal as it was found.
