@@ -9,6 +9,8 @@ mod intent;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cogwork_process::git::{Git, GitError, Merged};
 use cogwork_process::{check, contain};
@@ -30,6 +32,8 @@ pub(crate) struct Integrator {
     project: PathBuf,
     /// The branch that was checked out when the run started: the main branch of this run.
     branch: String,
+    /// Whether the integration clone was seen to be whole, by this run.
+    is_ready: Arc<AtomicBool>,
 }
 
 /// What has to be integrated.
@@ -61,7 +65,7 @@ enum Race {
 
 impl Integrator {
     pub(crate) fn new(project: PathBuf, branch: String) -> Self {
-        Self { project, branch }
+        Self { project, branch, is_ready: Arc::default() }
     }
 
     /// Returns the branch a session works on.
@@ -83,7 +87,11 @@ impl Integrator {
     pub(crate) async fn integrate(&self, job: &Job) -> Integration {
         match self.try_integrate(job).await {
             Ok(integration) => integration,
-            Err(error) => Integration::Postponed { reason: sentence(&error) },
+            Err(error) => {
+                // Somebody may have meddled with the clone: the next try looks at it, and makes it anew if it must.
+                self.is_ready.store(false, Ordering::Relaxed);
+                Integration::Postponed { reason: sentence(&error) }
+            }
         }
     }
 
@@ -129,7 +137,7 @@ impl Integrator {
         let Some(main) = self.git().head().await? else {
             return Ok(Err(Race::InUse { reason: format!("the branch `{}` has no commit", self.branch) }));
         };
-        clone.fetch(&self.project, "+HEAD:refs/cogwork/main").await?;
+        // The clone shares the project's objects: every commit of it is here already.
         clone.reset_hard_clean(&main).await?;
         let commit = match clone.merge_no_ff(tip, &message(job)).await? {
             Merged::Clean { commit } => Some(commit),
@@ -243,7 +251,7 @@ impl Integrator {
     async fn clone_of_project(&self) -> Result<Git, GitError> {
         let dir = state_dir(&self.project).join("integrate");
         let git = Git::at(&dir);
-        if dir.exists() && git.is_repository().await? {
+        if self.is_ready.swap(true, Ordering::Relaxed) || (dir.exists() && git.is_repository().await?) {
             return Ok(git);
         }
         if dir.exists() {
