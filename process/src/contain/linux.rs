@@ -55,6 +55,7 @@ fn parse(pid: i32, stat: &[u8]) -> Option<Process> {
         session: fields.get(3)?.parse().ok()?,
         started: fields.get(19)?.parse().ok()?,
         alive: !is_dead || threads > 1,
+        has_terminal: *fields.get(4)? != "0",
     })
 }
 
@@ -117,12 +118,15 @@ mod tests {
         let stat = |name: &str, state: &str, threads: u32| {
             format!("42 ({name}) {state} 7 8 9 0 -1 0 1 2 3 4 5 6 7 8 20 0 {threads} 0 123456 1 2 3")
         };
-        let alive = Process { pid: 42, parent: 7, session: 9, started: 123_456, alive: true };
+        let alive =
+            Process { pid: 42, parent: 7, session: 9, started: 123_456, alive: true, has_terminal: false };
         let dead = Process { alive: false, ..alive };
         assert_eq!(parse(42, stat("sh", "S", 1).as_bytes()), Some(alive));
         assert_eq!(parse(42, stat("a) R 1 1 (b", "S", 1).as_bytes()), Some(alive));
         assert_eq!(parse(42, stat("sh", "Z", 1).as_bytes()), Some(dead));
         assert_eq!(parse(42, stat("leader gone", "Z", 2).as_bytes()), Some(alive));
+        let on_terminal = stat("sh", "S", 1).replace(" 7 8 9 0 ", " 7 8 9 34817 ");
+        assert_eq!(parse(42, on_terminal.as_bytes()), Some(Process { has_terminal: true, ..alive }));
         assert_eq!(parse(42, b"42 (sh) S 7"), None);
         assert_eq!(parse(42, b""), None);
     }

@@ -32,7 +32,8 @@ pub struct Sweep {
     pub keep: Vec<i32>,
     /// Processes with one of these markers (see [`super::marked`]), and what is below them.
     pub markers: Vec<String>,
-    /// Processes that work inside one of these directories (see [`super::inside`]), and what is below them.
+    /// Processes that work inside one of these directories (see [`super::inside`]), and what is below them. Not those
+    /// that a terminal controls: a person may stand there and look.
     pub dirs: Vec<PathBuf>,
     /// These very processes as long as they are who they were, and what is below them.
     pub processes: Vec<ProcessIdentity>,
@@ -46,7 +47,9 @@ impl Sweep {
             roots.extend(table.below([own_pid()]));
         }
         roots.extend(self.markers.iter().flat_map(|marker| marked_in(table, marker)));
-        roots.extend(self.dirs.iter().flat_map(|dir| inside_in(table, dir)));
+        let is_persons = |pid: &i32| table.get(*pid).is_some_and(|process| process.has_terminal);
+        let inside = self.dirs.iter().flat_map(|dir| inside_in(table, dir));
+        roots.extend(inside.filter(|pid| !is_persons(pid)));
         let is_it = |process: &&ProcessIdentity| {
             let found = table.get(process.pid);
             found.is_some_and(|found| identified(*found) == **process)

@@ -12,12 +12,15 @@ pub(super) struct Process {
     pub(super) started: u64,
     /// False for a zombie.
     pub(super) alive: bool,
+    /// Whether a terminal controls it, as one controls a person's shell and what is started from it. Nothing that
+    /// Cogwork starts has one: each program leads a session of its own.
+    pub(super) has_terminal: bool,
 }
 
 impl Process {
     /// Returns a process of which nothing but its number is known.
     pub(super) fn unknown(pid: i32) -> Self {
-        Self { pid, parent: 0, session: 0, started: 0, alive: true }
+        Self { pid, parent: 0, session: 0, started: 0, alive: true, has_terminal: false }
     }
 }
 

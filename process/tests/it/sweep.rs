@@ -109,6 +109,32 @@ fn dropping_the_handle_and_sweeping_leaves_nothing() {
     });
 }
 
+#[test]
+fn a_person_who_looks_around_in_a_workspace_is_left_alone() {
+    alone(async || {
+        if is_missing("script") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().canonicalize().unwrap();
+        let shell = format!("cd {} && echo $$ > pid && exec sleep 60", place.display());
+        let mut terminal = script(&format!("exec script -q -c '{shell}' /dev/null"));
+        terminal.cwd = "/".into();
+        let terminal = terminal.start().unwrap();
+        within(10_000, async {
+            while contain::inside(&place).is_empty() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        let sweep = Sweep { dirs: vec![place.clone()], ..Sweep::default() };
+        assert_eq!(contain::sweep(&sweep).await, []);
+        assert_eq!(contain::inside(&place).len(), 1);
+        drop(terminal);
+        assert_eq!(contain::kill_descendants().await, []);
+    });
+}
+
 /// The part of a runner: keeps the agent of the directory running; it starts another program that outlives it.
 #[test]
 fn part_runner() {

@@ -12,6 +12,7 @@ fn table(rows: &[(i32, i32, i32)]) -> Table {
         session,
         started: u64::try_from(pid).unwrap(),
         alive: true,
+        has_terminal: false,
     };
     ours.iter().chain(rows).map(process).collect()
 }
