@@ -197,3 +197,25 @@ fn the_events_are_json_as_their_schema_says() {
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
     }
 }
+
+#[test]
+fn on_a_terminal_it_shows_what_runs_and_how_far_it_is() {
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        println!("skipped: `script`, which makes a terminal, is not installed here");
+        return;
+    }
+    let place = Place::with_features(&graph());
+    let agent = "exec:echo thinking hard; sleep 0.6; touch f$COGWORK_FEATURES";
+    let mut command = place.command(&["run", "--agent", agent]);
+    let words: Vec<_> = command.get_args().map(|word| format!("'{}'", word.to_string_lossy())).collect();
+    let line =
+        format!("stty rows 40 cols 120; '{}' {}", command.get_program().to_string_lossy(), words.join(" "));
+    command = std::process::Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    let output = command.env("TERM", "xterm").stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    for word in ["4 passing", "thinking hard", "2 running", "left", "complete: every feature passes"] {
+        assert!(text.contains(word), "`{word}` is missing in {text}");
+    }
+}
