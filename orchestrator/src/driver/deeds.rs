@@ -1,5 +1,7 @@
 //! What the engine asks for, done: claims, runners, ends of attempts, integrations.
 
+use std::time::Duration;
+
 use cogwork_process::contain::{self, Sweep};
 use cogwork_runner::SessionCommand;
 use cogwork_schemas::{
@@ -14,6 +16,9 @@ use crate::engine::{Event, Landing, SessionEnd, StartFailure};
 use crate::integrate::{Integration, Job};
 use crate::terminal::cut;
 
+/// What a runner needs beyond its agent and its checks: a clone, a commit, a sweep.
+const RUNNER_MARGIN: Duration = Duration::from_secs(300);
+
 impl Run<'_> {
     /// Claims a feature and starts a runner for it.
     pub(super) fn start(&mut self, feature: FeatureId) -> Result<Vec<Event>, StoreError> {
@@ -22,6 +27,7 @@ impl Run<'_> {
             agent: self.plan.agent.to_string(),
             isolation: self.plan.isolation,
         };
+        let limit = self.limit(feature)?;
         let lease = SignedDuration::from_secs(i64::from(self.plan.session_limits.lease_s));
         let claim = match self.store.claim(clock::now(), feature, &new, lease) {
             Ok(claim) => claim,
@@ -37,10 +43,16 @@ impl Run<'_> {
         };
         let command = self.command(feature, &claim);
         let environment = (&self.programs, &self.environment);
-        match sessions::start(&command, claim.attempt, clock::now(), environment, self.inputs.clone()) {
+        match sessions::start(
+            &command,
+            claim.attempt,
+            (clock::now(), limit),
+            environment,
+            self.inputs.clone(),
+        ) {
             Ok((session, process)) => {
-                self.store.session_up(clock::now(), claim.session, &process)?;
                 self.sessions.insert(claim.session, session);
+                self.store.session_up(clock::now(), claim.session, &process)?;
                 let started = Event::Started { feature, session: claim.session, attempt: claim.attempt };
                 Ok(vec![self.node(feature)?, started])
             }
@@ -58,6 +70,16 @@ impl Run<'_> {
                 Ok(vec![self.node(feature)?, failed])
             }
         }
+    }
+
+    /// After this time a runner has failed to keep the limits that are its own: it is stopped, or hangs.
+    fn limit(&self, feature: FeatureId) -> Result<Duration, StoreError> {
+        let checks: u64 =
+            self.store.feature(feature)?.checks.iter().map(|check| u64::from(check.timeout_s)).sum();
+        let limits = &self.plan.session_limits;
+        let session = u64::from(limits.max_session_s) + u64::from(limits.grace_s);
+        // Checks run before the work, when the agent says it is done, and after it.
+        Ok(Duration::from_secs(session + 3 * checks) + RUNNER_MARGIN)
     }
 
     fn command(&self, feature: FeatureId, claim: &Claim) -> SessionCommand {

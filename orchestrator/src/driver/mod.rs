@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::cli::{CliError, sentence};
-use crate::engine::{Effect, Engine, Event, Landing, Settings};
+use crate::engine::{Effect, Engine, Event, Landing, Settings, StartFailure};
 use crate::integrate::{Integration, Integrator};
 use crate::project::Project;
 use crate::terminal::{Progress, Reporter, RunningSession};
@@ -182,10 +182,15 @@ impl Run<'_> {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for effect in self.engine.step(clock::now(), event) {
+                let failed = answer_of_a_failed(&effect);
                 match self.perform(effect) {
                     // What a deed made true is told before the next one is done.
                     Ok(answers) => answers.into_iter().rev().for_each(|answer| events.push_front(answer)),
-                    Err(error) => events.push_back(Event::Broken { reason: sentence(&error) }),
+                    Err(error) => {
+                        let reason = sentence(&error);
+                        events.extend(failed);
+                        events.push_back(Event::Broken { reason });
+                    }
                 }
             }
         }
@@ -334,6 +339,21 @@ impl Run<'_> {
             Integration::Refused { outcome, .. } => Landing::Refused(outcome.clone()),
             Integration::Postponed { reason } => Landing::Postponed { reason: reason.clone() },
         }
+    }
+}
+
+/// The answer that the engine gets when what it asked for could not even be tried: it waits for one, and would
+/// otherwise wait for ever.
+fn answer_of_a_failed(effect: &Effect) -> Option<Event> {
+    match effect {
+        Effect::Start { feature } => {
+            Some(Event::StartFailed { feature: *feature, failure: StartFailure::Crashed })
+        }
+        Effect::Integrate { attempt, .. } => {
+            let reason = "the store does not answer".to_owned();
+            Some(Event::Integrated { attempt: *attempt, landing: Landing::Postponed { reason } })
+        }
+        Effect::EndAttempt { .. } | Effect::StopSession { .. } | Effect::Reap | Effect::Finish(_) => None,
     }
 }
 

@@ -39,7 +39,7 @@ impl Session {
     }
 }
 
-/// Starts a runner and the task that listens to it.
+/// Starts a runner and the task that listens to it, and kills it when it lives longer than the limit.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ impl Session {
 pub(super) fn start(
     command: &SessionCommand,
     attempt: AttemptId,
-    since: Timestamp,
+    (since, limit): (Timestamp, Duration),
     (programs, environment): (&Programs, &Environment),
     inputs: mpsc::Sender<Input>,
 ) -> Result<(Session, ProcessIdentity), StartError> {
@@ -60,7 +60,7 @@ pub(super) fn start(
     let runner = spawn.start()?;
     let process = runner.identity().clone();
     let (control, controls) = mpsc::channel(1);
-    tokio::spawn(listen(command.session, runner, controls, inputs));
+    tokio::spawn(listen(command.session, (runner, limit), controls, inputs));
     let (feature, token) = (command.feature, command.token.clone());
     Ok((Session { feature, attempt, token, since, outcome: None, control: Some(control) }, process))
 }
@@ -68,15 +68,24 @@ pub(super) fn start(
 /// Passes on what a runner says until it is gone.
 async fn listen(
     session: SessionId,
-    mut runner: Contained,
+    (mut runner, limit): (Contained, Duration),
     mut controls: mpsc::Receiver<Control>,
     inputs: mpsc::Sender<Input>,
 ) {
     let mut stdin = runner.take_stdin();
     let mut asked = false;
+    let overdue = tokio::time::sleep(limit);
+    tokio::pin!(overdue);
+    let mut is_overdue = false;
     loop {
         let output = tokio::select! {
             output = runner.next() => output,
+            () = &mut overdue, if !is_overdue => {
+                is_overdue = true;
+                tracing::error!("the runner of {session} is {} s old and does not end: it is killed", limit.as_secs());
+                runner.kill();
+                continue;
+            }
             control = controls.recv(), if !asked => {
                 asked = true;
                 if let (Some(stdin), Some(control)) = (stdin.as_mut(), control) {
