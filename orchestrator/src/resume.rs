@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cogwork_schemas::{AttemptId, AttemptOutcome, ProcessIdentity, SessionOutcome};
 use cogwork_store::graph::Graph;
-use cogwork_store::{Attempt, AttemptLimits, Store, StoreError};
+use cogwork_store::{Attempt, AttemptLimits, LiveSession, Store, StoreError};
 use jiff::Timestamp;
 
 use crate::engine::{Engine, Event, Settings};
@@ -19,8 +19,6 @@ pub(crate) struct Resumed {
     pub(crate) events: Vec<Event>,
     /// The attempts that are green and not landed.
     pub(crate) submitted: BTreeMap<AttemptId, Attempt>,
-    /// The attempts that were cut off. Their committed work is still in their workspaces.
-    pub(crate) orphaned: Vec<Attempt>,
 }
 
 /// Judges what an earlier run left behind and builds the engine.
@@ -40,25 +38,33 @@ pub(crate) fn resume(
 ) -> Result<Resumed, StoreError> {
     let mut sessions: BTreeMap<_, _> =
         store.live_sessions()?.into_iter().map(|session| (session.id, session)).collect();
-    let (mut events, mut submitted, mut orphaned) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let (mut events, mut submitted) = (Vec::new(), BTreeMap::new());
     for attempt in store.live_attempts()? {
-        let owner = sessions.get(&attempt.session).and_then(|session| session.process.as_ref());
-        if owner.is_some_and(&alive) {
+        if sessions.get(&attempt.session).is_some_and(|session| is_somebodys(session, &alive)) {
             sessions.remove(&attempt.session);
         } else if attempt.submitted.is_some() {
             events.push(Event::Recovered { feature: attempt.feature, attempt: attempt.id });
             submitted.insert(attempt.id, attempt);
         } else {
             store.end_attempt(now, &attempt.token, &AttemptOutcome::Orphaned, limits)?;
-            orphaned.push(attempt);
         }
     }
     for session in sessions.into_values() {
-        if !session.process.as_ref().is_some_and(&alive) {
+        if !is_somebodys(&session, &alive) {
             store.end_session(now, session.id, &SessionOutcome::Stopped, 0)?;
         }
     }
     events.push(Event::Begin);
     let engine = Engine::new(settings, Graph::new(store.nodes()?)?);
-    Ok(Resumed { engine, events, submitted, orphaned })
+    Ok(Resumed { engine, events, submitted })
+}
+
+/// Returns whether a session goes on without us: its process lives, or it is a person's MCP server that claims at
+/// this very moment and has not yet said which process it is. Its lease decides then. Everybody else who claims holds
+/// the project's lock, and that is ours now.
+fn is_somebodys(session: &LiveSession, alive: impl Fn(&ProcessIdentity) -> bool) -> bool {
+    match &session.process {
+        Some(process) => alive(process),
+        None => session.agent.starts_with("mcp:"),
+    }
 }

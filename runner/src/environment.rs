@@ -65,7 +65,7 @@ impl Environment {
     }
 
     /// Returns the part that a session's programs may see: what everybody may, and the names in `pass`.
-    pub(crate) fn allowed(&self, pass: &[String]) -> Vec<(OsString, OsString)> {
+    pub fn allowed(&self, pass: &[String]) -> Vec<(OsString, OsString)> {
         let is_passed = |key: &OsStr| pass.iter().any(|name| key == name.as_str());
         let passed = self.others.iter().filter(|(key, _)| is_passed(key));
         self.base.iter().chain(passed).cloned().collect()

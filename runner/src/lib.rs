@@ -33,6 +33,7 @@ use std::process::ExitCode;
 
 pub use agent::{AgentError, AgentSpec, UnknownAgent, preflight};
 pub use command::{SessionCommand, SessionLimits};
+pub use driver::chain;
 pub use environment::{Environment, marker};
 pub use outcome::{ExitStatus, attempt_outcome};
 pub use play::ScriptError;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, Isolation, Token};
+use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, Token};
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use crate::columns::{Id, Json, Micros, Word};
@@ -21,7 +21,6 @@ const ATTEMPT: &str =
 /// An attempt as the operations see it, dead or alive.
 pub(crate) struct Found {
     pub(crate) attempt: Attempt,
-    pub(crate) isolation: Isolation,
     /// Whether its checks were run before the work.
     pub(crate) before_known: bool,
     pub(crate) outcome: Option<AttemptOutcome>,
@@ -119,6 +118,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
         feature: row.get::<_, Id<_>>(1)?.0,
         session: row.get::<_, Id<_>>(2)?.0,
         token: token(id, &row.get::<_, String>(3)?),
+        isolation: row.get::<_, Word<_>>(13)?.0,
         number: row.get(4)?,
         started_at: row.get::<_, Micros>(5)?.0,
         lease_until: row.get::<_, Option<Micros>>(6)?.map(|at| at.0),
@@ -129,7 +129,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
         attempt,
         before_known: row.get(10)?,
         outcome: row.get::<_, Option<Json<_>>>(11)?.map(|outcome| outcome.0),
-        isolation: row.get::<_, Word<_>>(13)?.0,
         owns: row.get::<_, Option<bool>>(14)?.unwrap_or(false),
     })
 }

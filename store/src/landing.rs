@@ -86,7 +86,7 @@ impl Store {
                 return Err(StoreError::DependencyNotPassing { feature, waiting_for }.into());
             }
             let coverage = Coverage::of(tx, feature, &merge.reports)?;
-            match found.isolation {
+            match found.attempt.isolation {
                 Isolation::Workspace => coverage.all_green()?,
                 Isolation::Shared => coverage.none_red()?,
             };

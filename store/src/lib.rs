@@ -27,6 +27,8 @@ mod types;
 
 use std::path::{Path, PathBuf};
 
+use cogwork_schemas::SessionId;
+
 pub use error::StoreError;
 pub use open::Store;
 pub use types::{
@@ -40,4 +42,14 @@ pub const STATE_DIR: &str = ".cogwork";
 /// Returns the state directory of a project.
 pub fn state_dir(project: &Path) -> PathBuf {
     project.join(STATE_DIR)
+}
+
+/// Returns where a session with isolation `workspace` works.
+pub fn workspace_dir(project: &Path, session: SessionId) -> PathBuf {
+    state_dir(project).join("workspaces").join(session.to_string())
+}
+
+/// Returns the branch that such a session works on, in its own clone.
+pub fn session_branch(session: SessionId) -> String {
+    format!("cogwork/{session}")
 }

@@ -76,6 +76,8 @@ pub struct Attempt {
     pub feature: FeatureId,
     pub session: SessionId,
     pub token: Token,
+    /// Where its session works, and so whether its work has to be merged.
+    pub isolation: Isolation,
     /// Counts the attempts at this feature, from 1.
     pub number: u32,
     /// Set once its checks were green; then it waits for integration.

@@ -9,10 +9,11 @@ use cogwork_schemas::FeatureList;
 use cogwork_store::{ImportLimits, state_dir};
 
 use super::run::{How, block_on, run_project};
-use super::{CliError, Exit, print, sentence};
+use super::{CliError, Exit, print};
 use crate::demo::{FEATURES, SCRIPT, SEED};
 use crate::driver::clock;
 use crate::project::{Config, Project, write_config};
+use cogwork_runner::chain;
 
 /// See a whole run: a small program is built feature by feature, without any agent or key.
 ///
@@ -94,10 +95,10 @@ async fn fill(dir: &Path) -> Result<(), CliError> {
         fs::write(path, content)?;
     }
     let git =
-        Git::init(dir).await.map_err(|error| CliError::new(sentence(&error)).hint("the demo needs git"))?;
+        Git::init(dir).await.map_err(|error| CliError::new(chain(&error)).hint("the demo needs git"))?;
     git.commit_all("Start with the specification and the checks", &[])
         .await
-        .map_err(|error| CliError::new(sentence(&error)))?;
+        .map_err(|error| CliError::new(chain(&error)))?;
     let list: FeatureList = serde_json::from_str(FEATURES)
         .map_err(|error| CliError::new(format!("the demo's features: {error}")))?;
     let project = Project::create(dir, clock::now())?;

@@ -8,7 +8,8 @@ use cogwork_store::Store;
 use serde::Serialize;
 
 use super::run::block_on;
-use super::{CliError, Exit, ProjectArg, print, print_json, sentence};
+use super::{CliError, Exit, ProjectArg, print, print_json};
+use cogwork_runner::chain;
 
 /// Check that git, the agents and the project's database are there and sound.
 #[derive(Debug, Args)]
@@ -68,7 +69,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {
 fn git() -> Result<Finding, CliError> {
     Ok(match block_on(Git::version())? {
         Ok(version) => Finding::new(Health::Good, "git", version),
-        Err(error) => Finding::new(Health::Bad, "git", format!("{}: install git", sentence(&error))),
+        Err(error) => Finding::new(Health::Bad, "git", format!("{}: install git", chain(&error))),
     })
 }
 
@@ -109,14 +110,14 @@ fn project(args: &DoctorArgs) -> Vec<Finding> {
     match Store::open(dir) {
         Ok(store) => findings.push(match store.check_integrity() {
             Ok(()) => Finding::new(Health::Good, "database", "sound"),
-            Err(error) => Finding::new(Health::Bad, "database", sentence(&error)),
+            Err(error) => Finding::new(Health::Bad, "database", chain(&error)),
         }),
         Err(error @ cogwork_store::StoreError::NoProject { .. }) => {
-            findings.push(Finding::new(Health::Note, "project", sentence(&error)));
+            findings.push(Finding::new(Health::Note, "project", chain(&error)));
             return findings;
         }
         Err(error) => {
-            findings.push(Finding::new(Health::Bad, "database", sentence(&error)));
+            findings.push(Finding::new(Health::Bad, "database", chain(&error)));
             return findings;
         }
     }

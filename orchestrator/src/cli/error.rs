@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cogwork_runner::RunLockError;
+use cogwork_runner::{RunLockError, chain};
 use cogwork_store::StoreError;
 
 use super::exit::Exit;
@@ -43,27 +43,15 @@ impl fmt::Display for CliError {
     }
 }
 
-/// Returns an error and what caused it as one sentence: "what: why: why that".
-pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        Self::new(sentence(&error))
+        Self::new(chain(&error))
     }
 }
 
 impl From<RunLockError> for CliError {
     fn from(error: RunLockError) -> Self {
-        let text = sentence(&error);
+        let text = chain(&error);
         match error {
             RunLockError::Held { .. } => {
                 Self::new(text).hint("look on with `cogwork status`").exit(Exit::Busy)
@@ -75,6 +63,6 @@ impl From<RunLockError> for CliError {
 
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {
-        Self::new(sentence(&error))
+        Self::new(chain(&error))
     }
 }

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
-pub(crate) use error::{CliError, sentence};
+pub(crate) use error::CliError;
 pub(crate) use exit::Exit;
 
 /// Drives coding agents through a graph of features until every one of them provably passes.

@@ -102,7 +102,7 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     // The lock goes first: everything after it may assume that no other run changes the project.
     let _lock = RunLock::acquire(&project.dir, clock::now())?;
     preflight(&plan.agent, plan.script.as_deref(), &Environment::of_this_process())
-        .map_err(|error| CliError::new(super::sentence(&error)))?;
+        .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
     let start = clock::now();
     let mut reporter = terminal::reporter(how.json, &project.store.features()?, start);
     let outcome = block_on(driver::run(project, plan, crate::programs()?, reporter.as_mut()))??;

@@ -11,9 +11,10 @@ use cogwork_store::state_dir;
 use serde::Serialize;
 
 use super::run::block_on;
-use super::{CliError, Exit, ProjectArg, print, print_json, sentence};
+use super::{CliError, Exit, ProjectArg, print, print_json};
 use crate::project::Project;
 use crate::terminal::{cut, duration, table};
+use cogwork_runner::{Environment, chain};
 
 /// Run the checks of all passing features on what is committed, and say whether they are green.
 ///
@@ -26,6 +27,9 @@ pub(crate) struct VerifyArgs {
     /// Run the checks of every feature, also of those that do not pass yet.
     #[arg(long)]
     all: bool,
+    /// Let the checks see this variable of the environment, too; may be given several times.
+    #[arg(long = "pass-env", value_name = "NAME")]
+    pass_env: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -47,8 +51,8 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<Exit, CliError> {
         .into_iter()
         .filter(|feature| !feature.checks.is_empty() && (args.all || feature.status == Status::Passing))
         .collect();
-    let verified =
-        block_on(verify_in_clone(&project, features))?.map_err(|error| CliError::new(sentence(&error)))?;
+    let verified = block_on(verify_in_clone(&project, features, &args.pass_env))?
+        .map_err(|error| CliError::new(chain(&error)))?;
     let green = verified.iter().filter(|feature| feature.green).count();
     if args.json {
         print_json(&verified)?;
@@ -59,12 +63,17 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<Exit, CliError> {
     Ok(if green == verified.len() { Exit::Ok } else { Exit::Red })
 }
 
-async fn verify_in_clone(project: &Project, features: Vec<Feature>) -> Result<Vec<Verified>, GitError> {
+async fn verify_in_clone(
+    project: &Project,
+    features: Vec<Feature>,
+    pass_env: &[String],
+) -> Result<Vec<Verified>, GitError> {
     let state = state_dir(&project.dir);
     // No checks outlive this command, not even the servers they leave running.
     drop(contain::become_subreaper());
-    let mut env = cogwork_process::base_env();
-    env.push((contain::MARKER.into(), format!("{}#verify", state.display()).into()));
+    let mut env = Environment::of_this_process().allowed(pass_env);
+    // Not one of the marks that a run sweeps: this command is a person's.
+    env.push((contain::MARKER.into(), state.join("verify").into()));
     if !Git::at(&project.dir).is_repository().await? {
         return Ok(verify_each(features, project.dir.clone(), &env).await);
     }

@@ -5,17 +5,20 @@ use std::time::Duration;
 use cogwork_process::contain::{self, Sweep};
 use cogwork_runner::SessionCommand;
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckPhase, FeatureId, Isolation, Role, RunnerEvent, SessionId, SessionOutcome,
+    AttemptId, AttemptOutcome, CheckPhase, FeatureId, Isolation, Proof, Role, RunnerEvent, SessionId,
+    SessionOutcome,
 };
 use cogwork_store::{Claim, Merge, NewSession, StoreError, state_dir};
 use jiff::SignedDuration;
 
 use super::{Input, Run, clock, sessions};
-use crate::cli::sentence;
 use crate::engine::{Event, Landing, SessionEnd, StartFailure};
-use crate::integrate::{Integration, Job};
+use crate::integrate::{Integration, Integrator, Job};
 use crate::terminal::cut;
+use cogwork_runner::chain;
 
+/// After so many failures of git on one attempt it is set aside.
+const FAILURES: u32 = 3;
 /// What a runner needs beyond its agent and its checks: a clone, a commit, a sweep.
 const RUNNER_MARGIN: Duration = Duration::from_secs(300);
 
@@ -57,7 +60,7 @@ impl Run<'_> {
                 Ok(vec![self.node(feature)?, started])
             }
             Err(error) => {
-                let reason = sentence(&error);
+                let reason = chain(&error);
                 let crashed = AttemptOutcome::Crashed { reason: reason.clone() };
                 self.store.end_attempt(clock::now(), &claim.token, &crashed, &self.plan.limits)?;
                 self.store.end_session(
@@ -92,7 +95,7 @@ impl Run<'_> {
             agent: self.plan.agent.clone(),
             script: self.plan.script.clone(),
             isolation: self.plan.isolation,
-            base: None,
+            base: self.integrator.as_ref().map(Integrator::base),
             limits: self.plan.session_limits.clone(),
             pass_env: self.plan.pass_env.clone(),
         }
@@ -127,7 +130,7 @@ impl Run<'_> {
                 let reason = format!("its runner ended without a report ({how})");
                 let outcome = SessionOutcome::NotStarted { reason: reason.clone() };
                 if let Err(error) = self.store.end_session(clock::now(), id, &outcome, 0) {
-                    tracing::warn!("the end of session {id} cannot be recorded: {}", sentence(&error));
+                    tracing::warn!("the end of session {id} cannot be recorded: {}", chain(&error));
                 }
                 SessionEnd::RunnerLost { reason }
             }
@@ -144,7 +147,11 @@ impl Run<'_> {
             Err(StoreError::StaleToken { .. }) => {
                 self.feed(Event::SessionEnded { session: id, submitted: false, end });
             }
-            Err(error) => self.feed(Event::Broken { reason: sentence(&error) }),
+            Err(error) => {
+                self.feed(Event::Broken { reason: chain(&error) });
+                // Whatever it is worth stays in the store, for the next run; nothing is judged now.
+                self.feed(Event::SessionEnded { session: id, submitted: true, end });
+            }
         }
     }
 
@@ -191,10 +198,18 @@ impl Run<'_> {
             let landing = Landing::Refused(AttemptOutcome::Crashed { reason });
             return Ok(vec![Event::Integrated { attempt, landing }]);
         };
-        let job = Job { feature: self.store.feature(feature)?, attempt, session: waiting.session };
+        let submitted = waiting.submitted.as_ref();
+        let commit = submitted.and_then(|submitted| submitted.commit.clone());
         let inputs = self.inputs.clone();
-        let integrator = self.integrator.clone();
-        let commit = waiting.submitted.as_ref().and_then(|submitted| submitted.commit.clone());
+        let integrator = self.integrator.clone().filter(|_| waiting.isolation == Isolation::Workspace);
+        let job = Job {
+            feature: self.store.feature(feature)?,
+            attempt,
+            session: waiting.session,
+            commit: commit.clone(),
+            proof: submitted.map_or(Proof::Unverified, |submitted| submitted.proof),
+            base: self.base_of(feature, attempt)?,
+        };
         tokio::spawn(async move {
             let integration = match integrator {
                 Some(integrator) => integrator.integrate(&job).await,
@@ -207,50 +222,91 @@ impl Run<'_> {
         Ok(Vec::new())
     }
 
-    pub(super) fn on_integrated(&mut self, attempt: AttemptId, integration: &Integration) {
+    /// Returns the commit that an attempt's checks were red on.
+    fn base_of(&self, feature: FeatureId, attempt: AttemptId) -> Result<Option<String>, StoreError> {
+        let attempts = self.store.attempts_of(feature)?;
+        let evidence =
+            attempts.into_iter().filter(|record| record.id == attempt).flat_map(|record| record.evidence);
+        let before = evidence.into_iter().find(|evidence| evidence.phase == CheckPhase::Before);
+        Ok(before.and_then(|before| before.commit))
+    }
+
+    pub(super) fn on_integrated(&mut self, attempt: AttemptId, integration: Integration) {
         let landing = match self.record(attempt, integration) {
             Ok(landing) => landing,
             Err(error @ StoreError::DependencyNotPassing { .. }) => {
-                Landing::Postponed { reason: sentence(&error) }
+                Landing::Postponed { reason: chain(&error) }
             }
-            Err(error) => return self.feed(Event::Broken { reason: sentence(&error) }),
+            Err(error) => {
+                let reason = chain(&error);
+                self.feed(Event::Broken { reason: reason.clone() });
+                Landing::Postponed { reason }
+            }
         };
         // What was landed is told before the answer: dependents start in the same moment.
         self.catch_up();
         self.feed(Event::Integrated { attempt, landing });
     }
 
-    fn record(&mut self, attempt: AttemptId, integration: &Integration) -> Result<Landing, StoreError> {
+    fn record(&mut self, attempt: AttemptId, integration: Integration) -> Result<Landing, StoreError> {
         let Some(waiting) = self.submitted.get(&attempt).cloned() else {
-            return Ok(self.landing(integration));
+            let reason = "it is not known any more".to_owned();
+            return Ok(Landing::Refused(AttemptOutcome::Crashed { reason }));
         };
         match integration {
             Integration::OnMain(merge) => {
-                self.store.land(clock::now(), &waiting.token, merge)?;
+                self.store.land(clock::now(), &waiting.token, &merge)?;
                 self.clear_away(waiting.session, attempt, true);
+                Ok(Landing::Landed)
             }
-            Integration::Refused { reports, commit, .. } if !reports.is_empty() => {
-                let commit = commit.as_deref();
-                self.store.record_checks(
-                    clock::now(),
-                    &waiting.token,
-                    CheckPhase::Merged,
-                    commit,
-                    reports,
-                )?;
+            Integration::Refused { outcome, reports, commit } => {
+                if !reports.is_empty() {
+                    let (phase, commit) = (CheckPhase::Merged, commit.as_deref());
+                    self.store.record_checks(clock::now(), &waiting.token, phase, commit, &reports)?;
+                }
+                Ok(Landing::Refused(outcome))
             }
-            Integration::Refused { .. } => {}
-            Integration::Postponed { reason } => self.reporter.note(&format!("landing waits: {reason}")),
+            Integration::InUse { reason } => {
+                self.reporter.note(&format!("landing waits: {reason}"));
+                Ok(Landing::Postponed { reason })
+            }
+            Integration::Failed { reason } => {
+                let failures = self.failures.entry(attempt).or_insert(0);
+                *failures += 1;
+                self.reporter.note(&format!("landing failed: {reason}"));
+                // One piece of work that git cannot handle must not keep all others from landing.
+                if *failures < FAILURES {
+                    return Ok(Landing::Postponed { reason });
+                }
+                Ok(Landing::Refused(AttemptOutcome::Crashed { reason }))
+            }
         }
-        Ok(self.landing(integration))
+    }
+
+    /// Takes back claims whose lease ran out, but for those whose process lives: a laptop that slept for a night has
+    /// let every lease run out, and nobody's work has ended.
+    pub(super) fn reap(&mut self) -> Result<Vec<Event>, StoreError> {
+        let now = clock::now();
+        let lease = SignedDuration::from_secs(i64::from(self.plan.session_limits.lease_s));
+        for session in self.store.live_sessions()? {
+            if session.process.as_ref().is_some_and(contain::is_alive) {
+                for attempt in
+                    session.attempts.iter().filter(|attempt| attempt.lease_until.is_some_and(|at| at <= now))
+                {
+                    self.store.renew(now, &attempt.token, lease)?;
+                }
+            }
+        }
+        self.store.reap(now, &self.plan.limits)?;
+        Ok(vec![Event::Features(self.store.nodes()?)])
     }
 
     /// Removes a session's workspace in the background; work that did not land is kept under a ref first.
     fn clear_away(&mut self, session: SessionId, attempt: AttemptId, landed: bool) {
-        if let (Isolation::Workspace, Some(integrator)) = (self.plan.isolation, self.integrator.clone()) {
+        if let Some(integrator) = self.integrator.clone() {
             self.chores.spawn(async move {
                 if let Err(error) = integrator.clear_away(session, attempt, landed).await {
-                    tracing::warn!("the workspace of {session} stays: {}", sentence(&error));
+                    tracing::warn!("the workspace of {session} stays: {}", chain(&error));
                 }
             });
         }

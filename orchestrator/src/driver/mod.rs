@@ -23,11 +23,12 @@ use cogwork_store::{Attempt, AttemptLimits, Store, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::cli::{CliError, sentence};
+use crate::cli::CliError;
 use crate::engine::{Effect, Engine, Event, Landing, Settings, StartFailure};
 use crate::integrate::{Integration, Integrator};
 use crate::project::Project;
 use crate::terminal::{Progress, Reporter, RunningSession};
+use cogwork_runner::chain;
 use forecast::Forecast;
 use sessions::Session;
 use signals::{Asked, Signals};
@@ -86,6 +87,8 @@ pub(crate) struct Run<'a> {
     /// Attempts that wait for integration or are being integrated.
     submitted: BTreeMap<AttemptId, Attempt>,
     integrator: Option<Integrator>,
+    /// How often git has failed on an attempt.
+    failures: BTreeMap<AttemptId, u32>,
     /// Workspaces that are being cleared away; a run waits for them before it ends.
     chores: JoinSet<()>,
     inputs: mpsc::Sender<Input>,
@@ -126,6 +129,7 @@ pub(crate) async fn run(
         sessions: BTreeMap::new(),
         submitted: prepared.resumed.submitted,
         integrator: prepared.integrator,
+        failures: BTreeMap::new(),
         chores: JoinSet::new(),
         inputs,
         received,
@@ -187,7 +191,7 @@ impl Run<'_> {
                     // What a deed made true is told before the next one is done.
                     Ok(answers) => answers.into_iter().rev().for_each(|answer| events.push_front(answer)),
                     Err(error) => {
-                        let reason = sentence(&error);
+                        let reason = chain(&error);
                         events.extend(failed);
                         events.push_back(Event::Broken { reason });
                     }
@@ -207,10 +211,7 @@ impl Run<'_> {
                 }
                 Ok(Vec::new())
             }
-            Effect::Reap => {
-                self.store.reap(clock::now(), &self.plan.limits)?;
-                Ok(vec![Event::Features(self.store.nodes()?)])
-            }
+            Effect::Reap => self.reap(),
             Effect::Finish(outcome) => {
                 self.ended = Some(outcome);
                 Ok(Vec::new())
@@ -222,7 +223,7 @@ impl Run<'_> {
         match input {
             Input::Runner { session, event } => self.on_runner(session, event),
             Input::RunnerGone { session, how } => self.on_runner_gone(session, &how).await,
-            Input::Integrated { attempt, integration } => self.on_integrated(attempt, &integration),
+            Input::Integrated { attempt, integration } => self.on_integrated(attempt, integration),
         }
     }
 
@@ -249,7 +250,7 @@ impl Run<'_> {
         loop {
             let entries = match self.store.journal_since(self.shown, PAGE) {
                 Ok(entries) => entries,
-                Err(error) => return self.feed(Event::Broken { reason: sentence(&error) }),
+                Err(error) => return self.feed(Event::Broken { reason: chain(&error) }),
             };
             let Some(last) = entries.last() else { break };
             self.shown = last.seq;
@@ -265,7 +266,7 @@ impl Run<'_> {
         let changed: Vec<_> = changed.into_iter().collect();
         match self.store.nodes_of(&changed) {
             Ok(nodes) => self.feed(Event::Features(nodes)),
-            Err(error) => self.feed(Event::Broken { reason: sentence(&error) }),
+            Err(error) => self.feed(Event::Broken { reason: chain(&error) }),
         }
     }
 
@@ -273,7 +274,7 @@ impl Run<'_> {
     /// woken makes it read the journal.
     fn on_notice(&mut self) {
         if let Err(error) = self.store.data_version() {
-            self.feed(Event::Broken { reason: sentence(&error) });
+            self.feed(Event::Broken { reason: chain(&error) });
         }
         let progress = if self.reporter.wants_progress() { self.progress() } else { Progress::default() };
         self.reporter.tick(clock::now(), &progress);
@@ -327,18 +328,10 @@ impl Run<'_> {
         drop(tokio::time::timeout(CHORES, async { while self.chores.join_next().await.is_some() {} }).await);
         prepare::sweep(&self.project, &[]).await;
         if let Err(error) = self.store.append(clock::now(), &Fact::RunEnded { result: outcome.clone() }) {
-            tracing::error!("the end of the run cannot be recorded: {}", sentence(&error));
+            tracing::error!("the end of the run cannot be recorded: {}", chain(&error));
         }
         self.catch_up();
         self.reporter.close();
-    }
-
-    fn landing(&self, integration: &Integration) -> Landing {
-        match integration {
-            Integration::OnMain(_) => Landing::Landed,
-            Integration::Refused { outcome, .. } => Landing::Refused(outcome.clone()),
-            Integration::Postponed { reason } => Landing::Postponed { reason: reason.clone() },
-        }
     }
 }
 
@@ -359,6 +352,6 @@ fn answer_of_a_failed(effect: &Effect) -> Option<Event> {
 
 /// The settings of the engine that a plan asks for.
 fn settings(plan: &Plan) -> Settings {
-    // A minute of a person's unsaved work on the main branch, at two seconds each.
-    Settings { slots: plan.slots, postponements: 30 }
+    // Several minutes of a person's unsaved work on the main branch, as the waits grow.
+    Settings { slots: plan.slots, postponements: 10 }
 }

@@ -2,17 +2,20 @@
 
 use cogwork_process::contain::{self, Sweep};
 use cogwork_process::git::{Git, Healed};
+use cogwork_runner::Environment;
 use cogwork_schemas::{Isolation, ProcessIdentity};
-use cogwork_store::state_dir;
+use cogwork_store::{Attempt, state_dir};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Plan, clock, settings};
-use crate::cli::{CliError, sentence};
+use crate::cli::CliError;
 use crate::integrate::{self, Integrator};
 use crate::project::Project;
 use crate::resume::{Resumed, resume};
 use crate::terminal::Reporter;
+use cogwork_runner::chain;
 
 /// A git process that still writes is done within this time; an older lock belongs to a dead one.
 const STALE_LOCK: Duration = Duration::from_secs(3);
@@ -45,17 +48,18 @@ pub(super) async fn prepare(
     let recorded: Vec<_> =
         project.store.live_sessions()?.into_iter().filter_map(|session| session.process).collect();
     sweep(&project.dir, &ours(&recorded, &project.dir)).await;
-    let integrator = match plan.isolation {
-        Isolation::Workspace => Some(clean_main_branch(project, reporter).await?),
+    let mut integrator = match plan.isolation {
+        Isolation::Workspace => Some(clean_main_branch(project, plan, reporter).await?),
         Isolation::Shared => None,
     };
     let resumed = resume(&project.store, clock::now(), settings(plan), &plan.limits, contain::is_alive)?;
+    let is_in_workspace = |attempt: &Attempt| attempt.isolation == Isolation::Workspace;
+    if integrator.is_none() && resumed.submitted.values().any(is_in_workspace) {
+        // An earlier run left work that has to be merged, however this one works.
+        integrator = Some(clean_main_branch(project, plan, reporter).await?);
+    }
     if let Some(integrator) = &integrator {
-        for attempt in &resumed.orphaned {
-            if let Err(error) = integrator.clear_away(attempt.session, attempt.id, false).await {
-                reporter.note(&format!("the workspace of {} stays: {}", attempt.session, sentence(&error)));
-            }
-        }
+        clear_leftovers(project, integrator, reporter).await?;
     }
     Ok(Prepared { resumed, integrator })
 }
@@ -95,9 +99,50 @@ pub(super) async fn sweep(dir: &Path, processes: &[ProcessIdentity]) {
     }
 }
 
-async fn clean_main_branch(project: &Project, reporter: &mut dyn Reporter) -> Result<Integrator, CliError> {
+/// Clears away the workspaces of sessions that are over, whatever kept an earlier run from it. What they hold and
+/// the project does not have is kept under a ref.
+async fn clear_leftovers(
+    project: &Project,
+    integrator: &Integrator,
+    reporter: &mut dyn Reporter,
+) -> Result<(), CliError> {
+    let found = numbered(&state_dir(&project.dir).join("workspaces"), "s");
+    let live: BTreeSet<_> =
+        project.store.live_attempts()?.into_iter().map(|attempt| attempt.session.0).collect();
+    let left: BTreeSet<_> = found.into_iter().filter(|session| !live.contains(session)).collect();
+    if !left.is_empty() {
+        for feature in project.store.features()? {
+            for record in project.store.attempts_of(feature.id)? {
+                if left.contains(&record.session.0)
+                    && let Err(error) = integrator.clear_away(record.session, record.id, false).await
+                {
+                    reporter.note(&format!("the workspace of {} stays: {}", record.session, chain(&error)));
+                }
+            }
+        }
+    }
+    for pid in numbered(&state_dir(&project.dir), "verify-") {
+        if i32::try_from(pid).is_ok_and(|pid| contain::identity(pid).is_none()) {
+            // A clone of what is committed: nothing is lost with it, and nothing breaks if it stays.
+            drop(std::fs::remove_dir_all(state_dir(&project.dir).join(format!("verify-{pid}"))));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the numbers of the entries of a directory that are called `prefix` and a number.
+fn numbered(dir: &Path, prefix: &str) -> Vec<i64> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.strip_prefix(prefix)?.parse().ok()).collect()
+}
+
+async fn clean_main_branch(
+    project: &Project,
+    plan: &Plan,
+    reporter: &mut dyn Reporter,
+) -> Result<Integrator, CliError> {
     let dir = project.dir.display();
-    let failed = |error: &dyn std::error::Error| CliError::new(sentence(error));
+    let failed = |error: &dyn std::error::Error| CliError::new(chain(error));
     let git = Git::at(&project.dir);
     if !git.is_repository().await.map_err(|error| failed(&error))? {
         return Err(CliError::new(format!("{dir} is not a git repository"))
@@ -128,5 +173,6 @@ async fn clean_main_branch(project: &Project, reporter: &mut dyn Reporter) -> Re
         ))
         .hint("commit or stash them, so that finished work can land: git stash --include-untracked"));
     }
-    Ok(Integrator::new(project.dir.clone(), branch))
+    let variables = Environment::of_this_process().allowed(&plan.pass_env);
+    Ok(Integrator::new(project.dir.clone(), branch, variables))
 }

@@ -27,6 +27,8 @@ const CRASH_BACKOFF_MAX: SignedDuration = SignedDuration::from_secs(60);
 /// How long a postponed landing waits: a person who has unsaved work on the main branch needs seconds, not
 /// milliseconds.
 const POSTPONED: SignedDuration = SignedDuration::from_secs(2);
+/// It doubles each time, up to this: a merge and its checks are not free.
+const POSTPONED_MAX: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the run is heading for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +70,8 @@ pub struct Engine {
     /// How often in a row the landing was postponed, and until when it is.
     postponed: u32,
     land_after: Option<Timestamp>,
+    /// Why it was.
+    obstacle: Option<String>,
     /// Features that crashed, and when they may be tried again.
     start_after: BTreeMap<FeatureId, Timestamp>,
 }
@@ -86,6 +90,7 @@ impl Engine {
             unsettled: BTreeSet::new(),
             postponed: 0,
             land_after: None,
+            obstacle: None,
             start_after: BTreeMap::new(),
         }
     }
@@ -214,23 +219,28 @@ impl Engine {
         };
         match landing {
             Landing::Landed => {
-                self.postponed = 0;
+                self.on_way_clear();
                 Vec::new()
             }
             Landing::Refused(outcome) => {
-                self.postponed = 0;
+                self.on_way_clear();
                 vec![self.end_attempt(running, outcome)]
             }
             Landing::Postponed { reason } => {
-                self.queue.push_front(running);
+                // Behind the others: what cannot land must not keep them from it.
+                self.queue.push_back(running);
+                let doubled = POSTPONED * 2_i32.saturating_pow(self.postponed.min(10));
+                self.land_after = Some(now + doubled.min(POSTPONED_MAX));
                 self.postponed += 1;
-                self.land_after = Some(now + POSTPONED);
-                if self.postponed < self.settings.postponements {
-                    return Vec::new();
-                }
-                self.on_stop(RunOutcome::Broken { reason })
+                self.obstacle = Some(reason);
+                Vec::new()
             }
         }
+    }
+
+    fn on_way_clear(&mut self) {
+        self.postponed = 0;
+        self.obstacle = None;
     }
 
     fn end_attempt(&mut self, running: Running, outcome: AttemptOutcome) -> Effect {
@@ -320,8 +330,10 @@ impl Engine {
             || self.foreign_leases().next().is_some()
     }
 
+    /// Returns whether work waits to land and is still worth waiting for.
     fn can_land(&self) -> bool {
-        self.queue.iter().any(|running| self.dependencies_pass(running.feature))
+        self.postponed < self.settings.postponements
+            && self.queue.iter().any(|running| self.dependencies_pass(running.feature))
     }
 
     fn dependencies_pass(&self, feature: FeatureId) -> bool {
@@ -371,7 +383,12 @@ impl Engine {
             Status::Passing | Status::Parked => false,
         });
         match (open, parked) {
-            (true, _) => unfinished,
+            (true, _) => match &self.obstacle {
+                Some(reason) if self.postponed >= self.settings.postponements => {
+                    RunOutcome::Broken { reason: reason.clone() }
+                }
+                Some(_) | None => unfinished,
+            },
             (false, 0) => RunOutcome::Complete,
             (false, parked) => RunOutcome::CompleteWithFailures { parked },
         }

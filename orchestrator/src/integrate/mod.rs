@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cogwork_process::git::{Git, GitError, Merged};
 use cogwork_process::{check, contain};
-use cogwork_schemas::{AttemptId, AttemptOutcome, CheckReport, Feature, SessionId};
-use cogwork_store::{Merge, state_dir};
+use cogwork_runner::chain;
+use cogwork_schemas::{AttemptId, AttemptOutcome, CheckReport, Feature, Proof, SessionId};
+use cogwork_store::{Merge, state_dir, workspace_dir};
 
-use crate::cli::sentence;
 use crate::driver::clock::Stopwatch;
 use crate::terminal::cut;
 
@@ -32,6 +32,8 @@ pub(crate) struct Integrator {
     project: PathBuf,
     /// The branch that was checked out when the run started: the main branch of this run.
     branch: String,
+    /// What checks see; the same as in the sessions.
+    check_env: Vec<(OsString, OsString)>,
     /// Whether the integration clone was seen to be whole, by this run.
     is_ready: Arc<AtomicBool>,
 }
@@ -42,6 +44,11 @@ pub(crate) struct Job {
     pub(crate) feature: Feature,
     pub(crate) attempt: AttemptId,
     pub(crate) session: SessionId,
+    /// The commit whose checks were green, and how well they prove it.
+    pub(crate) commit: Option<String>,
+    pub(crate) proof: Proof,
+    /// The commit that the session started from, where the checks before the work have recorded it.
+    pub(crate) base: Option<String>,
 }
 
 /// What came of it.
@@ -51,8 +58,10 @@ pub(crate) enum Integration {
     OnMain(Merge),
     /// The work does not fit.
     Refused { outcome: AttemptOutcome, reports: Vec<CheckReport>, commit: Option<String> },
-    /// It could not be tried now.
-    Postponed { reason: String },
+    /// The main branch is being used by somebody else.
+    InUse { reason: String },
+    /// Git failed. The next try begins with a new clone.
+    Failed { reason: String },
 }
 
 /// Why one try at landing did not land.
@@ -63,19 +72,23 @@ enum Race {
     InUse { reason: String },
 }
 
+fn refused(outcome: AttemptOutcome) -> Integration {
+    Integration::Refused { outcome, reports: Vec::new(), commit: None }
+}
+
 impl Integrator {
-    pub(crate) fn new(project: PathBuf, branch: String) -> Self {
-        Self { project, branch, is_ready: Arc::default() }
+    /// Integrates into `branch` of the project; `variables` is what checks may see.
+    pub(crate) fn new(project: PathBuf, branch: String, variables: Vec<(OsString, OsString)>) -> Self {
+        let mut check_env = variables;
+        let marker = format!("{}#integrate", state_dir(&project).display());
+        check_env.push((contain::MARKER.into(), marker.into()));
+        Self { project, branch, check_env, is_ready: Arc::default() }
     }
 
-    /// Returns the branch a session works on.
-    pub(crate) fn session_branch(session: SessionId) -> String {
-        format!("cogwork/{session}")
-    }
-
-    /// Returns where a session works.
-    pub(crate) fn workspace(project: &Path, session: SessionId) -> PathBuf {
-        state_dir(project).join("workspaces").join(session.to_string())
+    /// Returns where a session's clone finds what its work starts from: the main branch of this run, whatever is
+    /// checked out at that moment.
+    pub(crate) fn base(&self) -> String {
+        format!("refs/remotes/origin/{}", self.branch)
     }
 
     /// Returns the ref that keeps the work of an attempt that did not land.
@@ -83,77 +96,88 @@ impl Integrator {
         format!("refs/cogwork/attempts/{}", attempt.0)
     }
 
-    /// Merges, checks and lands. What git cannot do is a reason to try again later, never a reason to give up work.
+    /// Merges, checks and lands. What git cannot do is a reason to try again, never a reason to give up work.
     pub(crate) async fn integrate(&self, job: &Job) -> Integration {
         match self.try_integrate(job).await {
             Ok(integration) => integration,
             Err(error) => {
-                // Somebody may have meddled with the clone: the next try looks at it, and makes it anew if it must.
-                self.is_ready.store(false, Ordering::Relaxed);
-                Integration::Postponed { reason: sentence(&error) }
+                self.discard_clone().await;
+                Integration::Failed { reason: chain(&error) }
             }
         }
     }
 
     async fn try_integrate(&self, job: &Job) -> Result<Integration, GitError> {
+        if let Some(reason) = self.in_use().await? {
+            return Ok(Integration::InUse { reason });
+        }
         let Some(tip) = self.collect(job).await? else {
-            let reason = "its workspace is gone".to_owned();
-            return Ok(Integration::Refused {
-                outcome: AttemptOutcome::Crashed { reason },
-                reports: Vec::new(),
-                commit: None,
-            });
+            let reason = "its workspace is gone, and with it the commit that was green".to_owned();
+            return Ok(refused(AttemptOutcome::Crashed { reason }));
         };
         for _ in 0..RACES {
             match self.merge_and_land(job, &tip).await? {
                 Ok(integration) => return Ok(integration),
                 Err(Race::Moved) => {}
-                Err(Race::InUse { reason }) => return Ok(Integration::Postponed { reason }),
+                Err(Race::InUse { reason }) => return Ok(Integration::InUse { reason }),
             }
         }
-        Ok(Integration::Postponed { reason: format!("the branch `{}` keeps moving", self.branch) })
+        Ok(Integration::InUse { reason: format!("the branch `{}` keeps moving", self.branch) })
     }
 
-    /// Brings the attempt's commits into the integration clone; `None` when they are nowhere.
+    /// Returns why the main branch cannot be landed on, if it cannot: a person looks at another one.
+    async fn in_use(&self) -> Result<Option<String>, GitError> {
+        let now = match self.git().current_branch().await? {
+            Some(branch) if branch == self.branch => return Ok(None),
+            Some(other) => format!("`{other}`"),
+            None => "no branch".to_owned(),
+        };
+        Ok(Some(format!("the project is on {now} instead of `{}`: check it out again", self.branch)))
+    }
+
+    /// Brings the submitted commit into the integration clone; `None` when it is nowhere.
     async fn collect(&self, job: &Job) -> Result<Option<String>, GitError> {
+        let Some(commit) = &job.commit else { return Ok(None) };
         let clone = self.clone_of_project().await?;
-        let workspace = Self::workspace(&self.project, job.session);
-        let branch = format!("refs/heads/{}", Self::session_branch(job.session));
-        let incoming = format!("refs/cogwork/incoming/{}", job.attempt.0);
-        let kept = Self::kept_ref(job.attempt);
-        if Git::untrusted(&workspace).is_repository().await? {
-            clone.fetch(&workspace, &format!("+{branch}:{incoming}")).await?;
-        } else if self.git().resolve(&kept).await?.is_some() {
-            clone.fetch(&self.project, &format!("+{kept}:{incoming}")).await?;
-        } else {
+        // The clone shares the project's objects: what landed once, or was kept under a ref, is here already.
+        if clone.resolve(commit).await?.is_some() {
+            return Ok(Some(commit.clone()));
+        }
+        let workspace = workspace_dir(&self.project, job.session);
+        if !workspace.is_dir() || !Git::untrusted(&workspace).is_repository().await? {
             return Ok(None);
         }
-        clone.resolve(&incoming).await
+        clone.fetch(&workspace, &format!("+{commit}:refs/cogwork/incoming")).await?;
+        Ok(Some(commit.clone()))
     }
 
     async fn merge_and_land(&self, job: &Job, tip: &str) -> Result<Result<Integration, Race>, GitError> {
         let merging = Stopwatch::start();
         let clone = self.clone_of_project().await?;
-        let Some(main) = self.git().head().await? else {
-            return Ok(Err(Race::InUse { reason: format!("the branch `{}` has no commit", self.branch) }));
+        let Some(main) = self.git().resolve(&format!("refs/heads/{}", self.branch)).await? else {
+            return Ok(Err(Race::InUse { reason: format!("the branch `{}` is gone", self.branch) }));
         };
         // The clone shares the project's objects: every commit of it is here already.
         clone.reset_hard_clean(&main).await?;
         let commit = match clone.merge_no_ff(tip, &message(job)).await? {
             Merged::Clean { commit } => Some(commit),
+            Merged::AlreadyThere if job.proof == Proof::RedGreen && job.base.as_deref() == Some(tip) => {
+                let reason = "its checks are green without any commit: what they see is no part of the work"
+                    .to_owned();
+                return Ok(Ok(refused(AttemptOutcome::NotFinished { reason })));
+            }
             // An earlier run landed it, or there was nothing to change.
             Merged::AlreadyThere => None,
             Merged::Conflict { files } => {
                 clone.abort_merge().await?;
                 let reason =
                     format!("it changes what others changed meanwhile: {}", cut(&files.join(", "), 300));
-                let outcome = AttemptOutcome::Conflict { reason };
-                return Ok(Ok(Integration::Refused { outcome, reports: Vec::new(), commit: None }));
+                return Ok(Ok(refused(AttemptOutcome::Conflict { reason })));
             }
         };
         let merge_ms = merging.elapsed_ms();
         let checking = Stopwatch::start();
-        let reports = check::run_all(&job.feature.checks, clone.dir(), &self.check_env()).await;
+        let reports = check::run_all(&job.feature.checks, clone.dir(), &self.check_env).await;
         let check_ms = checking.elapsed_ms();
         let tested = commit.clone().unwrap_or_else(|| main.clone());
         if let Some(red) = reports.iter().find(|report| !report.verdict.is_green()) {
@@ -172,14 +196,9 @@ impl Integrator {
     /// Moves the main branch from `main` to `commit`, files and all.
     async fn land(&self, clone: &Path, main: &str, commit: &str) -> Result<Result<(), Race>, GitError> {
         let git = self.git();
-        match git.current_branch().await? {
-            Some(branch) if branch == self.branch => {}
-            other => {
-                let now = other.map_or_else(|| "no branch".to_owned(), |branch| format!("`{branch}`"));
-                let reason =
-                    format!("the project is on {now} instead of `{}`: check it out again", self.branch);
-                return Ok(Err(Race::InUse { reason }));
-            }
+        // Again, after checks that may have taken minutes.
+        if let Some(reason) = self.in_use().await? {
+            return Ok(Err(Race::InUse { reason }));
         }
         git.fetch(clone, "+HEAD:refs/cogwork/landing").await?;
         intent::write(&self.project, main, commit)?;
@@ -207,12 +226,12 @@ impl Integrator {
         attempt: AttemptId,
         landed: bool,
     ) -> Result<(), GitError> {
-        let workspace = Self::workspace(&self.project, session);
+        let workspace = workspace_dir(&self.project, session);
         if !workspace.exists() {
             return Ok(());
         }
         if !landed {
-            self.keep(&workspace, session, attempt).await?;
+            self.keep(&workspace, attempt).await?;
         }
         let gone = workspace.clone();
         // A workspace may hold a hundred thousand files.
@@ -223,25 +242,24 @@ impl Integrator {
         }
     }
 
-    async fn keep(&self, workspace: &Path, session: SessionId, attempt: AttemptId) -> Result<(), GitError> {
+    async fn keep(&self, workspace: &Path, attempt: AttemptId) -> Result<(), GitError> {
         let git = self.git();
         let theirs = Git::untrusted(workspace);
         if !theirs.is_repository().await? {
             return Ok(());
         }
-        let branch = format!("refs/heads/{}", Self::session_branch(session));
-        let (Some(tip), Some(main)) = (theirs.resolve(&branch).await?, git.head().await?) else {
+        // A runner that ends in order has done this; one that was killed has not.
+        theirs.commit_all("What an attempt left uncommitted", &[]).await?;
+        let kept = Self::kept_ref(attempt);
+        let main = format!("refs/heads/{}", self.branch);
+        let (Some(tip), Some(main)) = (theirs.head().await?, git.resolve(&main).await?) else {
             return Ok(());
         };
-        let kept = Self::kept_ref(attempt);
-        if git.resolve(&kept).await?.is_some() {
-            return Ok(());
-        }
         // The workspace shares the project's objects, so it can compare the two without a copy.
-        if theirs.is_ancestor(&tip, &main).await? {
-            return Ok(()); // nothing that the main branch does not have
+        if git.resolve(&kept).await?.is_some() || theirs.is_ancestor(&tip, &main).await? {
+            return Ok(()); // nothing that the project does not have
         }
-        git.fetch(workspace, &format!("{branch}:{kept}")).await
+        git.fetch(workspace, &format!("HEAD:{kept}")).await
     }
 
     fn git(&self) -> Git {
@@ -261,13 +279,12 @@ impl Integrator {
         Git::clone_shared(&self.project, &dir, "cogwork/integrate").await
     }
 
-    fn check_env(&self) -> Vec<(OsString, OsString)> {
-        let mut env = cogwork_process::base_env();
-        env.push((
-            contain::MARKER.into(),
-            format!("{}#integrate", state_dir(&self.project).display()).into(),
-        ));
-        env
+    /// Forgets a clone that somebody or something meddled with.
+    async fn discard_clone(&self) {
+        self.is_ready.store(false, Ordering::Relaxed);
+        let dir = state_dir(&self.project).join("integrate");
+        // What cannot be removed is seen by the next try, which says so.
+        drop(tokio::task::spawn_blocking(move || std::fs::remove_dir_all(dir)).await);
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{Environment, Programs, SessionLimits};
 
 pub(crate) use judge::{Verdict, first_red, run_checks};
 use prepare::Prepared;
-pub(crate) use tools::chain;
+pub use tools::chain;
 
 /// How much longer than the machine's own patience the crate `process` waits before it kills by itself: never, as
 /// long as the machine works.

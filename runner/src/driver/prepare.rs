@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cogwork_process::git::{Git, GitError};
 use cogwork_prompts::{Coding, PreviousAttempt, Prompt};
 use cogwork_schemas::{CheckPhase, Isolation, RunnerEvent};
-use cogwork_store::state_dir;
+use cogwork_store::{session_branch, workspace_dir};
 use serde_json::json;
 
 use super::judge::run_checks;
@@ -66,14 +66,15 @@ pub(super) async fn prepare(world: World<'_>, program: AgentProgram) -> Result<B
 }
 
 async fn workspace(job: &Job<'_>) -> Result<Tree, Setback> {
-    let workspaces = state_dir(&job.project).join("workspaces");
-    fs::create_dir_all(&workspaces).map_err(|error| cannot("make", &workspaces, &error))?;
-    let dir = workspaces.join(job.session.to_string());
+    let dir = workspace_dir(&job.project, job.session);
+    if let Some(workspaces) = dir.parent() {
+        fs::create_dir_all(workspaces).map_err(|error| cannot("make", workspaces, &error))?;
+    }
     if dir.exists() {
         let reason = format!("its workspace {} is there already: remove it and try again", dir.display());
         return Err(Setback::NotPossible(reason));
     }
-    let branch = format!("cogwork/{}", job.session);
+    let branch = session_branch(job.session);
     let no_workspace = |error: GitError| Setback::NotPossible(format!("no workspace: {}", chain(&error)));
     let git = Git::clone_shared(&job.project, &dir, &branch).await.map_err(no_workspace)?;
     let mut head = git.head().await.map_err(no_workspace)?;

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-/// Returns an error with all that caused it, as one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
+/// Returns an error with all that caused it, as one line for people.
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -123,3 +123,131 @@ fn committed_work_of_a_killed_session_is_kept() {
     assert_eq!(place.git(&["log", "-1", "--format=%s", "refs/cogwork/attempts/1"]), "half");
     assert!(!place.dir.join("half").exists(), "kept, not landed");
 }
+
+#[test]
+fn what_was_submitted_lands_whatever_branch_the_agent_made() {
+    let place = Place::with_features(&one_feature());
+    let agent = "exec:git switch --quiet --create mine; echo work > f1; git add f1; \
+                 git -c user.name=A -c user.email=a@localhost commit --quiet -m 'on my own branch'";
+    let output = place.cogwork(&["run", "--agent", agent]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(place.git(&["log", "--format=%s", "--grep", "on my own branch"]).lines().count(), 1);
+}
+
+#[test]
+fn green_without_a_commit_is_nobodys_work() {
+    let place = Place::with_features(&json!({"features": [{"name": "a", "checks": ["test -e built/f1"]}]}));
+    fs::write(place.dir.join(".gitignore"), "built/\n").unwrap();
+    place.git(&["add", ".gitignore"]);
+    place.git(&["commit", "--quiet", "--message", "ignore what is built"]);
+    let agent = "exec:mkdir -p built; touch built/f1";
+    let output = place.cogwork(&["run", "--agent", agent, "--attempts", "1"]);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stdout));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("green without any commit") || text.contains("is red"), "{text}");
+}
+
+#[test]
+fn a_person_on_another_branch_costs_nobody_an_attempt() {
+    let place = Place::with_features(&one_feature());
+    place.git(&["branch", "other"]);
+    let agent = "exec:echo work > f1; git -C $COGWORK_PROJECT switch --quiet other";
+    let mut run = place.command(&["run", "--agent", agent]).stdout(Stdio::null()).spawn().unwrap();
+    let submitted =
+        |place: &Place| place.journal().iter().any(|entry| matches!(entry.fact, Fact::SessionEnded { .. }));
+    until("the end of the session", Duration::from_secs(20), || submitted(&place));
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!passes(&place));
+    place.git(&["switch", "--quiet", "main"]);
+    assert!(run.wait().unwrap().success());
+    let feature = &place.store().features().unwrap()[0];
+    assert_eq!((feature.status, feature.failed_attempts), (Status::Passing, 0));
+    assert_eq!(place.git(&["log", "--format=%s", "-1", "other"]), "first commit");
+}
+
+#[test]
+fn checks_see_the_same_variables_wherever_they_run() {
+    let place = Place::with_features(&json!({"features": [
+        {"name": "a", "checks": ["test \"$FLAVOUR\" = sweet && test -e f1"]},
+    ]}));
+    let mut run = place.command(&["run", "--agent", AGENT, "--pass-env", "FLAVOUR"]);
+    let output = run.env("FLAVOUR", "sweet").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(place.cogwork(&["verify"]).status.code(), Some(6));
+    let mut verify = place.command(&["verify", "--pass-env", "FLAVOUR"]);
+    assert!(verify.env("FLAVOUR", "sweet").output().unwrap().status.success());
+}
+
+/// A run that is killed while its only feature is green and waits for a person to clear the way.
+fn killed_while_it_waits_to_land() -> Place {
+    let place = Place::with_features(&one_feature());
+    let agent = "exec:echo work > f1; echo mine > $COGWORK_PROJECT/f1";
+    let mut run = place.command(&["run", "--agent", agent]).stdout(Stdio::null()).spawn().unwrap();
+    let ended =
+        |place: &Place| place.journal().iter().any(|entry| matches!(entry.fact, Fact::SessionEnded { .. }));
+    until("the end of the session", Duration::from_secs(20), || ended(&place));
+    std::thread::sleep(Duration::from_millis(300));
+    kill(&mut run);
+    fs::remove_file(place.dir.join("f1")).unwrap();
+    assert!(!passes(&place));
+    place
+}
+
+#[test]
+fn work_in_a_workspace_is_merged_even_by_a_run_that_shares_the_directory() {
+    let place = killed_while_it_waits_to_land();
+    let output = place.cogwork(&["run", "--agent", "exec:false", "--isolation", "shared"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(fs::read_to_string(place.dir.join("f1")).unwrap(), "work\n");
+    assert_eq!(place.git(&["log", "--merges", "--format=%h"]).lines().count(), 1);
+}
+
+#[test]
+fn a_clone_that_cannot_be_used_any_more_is_made_anew() {
+    let place = killed_while_it_waits_to_land();
+    let git = place.dir.join(".cogwork/integrate/.git");
+    fs::write(git.join("index.lock"), "").unwrap();
+    fs::write(git.join("objects/info/alternates"), "/nowhere\n").unwrap();
+    let output = place.cogwork(&["run", "--agent", "exec:false"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(passes(&place));
+}
+
+#[test]
+fn work_that_is_nowhere_any_more_is_done_again() {
+    let place = killed_while_it_waits_to_land();
+    fs::remove_dir_all(place.dir.join(".cogwork/workspaces")).unwrap();
+    fs::remove_dir_all(place.dir.join(".cogwork/integrate")).unwrap();
+    // The try at landing had brought the commit into the project, where it would be found.
+    place.git(&["update-ref", "-d", "refs/cogwork/landing"]);
+    place.git(&["prune", "--expire=now"]);
+    let output = place.cogwork(&["run", "--agent", AGENT]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("its workspace is gone"), "{text}");
+    assert!(passes(&place));
+}
+
+#[test]
+fn a_store_that_does_not_answer_ends_the_run_and_loses_nothing() {
+    let place = Place::with_features(&one_feature());
+    let agent = "exec:sleep 1; echo work > f1";
+    let mut run = place.command(&["run", "--agent", agent]).stdout(Stdio::null()).spawn().unwrap();
+    until("the session", Duration::from_secs(20), || place.processes().len() > 1);
+    // Another program sits on the write lock for longer than anybody waits.
+    let lock = fs::File::open(place.dir.join(".cogwork/write.lock")).unwrap();
+    lock.lock().unwrap();
+    let start = Instant::now();
+    let status = loop {
+        match run.try_wait().unwrap() {
+            Some(status) => break status,
+            None => assert!(start.elapsed() < Duration::from_secs(90), "the run hangs"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(status.code(), Some(1));
+    drop(lock);
+    place.assert_no_processes_within(Duration::from_secs(5));
+    assert!(place.cogwork(&["run", "--agent", AGENT]).status.success());
+    assert!(passes(&place));
+}
