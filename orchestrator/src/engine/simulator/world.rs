@@ -10,7 +10,7 @@ use cogwork_schemas::{
 use cogwork_store::{AttemptLimits, ImportLimits, Merge, NewSession, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{Effect, Engine, Event, Landing, SessionEnd, Settings, StartFailure};
+use crate::engine::{Effect, Engine, Event, Landing, Mode, SessionEnd, Settings, StartFailure};
 use crate::resume::resume;
 
 const LIMITS: AttemptLimits = AttemptLimits { attempts: 3, crashes: 4 };
@@ -51,8 +51,13 @@ enum Happening {
     PersonClaims,
     PersonEnds(AttemptId),
     MoreFeatures,
+    /// A person works on the main branch for a while: nothing can land.
+    MainInUse(bool),
     Kill,
+    Drain,
     Stop,
+    /// The store fails in the middle of something.
+    StoreFails,
 }
 
 pub(super) struct World {
@@ -69,6 +74,7 @@ pub(super) struct World {
     /// Which run this is; answers to an earlier one are never delivered.
     run: u64,
     integrating: Option<AttemptId>,
+    main_in_use: bool,
     /// The main branch: which attempts are on it.
     main: BTreeSet<AttemptId>,
     /// Features that no agent will ever get right.
@@ -96,6 +102,7 @@ impl World {
             counter: 0,
             run: 0,
             integrating: None,
+            main_in_use: false,
             main: BTreeSet::new(),
             hopeless: BTreeSet::new(),
             ended: None,
@@ -112,6 +119,9 @@ impl World {
             (Happening::PersonClaims, 2),
             (Happening::MoreFeatures, 1),
             (Happening::Stop, 1),
+            (Happening::Drain, 1),
+            (Happening::StoreFails, 1),
+            (Happening::MainInUse(true), 1),
         ] {
             for _ in 0..world.rng.u32(0..=most) {
                 let after = world.rng.i64(0..120_000);
@@ -299,6 +309,15 @@ impl World {
                 self.engine = None;
             }
             Happening::Stop => self.feed(Event::Stop),
+            Happening::Drain => self.feed(Event::Drain),
+            Happening::StoreFails => self.feed(Event::Broken { reason: "the disk is full".into() }),
+            Happening::MainInUse(is_in_use) => {
+                self.main_in_use = is_in_use;
+                if is_in_use {
+                    let ms = self.rng.i64(1..60_000);
+                    self.later(ms, Happening::MainInUse(false));
+                }
+            }
         }
     }
 
@@ -370,7 +389,9 @@ impl World {
             return;
         }
         assert_eq!(self.integrating.take(), Some(attempt));
-        let landing = if self.main.contains(&attempt) {
+        let landing = if self.main_in_use {
+            Landing::Postponed { reason: "a person is on another branch".into() }
+        } else if self.main.contains(&attempt) {
             self.land(&token, feature)
         } else {
             match self.rng.u32(0..20) {
@@ -454,6 +475,13 @@ impl World {
 
     /// What holds at every moment.
     fn check(&mut self) {
+        if let Some(engine) = &self.engine {
+            // No slot stays empty while something could start.
+            let idle = engine.mode == Mode::Running && engine.used_slots() < self.settings.slots;
+            let could = |id: &FeatureId| engine.is_startable(*id) && !engine.start_after.contains_key(id);
+            let left: Vec<_> = engine.graph.ready_in_order().into_iter().filter(could).collect();
+            assert!(!idle || left.is_empty(), "{left:?} could start and a slot is free");
+        }
         let watched: Vec<_> = self.agents.values().filter(|agent| agent.watched).collect();
         assert!(
             watched.len() <= self.settings.slots,
