@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 
 /// Variables that are passed on: where things are, who and where the user is, how to reach the network. Secrets,
-/// `SSH_AUTH_SOCK`, `GIT_*` and everything of Cogwork's own are not among them.
+/// `SSH_AUTH_SOCK`, all else of `GIT_*` and everything of Cogwork's own are not among them.
 const PASSED_ON: &[&str] = &[
     // the user and the system
     "PATH",
@@ -19,6 +19,8 @@ const PASSED_ON: &[&str] = &[
     "TERM",
     "COLORTERM",
     "NO_COLOR",
+    // set by a runner, so that no git in a workspace finds the project around it
+    "GIT_CEILING_DIRECTORIES",
     // the way to the network, and whom to trust there
     "http_proxy",
     "https_proxy",

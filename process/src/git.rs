@@ -28,17 +28,25 @@ pub use heal::Healed;
 pub struct Git {
     dir: PathBuf,
     is_trusted: bool,
+    /// Whether its git directory must be `.git` in it, as in every clone that Cogwork makes.
+    is_clone: bool,
 }
 
 impl Git {
     /// Returns the repository at `dir`, whose configuration is the user's own.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), is_trusted: true }
+        Self { dir: dir.into(), is_trusted: true, is_clone: false }
     }
 
     /// Returns the repository at `dir`, to whose configuration an agent could write.
     pub fn untrusted(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), is_trusted: false }
+        Self { dir: dir.into(), is_trusted: false, is_clone: false }
+    }
+
+    /// Returns the clone at `dir` that Cogwork made for an agent. Nothing the agent does to it leads anywhere else: not
+    /// a `.git` that points to another repository, not a `core.worktree`, and not a missing `.git` to one above.
+    pub fn workspace(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), is_trusted: false, is_clone: true }
     }
 
     /// Returns the top of the working tree.
@@ -85,7 +93,7 @@ impl Git {
         let purpose = format!("clone {} to {}", from.display(), to.display());
         let clone = Call::outside(from, &purpose, args).arg(from).arg(to);
         clone.config(Self::at(from).disarmed().await?).run().await?;
-        let git = Self::untrusted(to);
+        let git = Self::workspace(to);
         for identity in git.missing_identity().await? {
             let (key, value) = identity.split_once('=').unwrap_or((identity, ""));
             git.call("note who commits", ["config", "--local", key, value]).run().await?;
@@ -97,6 +105,13 @@ impl Git {
 
     /// Returns whether the directory is the top of a git working tree.
     pub async fn is_repository(&self) -> Result<bool, GitError> {
+        if self.is_clone {
+            return match self.call("look for a repository", ["rev-parse", "--git-dir"]).run().await {
+                Ok(_) => Ok(true),
+                Err(GitError::Failed { .. } | GitError::NotAClone { .. }) => Ok(false),
+                Err(error) => Err(error),
+            };
+        }
         let args = ["rev-parse", "--show-toplevel"];
         match Call::outside(&self.dir, "look for a repository", args).run().await {
             Ok(said) => {
@@ -156,7 +171,8 @@ impl Git {
     fn call<'a>(&self, purpose: &str, args: impl IntoIterator<Item = &'a str>) -> Call {
         let call = Call::outside(&self.dir, purpose, args);
         let call = call.env("GIT_WORK_TREE", &self.dir);
-        if self.is_trusted { call } else { call.config(call::DISTRUST) }
+        let call = if self.is_clone { call.git_dir(self.dir.join(".git")) } else { call };
+        if self.is_trusted { call } else { call.config(call::DISTRUST).env("GIT_NO_LAZY_FETCH", "1") }
     }
 
     /// Returns the dirty paths in git's order; `untracked` is git's word for how to list those.

@@ -80,7 +80,7 @@ async fn with_outbox(
         Err(error) => {
             let outcome = SessionOutcome::NotStarted { reason: error.to_string() };
             store.end_session(clock.now(), command.session, &outcome, 0)?;
-            report.tell(clock.now(), RunnerEvent::Ended { outcome, agent_ms: 0 });
+            report.tell(clock.now(), RunnerEvent::Ended { outcome, agent_ms: 0, reason: None });
             return Ok(());
         }
     };

@@ -124,7 +124,7 @@ fn sentence(event: &RunnerEvent) -> Option<String> {
         }
         RunnerEvent::AgentStarted { process } => format!("the agent runs (process {})", process.pid),
         RunnerEvent::Agent { event } => said(event),
-        RunnerEvent::Ended { outcome, agent_ms } => {
+        RunnerEvent::Ended { outcome, agent_ms, .. } => {
             #[expect(clippy::cast_precision_loss, reason = "a duration to be read, not to be counted with")]
             let seconds = *agent_ms as f64 / 1000.0;
             format!("{outcome} ({seconds:.1} s)")

@@ -13,6 +13,8 @@ pub enum Hold {
     Ready,
     /// It is being worked on.
     Running { session: SessionId },
+    /// Its work is green and waits to be merged; no session runs for it any more.
+    Landing,
     /// It is done.
     Passing,
     /// These dependencies do not pass yet; `roots` are the features whose own state decides when that changes.
@@ -32,6 +34,10 @@ impl Hold {
                 format!("is being worked on by session {session}"),
                 "It is free again when that session ends without passing it.".to_owned(),
             ),
+            Self::Landing => (
+                "is green and waits to be integrated".to_owned(),
+                "It passes when its work has landed on the main branch.".to_owned(),
+            ),
             Self::Passing => ("passes already".to_owned(), "Nothing is left to do for it.".to_owned()),
             Self::Blocked { waiting_for, roots } => (
                 format!("waits for {} to pass", listed(waiting_for)),
@@ -42,7 +48,10 @@ impl Hold {
                 ),
             ),
             Self::Parked { failed_attempts, reason } => (
-                format!("is parked after {failed_attempts} failed attempts, the last one: {reason}"),
+                match failed_attempts {
+                    1 => format!("was given up after 1 failed attempt: {reason}"),
+                    n => format!("was given up after {n} failed attempts, the last one: {reason}"),
+                },
                 "Only a person can give it another chance, with `cogwork retry`.".to_owned(),
             ),
             Self::NeedsHuman => (

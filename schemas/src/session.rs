@@ -78,7 +78,14 @@ pub enum RunnerEvent {
     /// The agent said or did something.
     Agent { event: AgentEvent },
     /// The session is over, its processes are gone and its attempts are judged in the database. The last line.
-    Ended { outcome: SessionOutcome, agent_ms: u64 },
+    /// `reason` says why its work was not submitted, where the runner knows: a red check, a tree that cannot be
+    /// committed.
+    Ended {
+        outcome: SessionOutcome,
+        agent_ms: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
 }
 
 /// What whoever started a runner may ask of it.

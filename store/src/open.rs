@@ -82,6 +82,7 @@ impl Store {
         }
         let dir = state_dir(project);
         fs::create_dir_all(&dir).map_err(|error| failed("create", &dir, error))?;
+        keep_private(&dir)?;
         ignore_in_git(&dir)?;
         let lock = open_lock(&dir)?;
         let store = Self::open_writable(&dir, Filesystem::of(&dir), lock, OpenFlags::SQLITE_OPEN_CREATE)?;
@@ -101,6 +102,10 @@ impl Store {
         let dir = state_dir(project);
         let database = dir.join(DATABASE);
         match fs::metadata(&database) {
+            Ok(found) if found.len() == 0 => {
+                let detail = "the file is empty".to_owned();
+                return Err(StoreError::Corrupt { path: database, detail });
+            }
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Err(StoreError::NoProject { path: project.to_owned() });
@@ -334,6 +339,12 @@ fn open_lock(dir: &Path) -> Result<WriteLock, StoreError> {
 }
 
 /// Keeps the state out of the project's history. An empty file is what a kill at the wrong moment leaves.
+/// The database holds every token, and logs what agents saw: for this user alone.
+fn keep_private(dir: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(|error| failed("protect", dir, error))
+}
+
 fn ignore_in_git(dir: &Path) -> Result<(), StoreError> {
     let path = dir.join(".gitignore");
     if fs::metadata(&path).is_ok_and(|found| found.len() > 0) {

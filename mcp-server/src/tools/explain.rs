@@ -53,9 +53,12 @@ impl Explanation {
         };
         let roots = match &hold {
             Hold::Blocked { roots, .. } => roots.as_slice(),
-            Hold::Ready | Hold::Running { .. } | Hold::Passing | Hold::Parked { .. } | Hold::NeedsHuman => {
-                &[]
-            }
+            Hold::Ready
+            | Hold::Running { .. }
+            | Hold::Landing
+            | Hold::Passing
+            | Hold::Parked { .. }
+            | Hold::NeedsHuman => &[],
         };
         let explained: Result<Vec<Root>, ToolError> =
             roots.iter().take(ROOTS_SHOWN).map(|root| Root::read(store, &graph, *root)).collect();

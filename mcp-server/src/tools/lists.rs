@@ -127,7 +127,12 @@ impl BlockedArgs {
         let waiting = |id: FeatureId| match graph.hold(id) {
             Some(Hold::Blocked { waiting_for, .. }) => Some(waiting_for),
             Some(
-                Hold::Ready | Hold::Running { .. } | Hold::Passing | Hold::Parked { .. } | Hold::NeedsHuman,
+                Hold::Ready
+                | Hold::Running { .. }
+                | Hold::Landing
+                | Hold::Passing
+                | Hold::Parked { .. }
+                | Hold::NeedsHuman,
             )
             | None => None,
         };

@@ -1,10 +1,12 @@
 //! `cogwork doctor`: is everything there that a run needs?
 
+use std::path::Path;
+
 use clap::Args;
 use cogwork_process::contain;
 use cogwork_process::git::Git;
 use cogwork_runner::RunLock;
-use cogwork_store::Store;
+use cogwork_store::{Store, state_dir};
 use serde::Serialize;
 
 use super::run::block_on;
@@ -76,7 +78,7 @@ fn git() -> Result<Finding, CliError> {
 fn containment() -> Finding {
     match contain::become_subreaper() {
         Ok(()) if cfg!(target_os = "linux") => {
-            Finding::new(Health::Good, "containment", "process trees are contained to the last process")
+            Finding::new(Health::Good, "containment", "what agents start ends with their session")
         }
         Ok(()) => Finding::new(
             Health::Note,
@@ -129,8 +131,23 @@ fn project(args: &DoctorArgs) -> Vec<Finding> {
                 format!("process {} since {}", holder.process.pid, holder.since),
             ));
         }
-        Ok(None) => findings.push(Finding::new(Health::Good, "run", "none under way")),
+        Ok(None) => findings.push(match left_over(dir) {
+            0 => Finding::new(Health::Good, "run", "none under way"),
+            n => Finding::new(
+                Health::Note,
+                "run",
+                format!(
+                    "none under way, but {n} processes of a killed one are alive: the next run ends them"
+                ),
+            ),
+        }),
         Err(error) => findings.push(Finding::new(Health::Bad, "run", error.to_string())),
     }
     findings
+}
+
+/// Returns how many processes of sessions are alive whose run is not.
+fn left_over(dir: &Path) -> usize {
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    contain::marked(&state_dir(&dir).to_string_lossy()).len()
 }

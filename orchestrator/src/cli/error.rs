@@ -6,6 +6,7 @@ use cogwork_runner::{RunLockError, chain};
 use cogwork_store::StoreError;
 
 use super::exit::Exit;
+use crate::terminal::clean;
 
 /// A command's failure as the person at the terminal sees it.
 #[derive(Debug)]
@@ -35,7 +36,9 @@ impl CliError {
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
+        // Values come from files and models; a line end is the only thing a terminal may obey.
+        let lines: Vec<_> = self.message.lines().map(clean).collect();
+        write!(f, "error: {}", lines.join("\n"))?;
         for hint in &self.hints {
             write!(f, "\n  hint: {hint}")?;
         }

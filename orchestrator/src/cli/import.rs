@@ -14,7 +14,7 @@ use crate::project::Project;
 /// Add features with their checks and dependencies from a JSON file.
 ///
 /// All or nothing: when anything in the file is wrong, every mistake is listed and nothing changes. A feature whose
-/// `key` is known already is left as it is, so the same file can be imported twice.
+/// `key` is known already is left as it is: give every feature a key, and the same file can be imported twice.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct ImportArgs {

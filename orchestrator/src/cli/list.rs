@@ -50,10 +50,16 @@ pub(crate) fn standing(feature: &Feature, hold: Option<&Hold>) -> &'static str {
         Status::Pending => match hold {
             Some(Hold::Blocked { .. }) => "blocked",
             Some(
-                Hold::Ready | Hold::Running { .. } | Hold::Passing | Hold::Parked { .. } | Hold::NeedsHuman,
+                Hold::Ready
+                | Hold::Running { .. }
+                | Hold::Landing
+                | Hold::Passing
+                | Hold::Parked { .. }
+                | Hold::NeedsHuman,
             )
             | None => "ready",
         },
+        Status::Claimed if hold == Some(&Hold::Landing) => "landing",
         Status::Claimed => "running",
         Status::Passing => feature.proof.map_or("passing", |proof| match proof {
             cogwork_schemas::Proof::RedGreen => "passing",

@@ -1,7 +1,8 @@
 //! `cogwork retry`: another chance for a feature that was given up.
 
 use clap::Args;
-use cogwork_schemas::FeatureId;
+use cogwork_schemas::{FeatureId, Status};
+use cogwork_store::StoreError;
 
 use super::{CliError, Exit, ProjectArg, print};
 use crate::driver::clock;
@@ -19,6 +20,13 @@ pub(crate) struct RetryArgs {
 
 pub(crate) fn retry(args: &RetryArgs) -> Result<Exit, CliError> {
     let project = Project::open(&args.project.dir)?;
+    // All or nothing: one that cannot be retried keeps the others as they are.
+    for id in &args.ids {
+        let status = project.store.feature(*id)?.status;
+        if status != Status::Parked {
+            return Err(StoreError::NotParked { id: *id, status }.into());
+        }
+    }
     for id in &args.ids {
         project.store.retry(clock::now(), *id)?;
         print(&format!("{id} is tried again by the next run, or by the one that is under way\n"))?;

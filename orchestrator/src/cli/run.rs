@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cogwork_runner::{AgentSpec, Environment, RunLock, SessionLimits, preflight};
-use cogwork_schemas::{Isolation, RunOutcome};
+use cogwork_schemas::{Isolation, RunOutcome, Status};
 use cogwork_store::{AttemptLimits, state_dir};
 
 use super::{CliError, Exit, ProjectArg, print};
 use crate::driver::{self, Plan, clock};
 use crate::project::Project;
-use crate::terminal::{self, duration};
+use crate::terminal::{self, clean, duration};
 
 /// How many sessions run at once unless told otherwise.
 const CONCURRENCY: usize = 3;
@@ -34,8 +34,12 @@ pub(crate) struct How {
     /// Sessions at once [default: 3].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) concurrency: Option<u16>,
-    /// The agent: scripted, or exec:CMD for any command (prompt on stdin, ids and MCP configuration in its
-    /// environment).
+    /// The agent: scripted, or exec:CMD for any command.
+    ///
+    /// The command gets its prompt on stdin and works in its current directory. In its environment are
+    /// COGWORK_FEATURES (the feature's number), COGWORK_SESSION, COGWORK_PROJECT (the project's directory),
+    /// COGWORK_WORKSPACE (its own), COGWORK_MCP_CONFIG (a file, as `claude --mcp-config` takes it) and COGWORK_TOKEN.
+    /// What it leaves uncommitted is committed for it, and its checks are run whatever it says.
     #[arg(long, value_name = "AGENT")]
     pub(crate) agent: Option<String>,
     /// What the scripted agent plays.
@@ -105,9 +109,9 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
         .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
     let start = clock::now();
     let mut reporter = terminal::reporter(how.json, &project.store.features()?, start);
-    let outcome = block_on(driver::run(project, plan, crate::programs()?, reporter.as_mut()))??;
+    let outcome = block_on(driver::run(project, plan.clone(), crate::programs()?, reporter.as_mut()))??;
     if !how.json {
-        print(&closing(project, &outcome, clock::now().duration_since(start).as_millis())?)?;
+        print(&closing(project, &plan, &outcome, clock::now().duration_since(start).as_millis())?)?;
     }
     Ok(Exit::from(&outcome))
 }
@@ -160,24 +164,46 @@ fn script(project: &Project, how: &How) -> Result<Option<PathBuf>, CliError> {
         .map_err(|error| CliError::new(format!("cannot read the script {}: {error}", path.display())))
 }
 
-fn closing(project: &Project, outcome: &RunOutcome, ms: i128) -> Result<String, CliError> {
+fn closing(project: &Project, plan: &Plan, outcome: &RunOutcome, ms: i128) -> Result<String, CliError> {
     let features = project.store.features()?;
-    let passing =
-        features.iter().filter(|feature| feature.status == cogwork_schemas::Status::Passing).count();
-    let dir = relative(&project.dir);
-    let dir = dir.display();
+    let count = |status| features.iter().filter(|feature| feature.status == status).count();
+    let dir = quoted(&relative(&project.dir).to_string_lossy());
     let took = duration(u64::try_from(ms).unwrap_or(0));
     let table = terminal::summary(&project.store)?;
-    let next = if *outcome == RunOutcome::Complete {
-        format!("look:   git -C {dir} log --graph --oneline\nverify: cogwork verify --project-dir {dir}\n")
-    } else {
-        format!("why:    cogwork why --project-dir {dir}\ngo on:  cogwork run --project-dir {dir}\n")
-    };
+    let mut next = String::new();
+    let is_merged = plan.isolation == Isolation::Workspace;
+    if *outcome == RunOutcome::Complete && is_merged {
+        next.push_str(&format!("look:   git -C {dir} log --graph --oneline\n"));
+        next.push_str(&format!("verify: cogwork verify --project-dir {dir}\n"));
+    }
+    if *outcome != RunOutcome::Complete {
+        next.push_str(&format!("why:    cogwork why --project-dir {dir}\n"));
+        if count(Status::Parked) > 0 {
+            next.push_str(&format!("retry:  cogwork retry ID --project-dir {dir}\n"));
+        }
+        let agent = match &project.config.agent {
+            Some(_) => String::new(),
+            None => format!(" --agent {}", quoted(&plan.agent.to_string())),
+        };
+        next.push_str(&format!("go on:  cogwork run --project-dir {dir}{agent}\n"));
+    }
+    let passing = count(Status::Passing);
     let ended = terminal::ended(outcome);
     Ok(format!(
-        "\n{table}\n{passing} of {} features pass after {took}; the run is {ended}.\n\n{next}detail: cogwork show ID --project-dir {dir}\n",
+        "\n{table}\n{passing} of {} features pass after {took}; the run {ended}.\n\n{next}detail: cogwork show ID --project-dir {dir}\n",
         features.len()
     ))
+}
+
+/// Returns a word as a shell takes it for itself.
+fn quoted(word: &str) -> String {
+    let word = clean(word);
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// Returns a path as a person in the current directory would type it.

@@ -24,6 +24,7 @@ struct Standing {
     total: usize,
     passing: usize,
     running: usize,
+    landing: usize,
     ready: usize,
     blocked: usize,
     given_up: usize,
@@ -50,6 +51,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
         match graph.hold(node.id) {
             Some(Hold::Ready) => standing.ready += 1,
             Some(Hold::Running { .. }) => standing.running += 1,
+            Some(Hold::Landing) => standing.landing += 1,
             Some(Hold::Passing) => standing.passing += 1,
             Some(Hold::Blocked { .. }) => standing.blocked += 1,
             Some(Hold::Parked { .. }) => standing.given_up += 1,
@@ -71,10 +73,11 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
 }
 
 fn text(standing: &Standing) -> String {
-    let Standing { total, passing, running, ready, blocked, given_up, needs_human, .. } = standing;
+    let Standing { total, passing, running, landing, ready, blocked, given_up, needs_human, .. } = standing;
     let mut text = format!("{passing} of {total} features pass\n");
     let rest = [
         (running, "running"),
+        (landing, "green, waiting to be integrated"),
         (ready, "ready"),
         (blocked, "blocked"),
         (given_up, "given up"),

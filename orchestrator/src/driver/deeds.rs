@@ -14,7 +14,6 @@ use jiff::SignedDuration;
 use super::{Input, Run, clock, sessions};
 use crate::engine::{Event, Landing, SessionEnd, StartFailure};
 use crate::integrate::{Integration, Integrator, Job};
-use crate::terminal::cut;
 use cogwork_runner::chain;
 
 /// After so many failures of git on one attempt it is set aside.
@@ -46,13 +45,7 @@ impl Run<'_> {
         };
         let command = self.command(feature, &claim);
         let environment = (&self.programs, &self.environment);
-        match sessions::start(
-            &command,
-            claim.attempt,
-            (clock::now(), limit),
-            environment,
-            self.inputs.clone(),
-        ) {
+        match sessions::start(&command, (clock::now(), limit), environment, self.inputs.clone()) {
             Ok((session, process)) => {
                 self.sessions.insert(claim.session, session);
                 self.store.session_up(clock::now(), claim.session, &process)?;
@@ -104,9 +97,9 @@ impl Run<'_> {
     pub(super) fn on_runner(&mut self, session: SessionId, event: RunnerEvent) {
         match event {
             RunnerEvent::Agent { event } => self.reporter.agent(session, &event),
-            RunnerEvent::Ended { outcome, .. } => {
+            RunnerEvent::Ended { outcome, reason, .. } => {
                 if let Some(session) = self.sessions.get_mut(&session) {
-                    session.outcome = Some(outcome);
+                    session.report = Some((outcome, reason));
                 }
             }
             // The journal tells these to everybody.
@@ -120,10 +113,8 @@ impl Run<'_> {
     /// A runner process is gone. Whatever it left of its session is ended before anybody else may claim.
     pub(super) async fn on_runner_gone(&mut self, id: SessionId, how: &str) {
         let Some(session) = self.sessions.remove(&id) else { return };
-        let end = match session.outcome.clone() {
-            Some(outcome) => {
-                SessionEnd::Reported { outcome, red: self.red_check(session.feature, session.attempt) }
-            }
+        let end = match session.report.clone() {
+            Some((outcome, red)) => SessionEnd::Reported { outcome, red },
             None => {
                 let marker = format!("{}#{id}", state_dir(&self.project).display());
                 contain::sweep(&Sweep { markers: vec![marker], ..Sweep::default() }).await;
@@ -153,21 +144,6 @@ impl Run<'_> {
                 self.feed(Event::SessionEnded { session: id, submitted: true, end });
             }
         }
-    }
-
-    /// Returns what the last red check of an attempt showed, in a few words.
-    fn red_check(&self, feature: FeatureId, attempt: AttemptId) -> Option<String> {
-        let attempts = self.store.attempts_of(feature).ok()?;
-        let record = attempts.into_iter().find(|record| record.id == attempt)?;
-        let last = record.evidence.iter().rev().find(|evidence| evidence.phase == CheckPhase::After)?;
-        let report = Some(&last.report).filter(|report| !report.verdict.is_green())?;
-        let said = report
-            .output_tail
-            .trim()
-            .lines()
-            .last()
-            .map_or_else(String::new, |line| format!(": {}", cut(line, 120)));
-        Some(format!("`{}` is {}{said}", cut(&report.command, 100), report.verdict))
     }
 
     pub(super) fn end_attempt(

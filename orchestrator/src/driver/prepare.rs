@@ -7,18 +7,15 @@ use cogwork_schemas::{Isolation, ProcessIdentity};
 use cogwork_store::{Attempt, state_dir};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use super::{Plan, clock, settings};
 use crate::cli::CliError;
-use crate::integrate::{self, Integrator};
+use crate::integrate::{self, Integrator, STALE_LOCK};
 use crate::project::Project;
 use crate::resume::{Resumed, resume};
 use crate::terminal::Reporter;
 use cogwork_runner::chain;
 
-/// A git process that still writes is done within this time; an older lock belongs to a dead one.
-const STALE_LOCK: Duration = Duration::from_secs(3);
 /// How many paths an error names.
 const NAMED: usize = 5;
 

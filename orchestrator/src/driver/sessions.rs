@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use cogwork_process::contain::{Bond, Contained, Output, Spawn, StartError, Stdin};
 use cogwork_runner::{Environment, Programs, SessionCommand};
-use cogwork_schemas::{
-    AttemptId, Control, FeatureId, ProcessIdentity, RunnerMessage, SessionId, SessionOutcome, Token,
-};
+use cogwork_schemas::{Control, FeatureId, ProcessIdentity, RunnerMessage, SessionId, SessionOutcome, Token};
 use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -20,11 +18,10 @@ const RUNNER_GRACE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) feature: FeatureId,
-    pub(super) attempt: AttemptId,
     pub(super) token: Token,
     pub(super) since: Timestamp,
-    /// What its runner reported last, when it did.
-    pub(super) outcome: Option<SessionOutcome>,
+    /// What its runner reported last, when it did: how the agent ended, and why its work was not submitted.
+    pub(super) report: Option<(SessionOutcome, Option<String>)>,
     /// Dropped to make the runner stop: the end of its stdin, and then of its life.
     control: Option<mpsc::Sender<Control>>,
 }
@@ -46,7 +43,6 @@ impl Session {
 /// When the process cannot be started; then nothing is left of it.
 pub(super) fn start(
     command: &SessionCommand,
-    attempt: AttemptId,
     (since, limit): (Timestamp, Duration),
     (programs, environment): (&Programs, &Environment),
     inputs: mpsc::Sender<Input>,
@@ -62,7 +58,7 @@ pub(super) fn start(
     let (control, controls) = mpsc::channel(1);
     tokio::spawn(listen(command.session, (runner, limit), controls, inputs));
     let (feature, token) = (command.feature, command.token.clone());
-    Ok((Session { feature, attempt, token, since, outcome: None, control: Some(control) }, process))
+    Ok((Session { feature, token, since, report: None, control: Some(control) }, process))
 }
 
 /// Passes on what a runner says until it is gone.

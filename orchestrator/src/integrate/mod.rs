@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use cogwork_process::git::{Git, GitError, Merged};
 use cogwork_process::{check, contain};
@@ -23,6 +24,8 @@ use crate::terminal::cut;
 
 pub(crate) use intent::heal;
 
+/// A git process that still writes is done within this time; an older lock belongs to a dead one.
+pub(crate) const STALE_LOCK: Duration = Duration::from_secs(3);
 /// How often a landing is merged again because a person moved the main branch meanwhile.
 const RACES: u32 = 3;
 
@@ -101,7 +104,13 @@ impl Integrator {
         match self.try_integrate(job).await {
             Ok(integration) => integration,
             Err(error) => {
+                if let GitError::NotAClone { .. } = error {
+                    let reason = format!("the agent has broken its workspace: {}", chain(&error));
+                    return refused(AttemptOutcome::NotFinished { reason });
+                }
                 self.discard_clone().await;
+                // A git that was killed leaves its locks, in the project's own repository too.
+                drop(self.git().clear_stale_locks(STALE_LOCK).await);
                 Integration::Failed { reason: chain(&error) }
             }
         }
@@ -144,8 +153,11 @@ impl Integrator {
             return Ok(Some(commit.clone()));
         }
         let workspace = workspace_dir(&self.project, job.session);
-        if !workspace.is_dir() || !Git::untrusted(&workspace).is_repository().await? {
+        if !workspace.is_dir() {
             return Ok(None);
+        }
+        if !Git::workspace(&workspace).is_repository().await? {
+            return Err(GitError::NotAClone { path: workspace });
         }
         clone.fetch(&workspace, &format!("+{commit}:refs/cogwork/incoming")).await?;
         Ok(Some(commit.clone()))
@@ -244,9 +256,10 @@ impl Integrator {
 
     async fn keep(&self, workspace: &Path, attempt: AttemptId) -> Result<(), GitError> {
         let git = self.git();
-        let theirs = Git::untrusted(workspace);
+        let theirs = Git::workspace(workspace);
         if !theirs.is_repository().await? {
-            return Ok(());
+            // What may be in it cannot be kept, and is not for us to throw away.
+            return Err(GitError::NotAClone { path: workspace.to_owned() });
         }
         // A runner that ends in order has done this; one that was killed has not.
         theirs.commit_all("What an attempt left uncommitted", &[]).await?;

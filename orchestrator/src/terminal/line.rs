@@ -10,7 +10,7 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         Fact::RunStarted { agent, slots, .. } => {
             format!("run started: {slots} sessions at once, agent {agent}")
         }
-        Fact::RunEnded { result } => ended(result),
+        Fact::RunEnded { result } => format!("the run {}", ended(result)),
         Fact::Claimed { number } => format!("claimed, attempt {number}"),
         Fact::Checked { phase: CheckPhase::After | CheckPhase::Merged, report, .. }
             if !report.verdict.is_green() =>
@@ -55,15 +55,15 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
     Some(text)
 }
 
-/// Returns how a run ended, as a sentence without its full stop.
+/// Returns how a run ended, as what follows "the run".
 pub(crate) fn ended(outcome: &RunOutcome) -> String {
     match outcome {
-        RunOutcome::Complete => "complete: every feature passes".to_owned(),
-        RunOutcome::CompleteWithFailures { parked } => format!("complete, but {parked} given up"),
+        RunOutcome::Complete => "is complete: every feature passes".to_owned(),
+        RunOutcome::CompleteWithFailures { parked } => format!("is complete, but {parked} given up"),
         RunOutcome::Blocked { waiting, parked, needs_human } => format!(
-            "blocked: {waiting} waiting for features that cannot pass now ({parked} given up, {needs_human} waiting for a person)"
+            "is blocked: {waiting} waiting for features that cannot pass now ({parked} given up, {needs_human} waiting for a person)"
         ),
-        RunOutcome::Stopped => "stopped before it was over".to_owned(),
+        RunOutcome::Stopped => "was stopped before it was over".to_owned(),
         RunOutcome::Broken { reason } => format!("cannot go on: {}", cut(reason, 300)),
     }
 }

@@ -28,6 +28,11 @@ struct Line {
     doing: String,
 }
 
+/// Returns whether stderr is a terminal that can be drawn on; a dumb one, or none, gets plain lines.
+pub(super) fn is_possible() -> bool {
+    !ProgressDrawTarget::stderr().is_hidden()
+}
+
 impl Live {
     pub(super) fn new(names: Names, start: Timestamp) -> Self {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(HERTZ));

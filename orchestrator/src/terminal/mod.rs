@@ -61,7 +61,7 @@ pub(crate) fn reporter(json: bool, features: &[Feature], start: Timestamp) -> Bo
     let names = Names::new(features);
     if json {
         Box::new(json::Json)
-    } else if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
+    } else if std::io::stdout().is_terminal() && live::is_possible() {
         Box::new(live::Live::new(names, start))
     } else {
         Box::new(plain::Plain::new(names, start))

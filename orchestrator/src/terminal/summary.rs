@@ -35,6 +35,9 @@ fn outcome(feature: &Feature, attempts: &[AttemptRecord]) -> String {
             cut(&format!("given up: {}", last().map_or_else(String::new, ToString::to_string)), 60)
         }
         Status::NeedsHuman => "needs a person".to_owned(),
+        Status::Claimed if attempts.last().is_some_and(|attempt| attempt.submitted.is_some()) => {
+            "green, waits to land".to_owned()
+        }
         Status::Claimed => "under way".to_owned(),
         Status::Pending => match last() {
             Some(outcome) => cut(&outcome.to_string(), 60),

@@ -40,6 +40,7 @@ const HARDENED: &[&str] = &[
     "gc.auto=0",
     "maintenance.auto=false",
     "submodule.recurse=false",
+    "diff.ignoreSubmodules=dirty",
     "rerere.enabled=false",
     // output that is read by a program
     "color.ui=false",
@@ -74,6 +75,10 @@ pub(super) struct Call {
     config: Vec<OsString>,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    /// What must be a directory, and is the git directory.
+    git_dir: Option<PathBuf>,
+    /// Settings whose key holds a `=`, which `-c` would take for the key's end.
+    odd_settings: usize,
     stdin: Option<Vec<u8>>,
     or_code: Option<i32>,
 }
@@ -117,6 +122,8 @@ impl Call {
             config: Vec::new(),
             args: Vec::new(),
             env: crate::base_env().into_iter().filter(|(name, _)| !is_locale(name)).collect(),
+            git_dir: None,
+            odd_settings: 0,
             stdin: None,
             or_code: None,
         };
@@ -138,8 +145,24 @@ impl Call {
     /// Adds settings (`key=value`) for this call.
     pub(super) fn config<S: AsRef<OsStr>>(mut self, settings: impl IntoIterator<Item = S>) -> Self {
         for setting in settings {
-            self.config.extend(["-c".into(), setting.as_ref().to_owned()]);
+            let setting = setting.as_ref();
+            match setting.to_str().and_then(|setting| setting.rsplit_once('=')) {
+                Some((key, value)) if key.contains('=') => self = self.odd_setting(key, value),
+                Some(_) | None => self.config.extend(["-c".into(), setting.to_owned()]),
+            }
         }
+        self
+    }
+
+    fn odd_setting(mut self, key: &str, value: &str) -> Self {
+        let index = self.odd_settings;
+        self.odd_settings += 1;
+        self.env(&format!("GIT_CONFIG_KEY_{index}"), key).env(&format!("GIT_CONFIG_VALUE_{index}"), value)
+    }
+
+    /// Ties the call to this git directory, which has to be one and no file or link that leads elsewhere.
+    pub(super) fn git_dir(mut self, git_dir: PathBuf) -> Self {
+        self.git_dir = Some(git_dir);
         self
     }
 
@@ -176,6 +199,11 @@ impl Call {
     }
 
     async fn run_once(&self) -> Result<Said, GitError> {
+        if let Some(git_dir) = &self.git_dir
+            && !std::fs::symlink_metadata(git_dir).is_ok_and(|found| found.is_dir())
+        {
+            return Err(GitError::NotAClone { path: self.dir.clone() });
+        }
         let mut git = self.spawn().start().map_err(|source| match source {
             StartError::NoProgram { .. } => GitError::NotInstalled,
             StartError::NoDirectory { .. } | StartError::Other { .. } => GitError::NotStarted(source),
@@ -204,6 +232,12 @@ impl Call {
         let mut spawn = Spawn::new("git", &self.dir);
         spawn.args = self.config.iter().chain(&self.args).cloned().collect();
         spawn.env = self.env.clone();
+        if let Some(git_dir) = &self.git_dir {
+            spawn.env.push(("GIT_DIR".into(), git_dir.into()));
+        }
+        if self.odd_settings > 0 {
+            spawn.env.push(("GIT_CONFIG_COUNT".into(), self.odd_settings.to_string().into()));
+        }
         spawn.stdin = self.stdin.clone().map_or(Stdin::Null, Stdin::Bytes);
         spawn.bond = Bond::Free;
         spawn

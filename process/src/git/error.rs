@@ -44,6 +44,9 @@ pub enum GitError {
     /// Somebody else made that ref first.
     #[error("the ref {name} exists already")]
     RefExists { name: String },
+    /// The directory is no clone any more: its `.git` is gone, or leads to another repository.
+    #[error("{} is no repository of its own any more", path.display())]
+    NotAClone { path: PathBuf },
     /// A name that git could take for an option or refuse.
     #[error("`{name}` cannot be used as {what}")]
     BadName { name: String, what: &'static str },

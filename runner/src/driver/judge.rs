@@ -119,5 +119,6 @@ pub(crate) async fn run_checks(world: World<'_>, dir: &Path, phase: CheckPhase) 
 fn check_env(job: &Job<'_>) -> Vec<(OsString, OsString)> {
     let mut env = job.own.allowed(&job.pass_env);
     env.push((environment::MARKER.into(), environment::marker(&job.project, job.session).into()));
+    env.push(super::prepare::ceiling(&job.project));
     env
 }

@@ -128,7 +128,11 @@ pub(crate) async fn run(
     }
     let (outcome, agent_ms) = result?;
     world.store.end_session(world.clock.now(), job.session, &outcome, agent_ms)?;
-    world.report.tell(world.clock.now(), RunnerEvent::Ended { outcome: outcome.clone(), agent_ms });
+    let reason = match &driver.verdict {
+        Some(Verdict::NotSubmitted { reason }) => reason.clone(),
+        Some(Verdict::SubmittedByAgent | Verdict::Green) | None => None,
+    };
+    world.report.tell(world.clock.now(), RunnerEvent::Ended { outcome: outcome.clone(), agent_ms, reason });
     Ok(Ended { outcome, verdict: driver.verdict, is_claim_lost: driver.is_claim_lost })
 }
 

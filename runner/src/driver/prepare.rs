@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cogwork_process::git::{Git, GitError};
 use cogwork_prompts::{Coding, PreviousAttempt, Prompt};
 use cogwork_schemas::{CheckPhase, Isolation, RunnerEvent};
-use cogwork_store::{session_branch, workspace_dir};
+use cogwork_store::{session_branch, state_dir, workspace_dir};
 use serde_json::json;
 
 use super::judge::run_checks;
@@ -150,6 +150,12 @@ fn previous(world: World<'_>) -> Result<Vec<PreviousAttempt>, Setback> {
     Ok(told)
 }
 
+/// Returns the variable that keeps git, when an agent or a check has broken a workspace's own repository, from taking
+/// the project around it for the one that is meant.
+pub(super) fn ceiling(project: &Path) -> (OsString, OsString) {
+    ("GIT_CEILING_DIRECTORIES".into(), state_dir(project).join("workspaces").into())
+}
+
 /// Returns the variables by which the processes of a session know where they belong, but for the MCP configuration.
 fn session_env(job: &Job<'_>, workspace: &Path) -> Vec<(OsString, OsString)> {
     let project = job.project.clone().into_os_string();
@@ -161,6 +167,7 @@ fn session_env(job: &Job<'_>, workspace: &Path) -> Vec<(OsString, OsString)> {
         (environment::TOKEN.into(), job.token.reveal().into()),
         (environment::MARKER.into(), environment::marker(&job.project, job.session).into()),
         (environment::WORKSPACE.into(), workspace.into()),
+        ceiling(&job.project),
     ]
 }
 

@@ -8,6 +8,7 @@
 mod agents;
 mod chaos;
 mod demo;
+mod hostile;
 mod landing;
 mod place;
 mod refusals;

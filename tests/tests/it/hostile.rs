@@ -1,0 +1,98 @@
+//! Agents that break things, by mistake or on purpose. Nothing they do reaches beyond their workspace.
+
+use std::fs;
+use std::time::Duration;
+
+use cogwork_schemas::Status;
+use serde_json::json;
+
+use crate::place::Place;
+
+fn one_feature() -> serde_json::Value {
+    json!({"features": [{"name": "a", "checks": ["test -e f1"]}]})
+}
+
+fn run(place: &Place, agent: &str) -> String {
+    let output = place.cogwork(&["run", "--agent", &format!("exec:{agent}"), "--attempts", "1"]);
+    place.assert_no_processes_within(Duration::ZERO);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Whatever became of the work: the project is as its owner left it.
+fn assert_untouched(place: &Place) {
+    assert_eq!(place.git(&["log", "--format=%s"]), "first commit");
+    assert_eq!(place.git(&["status", "--porcelain"]), "");
+    assert_eq!(place.store().features().unwrap()[0].status, Status::Parked);
+}
+
+#[test]
+fn a_workspace_without_a_repository_is_not_the_project() {
+    let place = Place::with_features(&one_feature());
+    // A git that finds no repository looks for one above, where the project is.
+    let agent = "rm -rf .git; touch f1; git add -A; git -c user.name=A -c user.email=a@localhost commit -qm mine; \
+                 git reset -q --hard HEAD; touch f1";
+    run(&place, agent);
+    assert_untouched(&place);
+}
+
+#[test]
+fn a_workspace_that_points_at_the_project_is_not_the_project() {
+    let place = Place::with_features(&one_feature());
+    run(&place, "rm -rf .git; echo gitdir: $COGWORK_PROJECT/.git > .git; touch f1");
+    assert_untouched(&place);
+}
+
+#[test]
+fn a_history_without_a_common_root_is_refused_and_nobody_waits_for_it() {
+    let list = json!({"features": [
+        {"name": "a", "checks": ["test -e f1"]},
+        {"name": "b", "checks": ["test -e f2"]},
+        {"name": "c", "checks": ["test -e f3"]},
+    ]});
+    let place = Place::with_features(&list);
+    let agent = "touch f$COGWORK_FEATURES; if [ $COGWORK_FEATURES = 1 ]; then git checkout -q --orphan alone; \
+                 git add -A; git -c user.name=A -c user.email=a@localhost commit -qm alone; fi; sleep 0.3";
+    let text = run(&place, agent);
+    let statuses: Vec<_> = place.store().features().unwrap().iter().map(|feature| feature.status).collect();
+    assert_eq!(statuses[1..], [Status::Passing, Status::Passing], "{text}");
+    assert_ne!(statuses[0], Status::Passing, "{text}");
+    assert!(text.contains("unrelated histories"), "{text}");
+}
+
+#[test]
+fn nothing_that_an_agent_configures_is_run_by_cogworks_own_git() {
+    let place = Place::with_features(&one_feature());
+    let owned = place.dir.with_file_name("owned");
+    let program = format!("touch {}; cat", owned.display());
+    let agent = format!(
+        "git config core.fsmonitor '{program}'; git config core.hooksPath $PWD/hooks; mkdir hooks; \
+         printf '#!/bin/sh\n{program}\n' > hooks/pre-commit; chmod +x hooks/pre-commit; \
+         git config 'filter.a=b.clean' '{program}'; git config filter.c.clean '{program}'; \
+         printf '* filter=a=b\nREADME filter=c\n' > .gitattributes; \
+         git config extensions.partialClone x; git config remote.x.uploadpack '{program}'; \
+         git config remote.x.promisor true; git config remote.x.url .; touch f1"
+    );
+    let text = run(&place, &agent);
+    assert!(!owned.exists(), "{text}");
+}
+
+#[test]
+fn a_tree_that_cannot_be_committed_is_said_so() {
+    let place = Place::with_features(&one_feature());
+    let text = run(&place, "touch f1; mkdir deep; cd deep; git init -q; touch z");
+    assert!(text.contains("deep"), "the reason is told: {text}");
+    assert_untouched(&place);
+}
+
+#[test]
+fn an_empty_database_is_not_taken_for_a_new_project() {
+    let place = Place::with_features(&one_feature());
+    for file in ["features.db-wal", "features.db-shm"] {
+        drop(fs::remove_file(place.dir.join(".cogwork").join(file)));
+    }
+    fs::write(place.dir.join(".cogwork/features.db"), "").unwrap();
+    let output = place.cogwork(&["list"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is empty"));
+    assert_eq!(fs::metadata(place.dir.join(".cogwork/features.db")).unwrap().len(), 0);
+}
