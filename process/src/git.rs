@@ -127,6 +127,20 @@ impl Git {
         }
     }
 
+    /// Returns the filters that this repository's own configuration defines. A clone does not have them.
+    pub async fn own_filters(&self) -> Result<Vec<String>, GitError> {
+        let args = [
+            "config",
+            "--local",
+            "--name-only",
+            "-z",
+            "--get-regexp",
+            r"^filter\..*\.(clean|smudge|process)$",
+        ];
+        let said = self.call("read the filters", args).or_code(1).run().await?;
+        Ok(records(&said.stdout).map(lossy).collect())
+    }
+
     /// Returns the branch that is checked out; `None` when HEAD is detached.
     pub async fn current_branch(&self) -> Result<Option<String>, GitError> {
         let args = ["symbolic-ref", "--quiet", "--short", "HEAD"];

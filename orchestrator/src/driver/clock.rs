@@ -26,7 +26,8 @@ pub(crate) async fn sleep_until(deadline: Option<Timestamp>) {
     }
 }
 
-/// Measures a duration; not moved by changes of the time of day.
+/// Measures a duration; not moved by changes of the time of day, nor by a machine that sleeps.
+#[derive(Debug)]
 pub(crate) struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {

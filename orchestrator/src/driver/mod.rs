@@ -36,6 +36,8 @@ use signals::{Asked, Signals};
 /// How often the journal is looked at for what other processes wrote, and the display moves. One look costs
 /// microseconds; what a session does is heard from its runner at once.
 const NOTICE: Duration = Duration::from_millis(100);
+/// At how many of those looks the leases are looked at, too: every ten seconds.
+const LOOK_AT_LEASES: u64 = 100;
 /// Runners write a few lines per second. A full queue makes them wait, which is right: it means that this process
 /// is busy, and their output is not lost.
 const INPUTS: usize = 256;
@@ -97,6 +99,7 @@ pub(crate) struct Run<'a> {
     forecast: Forecast,
     /// The last journal entry that was shown and told.
     shown: i64,
+    notices: u64,
     /// Set by the third signal: leave at once.
     abandoned: bool,
     ended: Option<RunOutcome>,
@@ -136,6 +139,7 @@ pub(crate) async fn run(
         reporter,
         forecast: Forecast::default(),
         shown,
+        notices: 0,
         abandoned: false,
         ended: None,
         plan,
@@ -273,11 +277,25 @@ impl Run<'_> {
     /// Looks whether the database is still the one that was opened, and shows that time goes by. That the loop was
     /// woken makes it read the journal.
     fn on_notice(&mut self) {
+        self.notices += 1;
+        if self.notices.is_multiple_of(LOOK_AT_LEASES) {
+            self.look_at_leases();
+        }
         if let Err(error) = self.store.data_version() {
             self.feed(Event::Broken { reason: chain(&error) });
         }
         let progress = if self.reporter.wants_progress() { self.progress() } else { Progress::default() };
         self.reporter.tick(clock::now(), &progress);
+    }
+
+    /// Ends sessions whose runner does not give a sign of life.
+    fn look_at_leases(&mut self) {
+        for session in self.sessions.values_mut() {
+            // An attempt that is over, or a store that is busy, is noticed elsewhere.
+            if let Ok(attempt) = self.store.attempt(&session.token) {
+                session.end_if_it_sleeps(attempt.lease_until, self.plan.session_limits.lease_s);
+            }
+        }
     }
 
     fn progress(&self) -> Progress {

@@ -161,6 +161,14 @@ async fn clean_main_branch(
         return Err(CliError::new(format!("{dir} has no branch checked out (detached HEAD)"))
             .hint("check out the branch that finished work should land on: git switch main"));
     };
+    if let Some(filter) = git.own_filters().await.map_err(|error| failed(&error))?.first() {
+        return Err(CliError::new(format!(
+            "the repository has a filter of its own, `{filter}`, which the sessions' clones would not have: \
+             what it encrypts or converts would be committed as it is"
+        ))
+        .hint("define it for this user: git config --global … (for git-lfs: git lfs install)")
+        .hint("or let the sessions share the directory: --isolation shared"));
+    }
     let dirty = git.dirty_paths(NAMED + 1).await.map_err(|error| failed(&error))?;
     if !dirty.is_empty() {
         let more = if dirty.len() > NAMED { " and more" } else { "" };

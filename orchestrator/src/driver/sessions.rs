@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::Input;
+use super::clock::Stopwatch;
 
 /// A runner that was told to stop has its own, shorter graces; this one is for a runner that hangs itself.
 const RUNNER_GRACE: Duration = Duration::from_secs(30);
@@ -22,16 +23,39 @@ pub(super) struct Session {
     pub(super) since: Timestamp,
     /// What its runner reported last, when it did: how the agent ended, and why its work was not submitted.
     pub(super) report: Option<(SessionOutcome, Option<String>)>,
-    /// Dropped to make the runner stop: the end of its stdin, and then of its life.
-    control: Option<mpsc::Sender<Control>>,
+    /// Dropped with the session, which ends the runner, too.
+    orders: Option<mpsc::Sender<Order>>,
+    /// The end of its lease when it was last looked at, and the time since that last moved.
+    lease: (Option<Timestamp>, Stopwatch),
+}
+
+/// What a session may be told.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    /// To end in order.
+    Stop,
+    /// Nothing: it is ended.
+    Kill,
 }
 
 impl Session {
     /// Asks the session to stop. It ends by itself after that.
     pub(super) fn stop(&mut self) {
-        if let Some(control) = self.control.take() {
-            // One message fits into the queue; when it is full the drop that follows says the same.
-            let _: Result<(), _> = control.try_send(Control::Stop);
+        if let Some(orders) = &self.orders {
+            // Room for both; a session that is over hears nothing and needs nothing.
+            let _: Result<(), _> = orders.try_send(Order::Stop);
+        }
+    }
+
+    /// Ends the session by force when its runner has not renewed its lease for four times the length of one: it is
+    /// stopped by a signal, or hangs. Counted in time that this machine was awake.
+    pub(super) fn end_if_it_sleeps(&mut self, lease_until: Option<Timestamp>, lease_s: u32) {
+        if lease_until.is_none() || lease_until != self.lease.0 {
+            self.lease = (lease_until, Stopwatch::start());
+        } else if self.lease.1.elapsed_ms() > u64::from(lease_s) * 4_000
+            && let Some(orders) = self.orders.take()
+        {
+            let _: Result<(), _> = orders.try_send(Order::Kill);
         }
     }
 }
@@ -55,21 +79,31 @@ pub(super) fn start(
     spawn.bond = Bond::Asked;
     let runner = spawn.start()?;
     let process = runner.identity().clone();
-    let (control, controls) = mpsc::channel(1);
-    tokio::spawn(listen(command.session, (runner, limit), controls, inputs));
+    let (orders, received) = mpsc::channel(2);
+    tokio::spawn(listen(command.session, (runner, limit), received, inputs));
     let (feature, token) = (command.feature, command.token.clone());
-    Ok((Session { feature, token, since, report: None, control: Some(control) }, process))
+    Ok((
+        Session {
+            feature,
+            token,
+            since,
+            report: None,
+            orders: Some(orders),
+            lease: (None, Stopwatch::start()),
+        },
+        process,
+    ))
 }
 
 /// Passes on what a runner says until it is gone.
 async fn listen(
     session: SessionId,
     (mut runner, limit): (Contained, Duration),
-    mut controls: mpsc::Receiver<Control>,
+    mut orders: mpsc::Receiver<Order>,
     inputs: mpsc::Sender<Input>,
 ) {
     let mut stdin = runner.take_stdin();
-    let mut asked = false;
+    let mut is_over = false;
     let overdue = tokio::time::sleep(limit);
     tokio::pin!(overdue);
     let mut is_overdue = false;
@@ -82,14 +116,28 @@ async fn listen(
                 runner.kill();
                 continue;
             }
-            control = controls.recv(), if !asked => {
-                asked = true;
-                if let (Some(stdin), Some(control)) = (stdin.as_mut(), control) {
-                    tell(stdin, control).await;
+            order = orders.recv(), if !is_over => {
+                match order {
+                    Some(Order::Stop) => {
+                        if let Some(stdin) = stdin.as_mut() {
+                            tell(stdin, Control::Stop).await;
+                        }
+                        // The end of its stdin says stop, too, to a runner that did not read the line.
+                        stdin = None;
+                        runner.interrupt(RUNNER_GRACE);
+                    }
+                    Some(Order::Kill) => {
+                        tracing::error!("the runner of {session} does not renew its lease: it is killed");
+                        is_over = true;
+                        runner.kill();
+                    }
+                    // The run has forgotten it: it is over.
+                    None => {
+                        is_over = true;
+                        stdin = None;
+                        runner.interrupt(RUNNER_GRACE);
+                    }
                 }
-                // The end of its stdin says stop, too, to a runner that did not read the line.
-                stdin = None;
-                runner.interrupt(RUNNER_GRACE);
                 continue;
             }
         };

@@ -144,7 +144,7 @@ fn failures_are_counted_to_the_limit_and_park() {
         }
         assert_eq!(store.feature(PROSE).unwrap().failed_attempts, 0);
         assert_eq!(kinds(store, store.last_seq().unwrap() - 2), ["#1 attempt_ended", "#1 parked"]);
-        insta::assert_snapshot!(refusal(store, BASE), @"feature #1 cannot be claimed: it is parked after 3 failed attempts, the last one: not finished: `t1` is red. Only a person can give it another chance, with `cogwork retry`.");
+        insta::assert_snapshot!(refusal(store, BASE), @"feature #1 cannot be claimed: it was given up after 3 failed attempts, the last one: not finished: `t1` is red. Only a person can give it another chance, with `cogwork retry`.");
 
         store.retry(at(10), BASE).unwrap();
         assert_eq!(kinds(store, store.last_seq().unwrap() - 1), ["#1 retried"]);

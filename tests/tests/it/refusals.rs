@@ -76,6 +76,9 @@ fn a_project_without_features() {
 fn git_that_is_not_ready() {
     let place = Place::with_features(&one_feature());
     let run = || place.cogwork(&["run", "--agent", "exec:true"]);
+    place.git(&["config", "filter.crypt.clean", "rot13"]);
+    refused(&run(), 1, &["filter.crypt.clean", "--global"]);
+    place.git(&["config", "--unset", "filter.crypt.clean"]);
     fs::write(place.dir.join("notes"), "mine\n").unwrap();
     refused(&run(), 1, &["not committed: notes", "git stash"]);
     fs::remove_file(place.dir.join("notes")).unwrap();
