@@ -186,7 +186,7 @@ impl Run<'_> {
             proof: submitted.map_or(Proof::Unverified, |submitted| submitted.proof),
             base: self.base_of(feature, attempt)?,
         };
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let integration = match integrator {
                 Some(integrator) => integrator.integrate(&job).await,
                 // The work is where it belongs already, and its checks were run there.
@@ -195,6 +195,7 @@ impl Run<'_> {
             // Only a run that is over closes the channel; the next one integrates again.
             drop(inputs.send(Input::Integrated { attempt, integration }).await);
         });
+        self.landing = Some((attempt, task.abort_handle()));
         Ok(Vec::new())
     }
 
@@ -207,7 +208,18 @@ impl Run<'_> {
         Ok(before.and_then(|before| before.commit))
     }
 
+    /// Leaves the integration that is under way to the next run, which finds what git has finished meanwhile. Checks
+    /// may take many minutes, and whoever says stop does not mean that.
+    pub(super) fn leave_landing(&mut self) {
+        if let Some((attempt, task)) = self.landing.take() {
+            task.abort();
+            let landing = Landing::Postponed { reason: "the run was stopped".to_owned() };
+            self.feed(Event::Integrated { attempt, landing });
+        }
+    }
+
     pub(super) fn on_integrated(&mut self, attempt: AttemptId, integration: Integration) {
+        self.landing.take_if(|(landing, _)| *landing == attempt);
         let landing = match self.record(attempt, integration) {
             Ok(landing) => landing,
             Err(error @ StoreError::DependencyNotPassing { .. }) => {

@@ -21,7 +21,7 @@ use cogwork_schemas::{
 };
 use cogwork_store::{Attempt, AttemptLimits, Store, StoreError};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::cli::CliError;
 use crate::engine::{Effect, Engine, Event, Landing, Settings, StartFailure};
@@ -89,6 +89,8 @@ pub(crate) struct Run<'a> {
     /// Attempts that wait for integration or are being integrated.
     submitted: BTreeMap<AttemptId, Attempt>,
     integrator: Option<Integrator>,
+    /// The integration that is under way.
+    landing: Option<(AttemptId, AbortHandle)>,
     /// How often git has failed on an attempt.
     failures: BTreeMap<AttemptId, u32>,
     /// Workspaces that are being cleared away; a run waits for them before it ends.
@@ -132,6 +134,7 @@ pub(crate) async fn run(
         sessions: BTreeMap::new(),
         submitted: prepared.resumed.submitted,
         integrator: prepared.integrator,
+        landing: None,
         failures: BTreeMap::new(),
         chores: JoinSet::new(),
         inputs,
@@ -240,6 +243,7 @@ impl Run<'_> {
             Asked::Stop => {
                 self.reporter.note("stopping");
                 self.feed(Event::Stop);
+                self.leave_landing();
             }
             Asked::Abandon => self.abandoned = true,
         }

@@ -178,6 +178,24 @@ fn checks_see_the_same_variables_wherever_they_run() {
     assert!(verify.env("FLAVOUR", "sweet").output().unwrap().status.success());
 }
 
+#[test]
+fn a_stop_does_not_wait_for_the_checks_of_a_merge() {
+    let check = "case $PWD in *integrate) sleep 300;; esac; test -e f1";
+    let place = Place::with_features(&json!({"features": [{"name": "a", "checks": [check]}]}));
+    let mut run = place.command(&["run", "--agent", AGENT]).stdout(Stdio::null()).spawn().unwrap();
+    let ended =
+        |place: &Place| place.journal().iter().any(|entry| matches!(entry.fact, Fact::SessionEnded { .. }));
+    until("the end of the session", Duration::from_secs(20), || ended(&place));
+    std::thread::sleep(Duration::from_millis(500));
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    until("the end of the run", Duration::from_secs(10), || run.try_wait().unwrap().is_some());
+    assert_eq!(run.wait().unwrap().code(), Some(5));
+    place.assert_no_processes_within(Duration::ZERO);
+    assert!(!passes(&place));
+    assert_eq!(place.git(&["status", "--porcelain"]), "");
+}
+
 /// A run that is killed while its only feature is green and waits for a person to clear the way.
 fn killed_while_it_waits_to_land() -> Place {
     let place = Place::with_features(&one_feature());
