@@ -28,7 +28,7 @@ pub fn attempt_outcome(session: &SessionOutcome, red: Option<&str>) -> AttemptOu
     }
 }
 
-/// How the programs of this crate exit.
+/// How the programs of this crate exit. The numbers mean what they mean for `cogwork`, which is the same file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
     /// What was asked for was done: the session was run and recorded, whatever its outcome; or, alone, nothing is
@@ -39,9 +39,9 @@ pub enum ExitStatus {
     /// The command line is wrong.
     Usage = 2,
     /// Alone: nothing can be started any more, and not every feature passes.
-    Unfinished = 3,
+    Unfinished = 4,
     /// Alone: it was asked to stop.
-    Stopped = 4,
+    Stopped = 5,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -50,8 +50,8 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Done => Self::SUCCESS,
             ExitStatus::Broken => Self::from(1),
             ExitStatus::Usage => Self::from(2),
-            ExitStatus::Unfinished => Self::from(3),
-            ExitStatus::Stopped => Self::from(4),
+            ExitStatus::Unfinished => Self::from(4),
+            ExitStatus::Stopped => Self::from(5),
         }
     }
 }

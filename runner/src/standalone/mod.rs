@@ -36,7 +36,7 @@ use recover::Recovered;
 /// goes on until nothing is ready. For several agents at once, each in a workspace of its own, use `cogwork run`.
 ///
 /// Exit codes: 0 nothing is left to do (or --max-iterations sessions were run), 1 the runner failed, 2 wrong usage,
-/// 3 features are left that do not pass, 4 stopped.
+/// 4 features are left that do not pass, 5 stopped.
 #[derive(Debug, Parser)]
 #[command(name = "cogwork-runner", version)]
 pub(crate) struct StandaloneFlags {

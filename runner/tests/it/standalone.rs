@@ -66,7 +66,7 @@ fn an_agent_that_fails_is_given_up_and_told_each_time_why() {
     let project = Project::plain(CHAIN);
     let agent = "exec:cat > prompt$COGWORK_SESSION; echo no idea >&2; exit 3";
     let said = run_lone(&project.dir, &["--agent", agent]);
-    assert_eq!(said.code, 3, "{}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
     assert_eq!(statuses(&project), [Status::Parked, Status::Pending, Status::Pending]);
     assert!(said.stdout.contains("it is given up"), "{}", said.stdout);
     assert!(said.stdout.ends_with("3 of 3 do not pass: #1, #2, #3\n"), "{}", said.stdout);
@@ -141,7 +141,7 @@ fn an_interrupt_gives_the_feature_back() {
     let agent = pid_in(&project.dir.join("agent"));
     signal("INT", child.id());
     let said = said(child.wait_with_output().unwrap());
-    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, 5, "{}{}", said.stdout, said.stderr);
     assert!(said.stdout.ends_with("\n#1 stopped\nstopped\n"), "{}", said.stdout);
     assert!(!is_alive(agent));
     let feature = project.store.feature(FeatureId(1)).unwrap();
