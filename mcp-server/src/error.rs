@@ -205,6 +205,11 @@ impl From<StoreError> for ToolError {
             ),
             // Sentences for the person who looks after the machine; the model can only pass them on.
             StoreError::BadList { .. }
+            | StoreError::TooManyDependencies { .. }
+            | StoreError::DependsOnItself { .. }
+            | StoreError::WrongStatus { .. }
+            | StoreError::BadQuestion { .. }
+            | StoreError::BadAnswer { .. }
             | StoreError::UnknownSession { .. }
             | StoreError::SessionOver { .. }
             | StoreError::NotSubmitted { .. }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, FeatureId, SessionId};
+use crate::{Check, FeatureId, HumanRequest, HumanResponse, SessionId};
 
 /// Where a feature stands, as stored. Whether a pending one is ready or blocked is derived from its dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +62,12 @@ pub struct Feature {
     /// The session that owns it while claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
+    /// What an agent asked a person about it last; unanswered while the status is `needs_human`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub human_request: Option<HumanRequest>,
+    /// The answer to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub human_response: Option<HumanResponse>,
 }
 
 /// One feature as a list shows it.

@@ -22,7 +22,7 @@ pub enum Hold {
     /// It failed as often as the limit allows; `reason` is what the last attempt said.
     Parked { failed_attempts: u32, reason: String },
     /// A person has to answer first.
-    NeedsHuman,
+    NeedsHuman { question: String },
 }
 
 impl Hold {
@@ -54,9 +54,9 @@ impl Hold {
                 },
                 "Only a person can give it another chance, with `cogwork retry`.".to_owned(),
             ),
-            Self::NeedsHuman => (
-                "waits for a person's answer".to_owned(),
-                "It goes on when a person has answered.".to_owned(),
+            Self::NeedsHuman { question } => (
+                format!("waits for a person's answer to: {question}"),
+                "It goes on when a person has answered, with `cogwork answer`.".to_owned(),
             ),
         }
     }

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, AttemptOutcome, CheckPhase, CheckReport, FeatureId, Isolation, ProcessIdentity, Proof, Role,
-    RunOutcome, SessionId, SessionOutcome,
+    AttemptId, AttemptOutcome, CheckPhase, CheckReport, FeatureId, HumanRequest, HumanResponse, Isolation,
+    ProcessIdentity, Proof, Role, RunOutcome, SessionId, SessionOutcome,
 };
 
 /// One journal entry. `seq` only grows, without gaps a reader has to understand.
@@ -62,4 +62,21 @@ pub enum Fact {
     Parked { reason: String },
     /// A parked feature is given another chance by a person.
     Retried,
+    /// A passing feature was taken for a test; it passes on until something wrong is found.
+    Inspected { number: u32 },
+    /// A session found that a feature does not work. It was passing when `reopened`, and is claimed by that session
+    /// now.
+    ReportedFailing { reason: String, reopened: bool },
+    /// A feature was put behind all others.
+    Skipped { priority: i64, reason: Option<String> },
+    /// A feature depends on these now.
+    DependenciesChanged { dependencies: Vec<FeatureId> },
+    /// A feature is no more, and nothing depends on it.
+    Deleted { name: String },
+    /// A feature waits for a person's answer.
+    HumanAsked { request: HumanRequest },
+    /// A person answered, and the feature can go on.
+    HumanAnswered { response: HumanResponse },
+    /// The state of another program was taken over. `left_out` says what of it has no place here.
+    Adopted { source: String, features: u32, left_out: Vec<String> },
 }

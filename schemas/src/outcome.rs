@@ -19,6 +19,12 @@ pub enum AttemptOutcome {
     RedAfterMerge { reason: String },
     /// The session met a time or silence limit.
     TimedOut { reason: String },
+    /// The agent gave the feature back.
+    GivenUp { reason: String },
+    /// The agent asked a person, and the feature waits for the answer.
+    NeedsHuman,
+    /// A testing session found that the feature works.
+    Confirmed,
     /// A process of Cogwork itself died under it, or the agent could not be started.
     Crashed { reason: String },
     /// A person or the end of the run stopped it.
@@ -39,8 +45,15 @@ impl AttemptOutcome {
             Self::NotFinished { .. }
             | Self::Conflict { .. }
             | Self::RedAfterMerge { .. }
-            | Self::TimedOut { .. } => true,
-            Self::Landed | Self::Crashed { .. } | Self::Stopped | Self::Expired | Self::Orphaned => false,
+            | Self::TimedOut { .. }
+            | Self::GivenUp { .. } => true,
+            Self::Landed
+            | Self::Crashed { .. }
+            | Self::NeedsHuman
+            | Self::Confirmed
+            | Self::Stopped
+            | Self::Expired
+            | Self::Orphaned => false,
         }
     }
 
@@ -52,6 +65,9 @@ impl AttemptOutcome {
             Self::Conflict { .. } => "conflict",
             Self::RedAfterMerge { .. } => "red_after_merge",
             Self::TimedOut { .. } => "timed_out",
+            Self::GivenUp { .. } => "given_up",
+            Self::NeedsHuman => "needs_human",
+            Self::Confirmed => "confirmed",
             Self::Crashed { .. } => "crashed",
             Self::Stopped => "stopped",
             Self::Expired => "expired",
@@ -66,8 +82,14 @@ impl AttemptOutcome {
             | Self::Conflict { reason }
             | Self::RedAfterMerge { reason }
             | Self::TimedOut { reason }
+            | Self::GivenUp { reason }
             | Self::Crashed { reason } => Some(reason),
-            Self::Landed | Self::Stopped | Self::Expired | Self::Orphaned => None,
+            Self::Landed
+            | Self::NeedsHuman
+            | Self::Confirmed
+            | Self::Stopped
+            | Self::Expired
+            | Self::Orphaned => None,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{Store, StoreError, evidence};
 const ATTEMPT: &str =
     "SELECT a.id, a.feature_id, a.session_id, a.secret, a.number, a.started_at, a.lease_until,
        a.submitted_commit, a.submitted_proof, a.before = 'already_green', a.before IS NOT NULL, a.outcome,
-       a.ended_at, s.isolation, f.attempt_id = a.id
+       a.ended_at, s.isolation, f.attempt_id IS a.id, f.status = 'passing'
   FROM attempts a JOIN sessions s ON s.id = a.session_id JOIN features f ON f.id = a.feature_id";
 
 /// An attempt as the operations see it, dead or alive.
@@ -25,13 +25,15 @@ pub(crate) struct Found {
     pub(crate) before_known: bool,
     pub(crate) outcome: Option<AttemptOutcome>,
     /// Whether the feature is claimed by it.
-    owns: bool,
+    pub(crate) owns: bool,
+    /// Whether its feature passes: it is being tested then.
+    tests: bool,
 }
 
-/// Returns the attempt of a token, if it lives and its feature is claimed by it. The fence in front of every write.
+/// Returns the attempt of a token, if it lives and its feature is claimed or tested by it. The fence in front of every write.
 pub(crate) fn live(tx: &Transaction<'_>, token: &Token) -> Result<Found, Fail> {
     match find(tx, token)? {
-        Some(found) if found.owns && found.outcome.is_none() => Ok(found),
+        Some(found) if (found.owns || found.tests) && found.outcome.is_none() => Ok(found),
         found => Err(stale(found.as_ref()).into()),
     }
 }
@@ -129,7 +131,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
         attempt,
         before_known: row.get(10)?,
         outcome: row.get::<_, Option<Json<_>>>(11)?.map(|outcome| outcome.0),
-        owns: row.get::<_, Option<bool>>(14)?.unwrap_or(false),
+        owns: row.get(14)?,
+        tests: row.get(15)?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use cogwork_schemas::{Fact, FeatureId, SessionId, Status, Token};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
 use crate::columns::{Id, Micros, Word};
 use crate::error::Fail;
@@ -30,7 +30,7 @@ impl Store {
         self.write(|tx| {
             let status = status(tx, feature)?;
             if status == Status::Claimed {
-                return Err(already_claimed(tx, feature)?.into());
+                return Err(already_claimed(tx, feature)?.unwrap_or_else(|| not_owned(feature)).into());
             }
             if status != Status::Pending || !unmet_of(tx, feature)?.is_empty() {
                 return Err(not_claimable(tx, feature)?.into());
@@ -65,13 +65,19 @@ impl Store {
     }
 }
 
-fn insert_session(tx: &Transaction<'_>, now: Timestamp, new: &NewSession) -> Result<SessionId, Fail> {
+/// Begins a session.
+pub(crate) fn insert_session(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    new: &NewSession,
+) -> Result<SessionId, Fail> {
     tx.prepare_cached("INSERT INTO sessions (role, agent, isolation, started_at) VALUES (?1, ?2, ?3, ?4)")?
         .execute((Word(new.role), &new.agent, Word(new.isolation), Micros(now)))?;
     Ok(SessionId(tx.last_insert_rowid()))
 }
 
-fn insert_attempt(
+/// Begins an attempt of a session.
+pub(crate) fn insert_attempt(
     tx: &Transaction<'_>,
     now: Timestamp,
     feature: FeatureId,
@@ -92,16 +98,22 @@ fn insert_attempt(
     })?)
 }
 
-fn already_claimed(tx: &Transaction<'_>, id: FeatureId) -> Result<StoreError, Fail> {
-    Ok(tx.query_row(
-        "SELECT a.session_id, a.started_at FROM features f JOIN attempts a ON a.id = f.attempt_id
-         WHERE f.id = ?1",
-        [Id(id)],
-        |row| {
+/// Returns the refusal of a feature that has a live attempt; `None` when it has none.
+pub(crate) fn already_claimed(tx: &Transaction<'_>, id: FeatureId) -> Result<Option<StoreError>, Fail> {
+    Ok(tx
+        .prepare_cached(
+            "SELECT session_id, started_at FROM attempts WHERE feature_id = ?1 AND ended_at IS NULL",
+        )?
+        .query_row([Id(id)], |row| {
             let (owner, since) = (row.get::<_, Id<_>>(0)?.0, row.get::<_, Micros>(1)?.0);
             Ok(StoreError::AlreadyClaimed { id, owner, since })
-        },
-    )?)
+        })
+        .optional()?)
+}
+
+/// The refusal of a claimed feature whose attempt is not there, which the schema excludes.
+fn not_owned(id: FeatureId) -> StoreError {
+    StoreError::WrongStatus { id, action: "claimed", status: Status::Claimed }
 }
 
 /// Says why, by the same function that answers it everywhere. Reads the whole graph, which only a refusal pays for.

@@ -6,6 +6,7 @@ use rusqlite::Transaction;
 
 use crate::columns::{Id, Json, Micros, Word};
 use crate::error::Fail;
+use crate::features::status;
 use crate::types::{Attempt, AttemptLimits};
 use crate::{Store, StoreError, attempts, journal};
 
@@ -52,16 +53,29 @@ impl Store {
     }
 }
 
-fn end(
+/// Ends an attempt. A feature that was only tested by it stands where it stood.
+pub(crate) fn end(
     tx: &Transaction<'_>,
     now: Timestamp,
     attempt: &Attempt,
     outcome: &AttemptOutcome,
     limits: &AttemptLimits,
 ) -> Result<Status, Fail> {
-    let (mut failed_attempts, mut crashes): (u32, u32) = tx
-        .prepare_cached("SELECT failed_attempts, crashes FROM features WHERE id = ?1")?
-        .query_row([Id(attempt.feature)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (mut failed_attempts, mut crashes, owns): (u32, u32, bool) = tx
+        .prepare_cached("SELECT failed_attempts, crashes, attempt_id IS ?2 FROM features WHERE id = ?1")?
+        .query_row((Id(attempt.feature), Id(attempt.id)), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    tx.prepare_cached("UPDATE attempts SET ended_at = ?2, outcome = ?3 WHERE id = ?1")?.execute((
+        Id(attempt.id),
+        Micros(now),
+        Json(outcome),
+    ))?;
+    if !owns {
+        let fact = Fact::AttemptEnded { result: outcome.clone(), failed_attempts };
+        journal::record(tx, now, attempt, &fact)?;
+        return status(tx, attempt.feature);
+    }
     let crashed = matches!(outcome, AttemptOutcome::Crashed { .. });
     crashes += u32::from(crashed);
     let charged = outcome.costs_attempt() || (crashed && crashes >= limits.crashes);
@@ -72,11 +86,6 @@ fn end(
     let parked = charged && failed_attempts >= limits.attempts;
     let status = if parked { Status::Parked } else { Status::Pending };
     let reason = parked.then(|| outcome.to_string());
-    tx.prepare_cached("UPDATE attempts SET ended_at = ?2, outcome = ?3 WHERE id = ?1")?.execute((
-        Id(attempt.id),
-        Micros(now),
-        Json(outcome),
-    ))?;
     tx.prepare_cached(
         "UPDATE features SET status = ?2, attempt_id = NULL, failed_attempts = ?3, crashes = ?4,
              parked_because = ?5 WHERE id = ?1",

@@ -12,6 +12,7 @@ use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
 use crate::graph::Cycle;
+use crate::types::ListProblem;
 
 /// Why the store refused or could not do what was asked. Nothing was changed when one of these is returned.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +27,7 @@ pub enum StoreError {
 
     /// A feature list has mistakes; all of them are here.
     #[error("the feature list cannot be imported, nothing was changed:{}", bullets(problems))]
-    BadList { problems: Vec<String> },
+    BadList { problems: Vec<ListProblem> },
 
     /// No feature has this id; `highest` is the largest id there is.
     #[error("there is no feature {id}: {}", id_hint(*highest))]
@@ -76,6 +77,31 @@ pub enum StoreError {
     /// A dependency was added or went red while the work was under way.
     #[error("feature {feature} cannot land yet: {} does not pass; land it after that", id_list(waiting_for))]
     DependencyNotPassing { feature: FeatureId, waiting_for: Vec<FeatureId> },
+
+    /// More dependencies than a feature may have.
+    #[error(
+        "feature {feature} would have {found} dependencies, more than {limit}: split it, or raise the limit"
+    )]
+    TooManyDependencies { feature: FeatureId, found: usize, limit: usize },
+
+    /// A feature cannot depend on itself.
+    #[error("feature {feature} cannot depend on itself: name another feature")]
+    DependsOnItself { feature: FeatureId },
+
+    /// The operation does not fit where the feature stands.
+    #[error("feature {id} cannot be {action}: it is {}", status_word(*status))]
+    WrongStatus { id: FeatureId, action: &'static str, status: Status },
+
+    /// A question to a person is not one that can be answered.
+    #[error("the question cannot be asked, nothing was changed: {}", problems.iter().map(|(path, what)| format!("{path} {what}")).collect::<Vec<_>>().join("; "))]
+    BadQuestion {
+        /// Each the path of a field and what is wrong with it.
+        problems: Vec<(String, String)>,
+    },
+
+    /// An answer does not fit the question.
+    #[error("the answer to feature {id} does not fit the question, nothing was changed: {}", misfits.join("; "))]
+    BadAnswer { id: FeatureId, misfits: Vec<String> },
 
     /// Only a parked feature can be retried.
     #[error("feature {id} is {}, not parked: there is nothing to retry", status_word(*status))]
@@ -201,7 +227,7 @@ impl Fail {
     }
 }
 
-fn bullets(problems: &[String]) -> String {
+fn bullets(problems: &[ListProblem]) -> String {
     problems.iter().map(|problem| format!("\n  - {problem}")).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cogwork_schemas::{Check, Fact, Feature, FeatureId, Status};
+use cogwork_schemas::{Check, Fact, Feature, FeatureId, HumanRequest, Status};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Params, Row, Transaction};
 
@@ -12,11 +12,12 @@ use crate::graph::Node;
 use crate::{Store, StoreError, journal};
 
 const FEATURE: &str = "SELECT f.id, f.key, f.priority, f.category, f.name, f.description, f.steps, f.status,
-       f.proof, f.estimate_s, f.failed_attempts, a.session_id
+       f.proof, f.estimate_s, f.failed_attempts, a.session_id, f.human_request, f.human_response
   FROM features f LEFT JOIN attempts a ON a.id = f.attempt_id";
 
 const NODE: &str = "SELECT f.id, f.status, f.priority, f.estimate_s, f.failed_attempts, f.crashes,
-       f.parked_because, a.session_id, a.submitted_at IS NOT NULL, a.lease_until
+       coalesce(f.parked_because, CASE f.status WHEN 'needs_human' THEN f.human_request ->> '$.prompt' END),
+       a.session_id, a.submitted_at IS NOT NULL, a.lease_until
   FROM features f LEFT JOIN attempts a ON a.id = f.attempt_id";
 
 impl Store {
@@ -144,6 +145,14 @@ pub(crate) fn status(tx: &Transaction<'_>, id: FeatureId) -> Result<Status, Fail
     }
 }
 
+/// Reads the last question to a person about a feature.
+pub(crate) fn human_request(tx: &Transaction<'_>, id: FeatureId) -> Result<Option<HumanRequest>, Fail> {
+    let request: Option<Json<HumanRequest>> = tx
+        .prepare_cached("SELECT human_request FROM features WHERE id = ?1")?
+        .query_row([Id(id)], |row| row.get(0))?;
+    Ok(request.map(|request| request.0))
+}
+
 /// Reads a feature's checks, in order.
 pub(crate) fn checks_of(tx: &Transaction<'_>, id: FeatureId) -> Result<Vec<Check>, Fail> {
     list(tx, "SELECT command, timeout_s FROM checks WHERE feature_id = ?1 ORDER BY position", [Id(id)], check)
@@ -191,7 +200,8 @@ pub(crate) fn list<T>(
     Ok(tx.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?)
 }
 
-fn dependencies_of(tx: &Transaction<'_>, id: FeatureId) -> Result<Vec<FeatureId>, Fail> {
+/// Reads what a feature depends on, ascending.
+pub(crate) fn dependencies_of(tx: &Transaction<'_>, id: FeatureId) -> Result<Vec<FeatureId>, Fail> {
     list(
         tx,
         "SELECT depends_on FROM dependencies WHERE feature_id = ?1 ORDER BY depends_on",
@@ -222,6 +232,8 @@ fn feature(row: &Row<'_>) -> rusqlite::Result<Feature> {
         estimate_s: row.get(9)?,
         failed_attempts: row.get(10)?,
         session: row.get::<_, Option<Id<_>>>(11)?.map(|id| id.0),
+        human_request: row.get::<_, Option<Json<_>>>(12)?.map(|request| request.0),
+        human_response: row.get::<_, Option<Json<_>>>(13)?.map(|response| response.0),
     })
 }
 

@@ -73,7 +73,15 @@ impl Store {
             | Fact::Integrated { .. }
             | Fact::AttemptEnded { .. }
             | Fact::Parked { .. }
-            | Fact::Retried => Err(StoreError::Misuse {
+            | Fact::Retried
+            | Fact::Inspected { .. }
+            | Fact::ReportedFailing { .. }
+            | Fact::Skipped { .. }
+            | Fact::DependenciesChanged { .. }
+            | Fact::Deleted { .. }
+            | Fact::HumanAsked { .. }
+            | Fact::HumanAnswered { .. }
+            | Fact::Adopted { .. } => Err(StoreError::Misuse {
                 what: "only the begin and the end of a run may be appended to the journal",
             }),
         }

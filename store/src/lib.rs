@@ -10,6 +10,7 @@
 mod attempts;
 mod claims;
 mod columns;
+mod dependencies;
 mod disk;
 mod endings;
 mod error;
@@ -22,7 +23,9 @@ mod landing;
 mod lock;
 mod migrate;
 mod open;
+mod people;
 mod sessions;
+mod testing;
 mod types;
 
 use std::path::{Path, PathBuf};
@@ -32,8 +35,8 @@ use cogwork_schemas::SessionId;
 pub use error::StoreError;
 pub use open::Store;
 pub use types::{
-    Attempt, AttemptLimits, AttemptRecord, Claim, Evidence, ImportLimits, Imported, LiveSession, Merge,
-    NewSession, Submitted,
+    Attempt, AttemptLimits, AttemptRecord, Claim, Evidence, ImportLimits, Imported, ListProblem, LiveSession,
+    Merge, NewFeature, NewSession, Submitted,
 };
 
 /// The directory inside a project that holds everything of Cogwork's.

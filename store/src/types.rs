@@ -1,10 +1,13 @@
 //! What the operations of the store take and give, beyond the shared vocabulary.
 
+use std::fmt;
+
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckPhase, CheckReport, FeatureId, Isolation, ProcessIdentity, Proof, Role,
-    SessionId, Token,
+    AttemptId, AttemptOutcome, CheckPhase, CheckReport, FeatureId, Isolation, ListedFeature, ProcessIdentity,
+    Proof, Role, SessionId, Token,
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// How large a feature list may be. The defaults stop a mistake, not a big project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +43,53 @@ impl Default for ImportLimits {
     }
 }
 
+/// A feature to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewFeature {
+    pub listed: ListedFeature,
+    /// Further dependencies: places, from 0, in the list of which this feature is an item.
+    pub depends_on_items: Vec<usize>,
+}
+
+impl From<ListedFeature> for NewFeature {
+    fn from(listed: ListedFeature) -> Self {
+        Self { listed, depends_on_items: Vec::new() }
+    }
+}
+
+/// What is wrong with a list of features.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListProblem {
+    /// The place of the item, from 0; `None` when it is the list itself.
+    pub item: Option<usize>,
+    /// The field of the item; empty when it is the list itself.
+    pub field: &'static str,
+    /// What people call the item, if it is one.
+    pub label: String,
+    pub what: String,
+}
+
+impl fmt::Display for ListProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.item {
+            Some(_) => write!(f, "{}: {}", self.label, self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
 /// What an import did, each in the order of the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {
     /// Features that are new.
     pub created: Vec<FeatureId>,
     /// Features whose key was known before; they were left as they are.
     pub known: Vec<FeatureId>,
+    /// Every item of the list, whether new or known.
+    pub items: Vec<FeatureId>,
+    /// The same call was answered before: this is that answer, and nothing was done now.
+    #[serde(skip)]
+    pub repeated: bool,
 }
 
 /// What a claim says about the session that it starts.

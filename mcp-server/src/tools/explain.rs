@@ -58,7 +58,7 @@ impl Explanation {
             | Hold::Landing
             | Hold::Passing
             | Hold::Parked { .. }
-            | Hold::NeedsHuman => &[],
+            | Hold::NeedsHuman { .. } => &[],
         };
         let explained: Result<Vec<Root>, ToolError> =
             roots.iter().take(ROOTS_SHOWN).map(|root| Root::read(store, &graph, *root)).collect();

@@ -132,7 +132,7 @@ impl BlockedArgs {
                 | Hold::Landing
                 | Hold::Passing
                 | Hold::Parked { .. }
-                | Hold::NeedsHuman,
+                | Hold::NeedsHuman { .. },
             )
             | None => None,
         };

@@ -55,7 +55,7 @@ pub(crate) fn standing(feature: &Feature, hold: Option<&Hold>) -> &'static str {
                 | Hold::Landing
                 | Hold::Passing
                 | Hold::Parked { .. }
-                | Hold::NeedsHuman,
+                | Hold::NeedsHuman { .. },
             )
             | None => "ready",
         },

@@ -55,7 +55,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
             Some(Hold::Passing) => standing.passing += 1,
             Some(Hold::Blocked { .. }) => standing.blocked += 1,
             Some(Hold::Parked { .. }) => standing.given_up += 1,
-            Some(Hold::NeedsHuman) => standing.needs_human += 1,
+            Some(Hold::NeedsHuman { .. }) => standing.needs_human += 1,
             None => {}
         }
     }

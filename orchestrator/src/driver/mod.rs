@@ -273,7 +273,14 @@ impl Run<'_> {
         }
         let changed: Vec<_> = changed.into_iter().collect();
         match self.store.nodes_of(&changed) {
-            Ok(nodes) => self.feed(Event::Features(nodes)),
+            Ok(nodes) => {
+                let gone: Vec<_> =
+                    changed.into_iter().filter(|id| nodes.iter().all(|node| node.id != *id)).collect();
+                self.feed(Event::Features(nodes));
+                if !gone.is_empty() {
+                    self.feed(Event::Deleted(gone));
+                }
+            }
             Err(error) => self.feed(Event::Broken { reason: chain(&error) }),
         }
     }

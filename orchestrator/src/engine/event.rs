@@ -19,6 +19,8 @@ pub enum Event {
     Begin,
     /// These features are in the store as given, whoever changed them.
     Features(Vec<Node>),
+    /// These features are in the store no more. Nobody was working on them.
+    Deleted(Vec<FeatureId>),
     /// An earlier run left this attempt green and not yet landed.
     Recovered { feature: FeatureId, attempt: AttemptId },
     /// A feature asked for by [`Effect::Start`] is claimed and its runner is up.

@@ -104,6 +104,7 @@ impl Engine {
         let mut effects = match event {
             Event::Begin => self.on_begin(),
             Event::Features(nodes) => self.on_features(nodes),
+            Event::Deleted(ids) => self.on_deleted(&ids),
             Event::Recovered { feature, attempt } => self.on_recovered(feature, attempt),
             Event::Started { feature, session, attempt } => self.on_started(feature, session, attempt),
             Event::StartFailed { feature, failure } => self.on_start_failed(now, feature, failure),
@@ -158,6 +159,15 @@ impl Engine {
         for node in nodes {
             self.unsettled.remove(&node.id);
             self.graph.upsert(node);
+        }
+        Vec::new()
+    }
+
+    fn on_deleted(&mut self, ids: &[FeatureId]) -> Vec<Effect> {
+        for id in ids {
+            self.unsettled.remove(id);
+            self.start_after.remove(id);
+            self.graph.remove(*id);
         }
         Vec::new()
     }

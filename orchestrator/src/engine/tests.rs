@@ -62,6 +62,20 @@ fn a_dependent_starts_only_when_its_dependency_has_landed() {
 }
 
 #[test]
+fn a_deleted_feature_is_not_waited_for() {
+    let mut engine = engine(1, &[node(1, &[]), node(2, &[])]);
+    assert_eq!(engine.step(T0, Event::Begin), [start(1)]);
+    assert_eq!(engine.step(T0, started(1)), []);
+    assert_eq!(engine.step(T0, Event::Features(vec![with(Status::Claimed, node(1, &[]))])), []);
+    assert_eq!(engine.step(T0, Event::Deleted(vec![FeatureId(2)])), []);
+    assert_eq!(engine.step(T0, ended(1, true)), [integrate(1)]);
+    let passing = Event::Features(vec![with(Status::Passing, node(1, &[]))]);
+    assert_eq!(engine.step(T0, passing), []);
+    let finish = Effect::Finish(RunOutcome::Complete);
+    assert_eq!(engine.step(T0, integrated(1, Landing::Landed)), [finish]);
+}
+
+#[test]
 fn an_attempt_that_is_not_green_is_ended_with_its_reason() {
     let mut engine = engine(1, &[node(1, &[])]);
     assert_eq!(engine.step(T0, Event::Begin), [start(1)]);

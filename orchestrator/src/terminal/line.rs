@@ -1,6 +1,6 @@
 //! One journal entry as one line of text.
 
-use cogwork_schemas::{CheckPhase, Entry, Fact, Proof, RunOutcome};
+use cogwork_schemas::{CheckPhase, Entry, Fact, Proof, RunOutcome, listed};
 
 use super::table::{cut, duration};
 
@@ -44,6 +44,29 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         }
         Fact::Parked { reason } => format!("given up: {}", cut(reason, 200)),
         Fact::Retried => "is given another chance".to_owned(),
+        Fact::Inspected { number } => format!("taken for a test, attempt {number}"),
+        Fact::ReportedFailing { reason, reopened } => {
+            let then = if *reopened { "does not pass any more" } else { "does not work yet" };
+            format!("{then}: {}", cut(reason, 200))
+        }
+        Fact::Skipped { reason, .. } => match reason {
+            Some(reason) => format!("put behind all others: {}", cut(reason, 200)),
+            None => "put behind all others".to_owned(),
+        },
+        Fact::DependenciesChanged { dependencies } if dependencies.is_empty() => {
+            "depends on nothing now".to_owned()
+        }
+        Fact::DependenciesChanged { dependencies } => format!("depends on {} now", listed(dependencies)),
+        Fact::Deleted { name } => format!("deleted: {}", cut(name, 100)),
+        Fact::HumanAsked { request } => format!("waits for a person's answer: {}", cut(&request.prompt, 200)),
+        Fact::HumanAnswered { .. } => "a person has answered".to_owned(),
+        Fact::Adopted { source, features, left_out } => {
+            let lost = match left_out.len() {
+                0 => String::new(),
+                n => format!(", {n} things left out"),
+            };
+            format!("took over {features} features of {source}{lost}")
+        }
         Fact::Created { .. }
         | Fact::SessionStarted { .. }
         | Fact::SessionUp { .. }

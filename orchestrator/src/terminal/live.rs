@@ -65,7 +65,15 @@ impl Reporter for Live {
             | Fact::Integrated { .. }
             | Fact::AttemptEnded { .. }
             | Fact::Parked { .. }
-            | Fact::Retried => true,
+            | Fact::Retried
+            | Fact::Inspected { .. }
+            | Fact::ReportedFailing { .. }
+            | Fact::Skipped { .. }
+            | Fact::DependenciesChanged { .. }
+            | Fact::Deleted { .. }
+            | Fact::HumanAsked { .. }
+            | Fact::HumanAnswered { .. }
+            | Fact::Adopted { .. } => true,
         };
         if let Some(text) = describe(entry).filter(|_| stays) {
             self.say(entry.at, &self.names.label(entry.feature), &text);

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use cogwork_schemas::{FeatureId, Hold, SessionId, Status};
 use jiff::Timestamp;
 
-pub use cycle::find_cycle;
+pub use cycle::{find_cycle, find_path};
 use order::Order;
 
 /// One feature, as far as scheduling is concerned.
@@ -38,7 +38,7 @@ pub struct Node {
     pub submitted: bool,
     /// When its claim may be taken back; `None` when nobody claims it or it is submitted.
     pub lease_until: Option<Timestamp>,
-    /// What the last attempt said, while parked.
+    /// What the last attempt said, while parked; what is asked, while a person has to answer.
     pub reason: Option<String>,
 }
 
@@ -139,6 +139,18 @@ impl Graph {
         self.order = OnceLock::from(order);
     }
 
+    /// Forgets a feature. What still depends on it waits for ever.
+    pub fn remove(&mut self, id: FeatureId) {
+        if self.passes(id) {
+            self.count_again(id, false);
+        }
+        if self.nodes.remove(&id).is_some() {
+            self.rewire(id, BTreeSet::new());
+            self.dependencies.remove(&id);
+            self.order.take();
+        }
+    }
+
     /// Returns a feature.
     pub fn node(&self, id: FeatureId) -> Option<&Node> {
         self.nodes.get(&id)
@@ -187,7 +199,7 @@ impl Graph {
                 failed_attempts: node.failed_attempts,
                 reason: node.reason.clone().unwrap_or_default(),
             },
-            Status::NeedsHuman => Hold::NeedsHuman,
+            Status::NeedsHuman => Hold::NeedsHuman { question: node.reason.clone().unwrap_or_default() },
         })
     }
 

@@ -145,7 +145,7 @@ fn hold_gives_every_answer() {
     assert_eq!(hold(1), Hold::Passing);
     assert_eq!(hold(2), Hold::Running { session: SessionId(42) });
     assert_eq!(hold(3), Hold::Parked { failed_attempts: 3, reason: "the check is red".into() });
-    assert_eq!(hold(4), Hold::NeedsHuman);
+    assert_eq!(hold(4), Hold::NeedsHuman { question: String::new() });
     assert_eq!(hold(5), Hold::Ready);
     assert_eq!(hold(6), blocked(&[5], &[5]));
     assert_eq!(hold(7), blocked(&[2, 3, 4, 6], &[2, 3, 4, 5]));
@@ -153,6 +153,35 @@ fn hold_gives_every_answer() {
     assert_eq!(hold(9), blocked(&[3, 88], &[3, 88]));
     assert_eq!(hold(10), Hold::Running { session: SessionId(50) });
     assert_eq!(graph.hold(FeatureId(11)), None);
+}
+
+#[test]
+fn a_removed_feature_holds_what_still_depends_on_it() {
+    let mut graph = graph("1: passing\n2: 1\n3:");
+    assert_eq!(graph.ready_in_order(), ids(&[2, 3]));
+    graph.remove(FeatureId(3));
+    graph.remove(FeatureId(1));
+    graph.remove(FeatureId(9));
+    assert_eq!(graph.ready_in_order(), []);
+    assert_eq!(graph.hold(FeatureId(1)), None);
+    graph.upsert(node("2:"));
+    assert_eq!(graph.ready_in_order(), ids(&[2]));
+}
+
+#[test]
+fn the_shortest_way_is_found() {
+    let below = |id: &i64| match id {
+        1 => Ok(vec![2, 3]),
+        2 => Ok(vec![4]),
+        3 => Ok(vec![5]),
+        4 | 5 => Ok(vec![6, 1]),
+        7 => Err("gone"),
+        _ => Ok(Vec::new()),
+    };
+    assert_eq!(find_path(&1, &6, below), Ok(Some(vec![1, 2, 4, 6])));
+    assert_eq!(find_path(&1, &1, below), Ok(Some(vec![1])));
+    assert_eq!(find_path(&6, &1, below), Ok(None));
+    assert_eq!(find_path(&7, &1, below), Err("gone"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Importing a feature list: all of it or nothing.
+//! New features, from a file or a call: all of a list or nothing.
 //!
 //! [`resolve`] decides, purely, what every item means and what is wrong with the list; this file writes the result.
 
@@ -7,17 +7,17 @@ mod resolve;
 mod tests;
 
 use cogwork_schemas::{Fact, FeatureId, FeatureList, ListedFeature};
-use jiff::Timestamp;
-use rusqlite::Transaction;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{OptionalExtension, Transaction};
 
-use crate::columns::{Id, Json};
+use crate::columns::{Id, Json, Micros};
 use crate::error::Fail;
-use crate::types::{ImportLimits, Imported};
+use crate::types::{ImportLimits, Imported, NewFeature};
 use crate::{Store, StoreError, journal};
 use resolve::{Meaning, Project, Target};
 
-/// The priority of a feature whose author gave none: after all that have one.
-const DEFAULT_PRIORITY: i64 = 999;
+/// How long a call that makes features is remembered: longer than any client takes to notice a lost answer.
+const CALL_MEMORY: SignedDuration = SignedDuration::from_mins(10);
 
 impl Store {
     /// Adds the features of a list, in one transaction. Features whose key the project knows stay as they are;
@@ -32,13 +32,62 @@ impl Store {
         list: &FeatureList,
         limits: &ImportLimits,
     ) -> Result<Imported, StoreError> {
+        let items: Vec<NewFeature> = list.features.iter().cloned().map(NewFeature::from).collect();
+        self.create_features(now, &items, limits, None)
+    }
+
+    /// Makes features, in one transaction, each behind all others unless it says its own priority. Features whose
+    /// key the project knows stay as they are.
+    ///
+    /// `call` names the call in which they came: the same call made again within ten minutes gets the same answer
+    /// and makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::BadList`] with everything that is wrong with the list at once.
+    pub fn create_features(
+        &self,
+        now: Timestamp,
+        items: &[NewFeature],
+        limits: &ImportLimits,
+        call: Option<&str>,
+    ) -> Result<Imported, StoreError> {
         self.write(|tx| {
+            if let Some(call) = call
+                && let Some(answer) = answered(tx, now, call)?
+            {
+                return Ok(Imported { repeated: true, ..answer });
+            }
             let project = project(tx)?;
-            let meanings = resolve::resolve(list, limits, &project)
+            let meanings = resolve::resolve(items, limits, &project)
                 .map_err(|problems| StoreError::BadList { problems })?;
-            write(tx, now, list, &meanings)
+            let imported = write(tx, now, items, &meanings)?;
+            if let Some(call) = call {
+                remember(tx, now, call, &imported)?;
+            }
+            Ok(imported)
         })
     }
+}
+
+fn answered(tx: &Transaction<'_>, now: Timestamp, call: &str) -> Result<Option<Imported>, Fail> {
+    let oldest = now.checked_sub(CALL_MEMORY).unwrap_or(Timestamp::MIN);
+    let found = tx
+        .prepare_cached("SELECT answer FROM calls WHERE id = ?1 AND at >= ?2")?
+        .query_row((call, Micros(oldest)), |row| row.get::<_, Json<_>>(0))
+        .optional()?;
+    Ok(found.map(|answer| answer.0))
+}
+
+fn remember(tx: &Transaction<'_>, now: Timestamp, call: &str, imported: &Imported) -> Result<(), Fail> {
+    let oldest = now.checked_sub(CALL_MEMORY).unwrap_or(Timestamp::MIN);
+    tx.prepare_cached("DELETE FROM calls WHERE at < ?1")?.execute([Micros(oldest)])?;
+    tx.prepare_cached("INSERT OR REPLACE INTO calls (id, at, answer) VALUES (?1, ?2, ?3)")?.execute((
+        call,
+        Micros(now),
+        Json(imported),
+    ))?;
+    Ok(())
 }
 
 fn project(tx: &Transaction<'_>) -> Result<Project, Fail> {
@@ -58,19 +107,24 @@ fn project(tx: &Transaction<'_>) -> Result<Project, Fail> {
 fn write(
     tx: &Transaction<'_>,
     now: Timestamp,
-    list: &FeatureList,
+    items: &[NewFeature],
     meanings: &[Meaning],
 ) -> Result<Imported, Fail> {
     let mut imported = Imported::default();
     let mut ids = Vec::with_capacity(meanings.len());
-    for (item, meaning) in list.features.iter().zip(meanings) {
+    // Behind those of this list that say their own, too: what was given its place never shares it.
+    let said = items.iter().filter_map(|item| item.listed.priority).max();
+    let mut last = last_priority(tx)?.max(said.unwrap_or(0));
+    for (NewFeature { listed: item, .. }, meaning) in items.iter().zip(meanings) {
         let id = match meaning {
             Meaning::Known(id) => {
                 imported.known.push(*id);
                 *id
             }
             Meaning::New { .. } => {
-                let id = insert(tx, now, item)?;
+                let priority = item.priority.unwrap_or(last + 1);
+                last = last.max(priority);
+                let id = insert(tx, now, item, priority)?;
                 imported.created.push(id);
                 id
             }
@@ -93,17 +147,23 @@ fn write(
             statement.execute((Id(*id), Id(depends_on)))?;
         }
     }
+    imported.items = ids;
     Ok(imported)
 }
 
-fn insert(tx: &Transaction<'_>, now: Timestamp, item: &ListedFeature) -> Result<FeatureId, Fail> {
+fn insert(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    item: &ListedFeature,
+    priority: i64,
+) -> Result<FeatureId, Fail> {
     tx.prepare_cached(
         "INSERT INTO features (key, priority, category, name, description, steps, estimate_s)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute((
         &item.key,
-        item.priority.unwrap_or(DEFAULT_PRIORITY),
+        priority,
         &item.category,
         &item.name,
         &item.description,
@@ -119,4 +179,11 @@ fn insert(tx: &Transaction<'_>, now: Timestamp, item: &ListedFeature) -> Result<
     }
     journal::record(tx, now, id, &Fact::Created { name: item.name.clone() })?;
     Ok(id)
+}
+
+/// Returns the priority of the feature behind all others, or 0.
+pub(crate) fn last_priority(tx: &Transaction<'_>) -> Result<i64, Fail> {
+    let sql = "SELECT max(priority) FROM features";
+    let last: Option<i64> = tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(last.unwrap_or(0))
 }

@@ -4,9 +4,11 @@ use cogwork_schemas::{Check, DependencyRef};
 
 use super::resolve::resolve;
 use super::*;
+use crate::types::ListProblem;
 
-fn list(json: &str) -> FeatureList {
-    serde_json::from_str(&format!(r#"{{"features": [{json}]}}"#)).unwrap()
+fn list(json: &str) -> Vec<NewFeature> {
+    let listed: Vec<ListedFeature> = serde_json::from_str(&format!("[{json}]")).unwrap();
+    listed.into_iter().map(NewFeature::from).collect()
 }
 
 /// A project with the features 1 (`login`) and 2 (no key).
@@ -19,8 +21,12 @@ fn check(json: &str, expected: &[Meaning]) {
     assert_eq!(resolve(&list(json), &ImportLimits::default(), &a_project()).unwrap(), expected);
 }
 
-fn problems(list: &FeatureList) -> String {
-    resolve(list, &ImportLimits::default(), &a_project()).unwrap_err().join("\n")
+fn problems(list: &[NewFeature]) -> String {
+    told(&resolve(list, &ImportLimits::default(), &a_project()).unwrap_err())
+}
+
+fn told(problems: &[ListProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn new(dependencies: &[Target]) -> Meaning {
@@ -71,8 +77,8 @@ fn every_problem_is_told_at_once() {
     `c`: the name "c\nc" holds a line break or another control character
     #4: the category is empty
     ``: the key is empty
-    the features 3 and 5 of the list have the same key `b`
-    the features 7 and 8 of the list have the same id 4
+    `b`: the features 3 and 5 of the list have the same key `b`
+    ``: the features 7 and 8 of the list have the same id 4
     feature 1 of the list (" "): it depends on `nobody`, which is neither in the list nor in the project
     `a`: it depends on itself
     #4: it depends on 8, which is no id of the list
@@ -94,7 +100,7 @@ fn an_empty_list_and_a_much_too_large_one_are_mistakes() {
     insta::assert_snapshot!(problems(&list("")), @"it holds no features: add at least one");
     let limits = ImportLimits { features: 1, ..ImportLimits::default() };
     let error = resolve(&list(r#"{"name": "a"}, {"name": "b"}"#), &limits, &a_project()).unwrap_err();
-    assert_eq!(error, ["it holds 2 features, more than 1: split it"]);
+    assert_eq!(told(&error), "it holds 2 features, more than 1: split it");
 }
 
 #[test]
@@ -120,8 +126,7 @@ fn limits_are_said_with_what_was_found() {
         priority: None,
         estimate_s: Some(0.0),
     };
-    let at_the_limit = FeatureList { features: vec![item("a")] };
-    assert!(resolve(&at_the_limit, &limits, &Project::default()).is_ok());
+    assert!(resolve(&[item("a").into()], &limits, &Project::default()).is_ok());
     let mut item = item("abcd");
     item.category = "abcd".to_owned();
     item.name = "abcd".to_owned();
@@ -129,8 +134,8 @@ fn limits_are_said_with_what_was_found() {
     item.dependencies = vec![DependencyRef::Id(1), DependencyRef::Key("login".to_owned())];
     item.checks = vec![Check::new(" "), Check { command: "make".to_owned(), timeout_s: 0 }];
     item.estimate_s = Some(f64::NAN);
-    let error = resolve(&FeatureList { features: vec![item] }, &limits, &a_project()).unwrap_err();
-    insta::assert_snapshot!(error.join("\n"), @r"
+    let error = resolve(&[item.into()], &limits, &a_project()).unwrap_err();
+    insta::assert_snapshot!(told(&error), @r"
     `abcd`: the key has 4 characters, more than 3
     `abcd`: the name has 4 characters, more than 3
     `abcd`: the category has 4 characters, more than 3

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cogwork_schemas::{
-    AttemptOutcome, CheckReport, CheckVerdict, Entry, Fact, Feature, FeatureId, FeatureList, Isolation,
-    ProcessIdentity, Role, SessionId, Token,
+    AttemptOutcome, CheckReport, CheckVerdict, Entry, Fact, Feature, FeatureId, FeatureList, HumanRequest,
+    Isolation, ProcessIdentity, Role, SessionId, Token,
 };
 use cogwork_store::{
     Attempt, AttemptLimits, AttemptRecord, Claim, ImportLimits, LiveSession, Merge, NewSession, Store,
@@ -177,7 +177,15 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
         named("end_attempt", |store, token| {
             store.end_attempt(at(900), token, &not_finished(), &LIMITS).map(drop)
         }),
+        named("ask_human", |store, token| store.ask_human(at(900), token, &question())),
+        named("report_failing", |store, token| store.report_failing(at(900), token, "broken").map(drop)),
     ]
+}
+
+/// A question with one field.
+pub(crate) fn question() -> HumanRequest {
+    serde_json::from_str(r#"{"prompt": "Which colour?", "fields": [{"id": "colour", "label": "Colour"}]}"#)
+        .unwrap()
 }
 
 pub(crate) const NOBODY: SessionId = SessionId(99);

@@ -33,7 +33,7 @@ fn what_was_written_is_read() {
         assert_eq!(store.features().unwrap()[4], feature);
 
         let plain = store.feature(PROSE).unwrap();
-        assert_eq!((plain.priority, plain.category.as_str(), plain.estimate_s), (999, "uncategorized", None));
+        assert_eq!((plain.priority, plain.category.as_str(), plain.estimate_s), (5, "uncategorized", None));
     });
 }
 

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod changing;
 mod claims;
 mod fencing;
 mod fixture;

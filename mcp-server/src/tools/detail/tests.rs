@@ -16,6 +16,8 @@ fn feature(description: &str, steps: Vec<String>) -> Detail {
         estimate_s: None,
         failed_attempts: 0,
         session: None,
+        human_request: None,
+        human_response: None,
     };
     Detail::of(feature, Vec::new(), None)
 }

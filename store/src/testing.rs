@@ -1,0 +1,68 @@
+//! Tests of what passes: taking a passing feature for a test, and reporting that it does not work.
+
+use cogwork_schemas::{Fact, FeatureId, Status, Token};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::claims::{already_claimed, insert_attempt, insert_session};
+use crate::columns::Id;
+use crate::features::status;
+use crate::journal::{self, About};
+use crate::types::{Claim, NewSession};
+use crate::{Store, StoreError, attempts};
+
+impl Store {
+    /// Takes a passing feature for a test by a new session. It passes on, and counts for what depends on it, until
+    /// [`Store::report_failing`] says otherwise; the attempt ends like any other.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::WrongStatus`] when it does not pass; [`StoreError::AlreadyClaimed`] when it is being tested;
+    /// [`StoreError::UnknownFeature`].
+    pub fn inspect(
+        &self,
+        now: Timestamp,
+        feature: FeatureId,
+        new: &NewSession,
+        lease: SignedDuration,
+    ) -> Result<Claim, StoreError> {
+        self.write(|tx| {
+            let status = status(tx, feature)?;
+            if status != Status::Passing {
+                return Err(StoreError::WrongStatus { id: feature, action: "tested", status }.into());
+            }
+            if let Some(taken) = already_claimed(tx, feature)? {
+                return Err(taken.into());
+            }
+            let session = insert_session(tx, now, new)?;
+            let claim = insert_attempt(tx, now, feature, session, lease)?;
+            let about =
+                About { feature: Some(feature), session: Some(session), attempt: Some(claim.attempt) };
+            let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
+            journal::record(tx, now, about, &started)?;
+            journal::record(tx, now, about, &Fact::Inspected { number: claim.number })?;
+            Ok(claim)
+        })
+    }
+
+    /// Records that a session found its feature not to work, and returns whether it was passing until now. Then it
+    /// is claimed by that session, which may repair it: nobody else can start it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::StaleToken`].
+    pub fn report_failing(&self, now: Timestamp, token: &Token, reason: &str) -> Result<bool, StoreError> {
+        self.write(|tx| {
+            let attempt = attempts::live(tx, token)?.attempt;
+            let reopened = status(tx, attempt.feature)? == Status::Passing;
+            if reopened {
+                tx.prepare_cached(
+                    "UPDATE features SET status = 'claimed', proof = NULL, attempt_id = ?2 WHERE id = ?1",
+                )?
+                .execute((Id(attempt.feature), Id(attempt.id)))?;
+            }
+            let fact = Fact::ReportedFailing { reason: reason.to_owned(), reopened };
+            journal::record(tx, now, &attempt, &fact)?;
+            Ok(reopened)
+        })
+    }
+}
