@@ -6,6 +6,7 @@ mod error;
 mod exit;
 mod import;
 mod list;
+mod mcp;
 mod retry;
 mod run;
 mod show;
@@ -53,7 +54,7 @@ enum Command {
     Retry(retry::RetryArgs),
     Verify(verify::VerifyArgs),
     Doctor(doctor::DoctorArgs),
-    /// The MCP server over the feature database, the same as `cogwork-mcp`.
+    /// The MCP server over the feature database, the same as `cogwork-mcp`; `cogwork mcp install` registers it.
     #[command(disable_help_flag = true)]
     Mcp(Passed),
     /// One agent session, the same as `cogwork-runner`.
@@ -81,7 +82,7 @@ pub(crate) fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
     // The two other programs parse their own arguments, so they are told apart before ours are parsed.
     match args.get(1).and_then(|word| word.to_str()) {
-        Some("mcp") => return cogwork_mcp::main(renamed(&mut args, "cogwork mcp")),
+        Some("mcp") => return mcp(&mut args),
         Some("agent") => match crate::programs() {
             Ok(programs) => return cogwork_runner::main(programs, renamed(&mut args, "cogwork agent")),
             Err(error) => return report(&error),
@@ -92,6 +93,20 @@ pub(crate) fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => report(&error),
     }
+}
+
+/// Serves, or registers the server with a client.
+fn mcp(args: &mut Vec<OsString>) -> ExitCode {
+    if mcp::is_meant(args.get(2)) {
+        let done = mcp::run(renamed(args, "cogwork mcp"));
+        return done.map_or_else(|error| report(&error), ExitCode::from);
+    }
+    let is_help = args.iter().skip(2).any(|word| word == "--help" || word == "-h");
+    let code = cogwork_mcp::main(renamed(args, "cogwork mcp"));
+    if is_help && print(mcp::ALSO).is_err() {
+        return Exit::Error.into();
+    }
+    code
 }
 
 /// Drops the first two arguments (`cogwork mcp`) in favour of one that says both.
