@@ -5,4 +5,5 @@
 
 mod asking;
 mod install;
+mod packages;
 mod place;
