@@ -280,7 +280,7 @@ fn agreed(due: usize) -> Result<bool, CliError> {
 
 /// A diff holds what stands in a file of somebody else's: only its line ends may reach the terminal.
 fn shown(diff: &str) -> String {
-    diff.lines().map(|line| clean(line).trim_end().to_owned() + "\n").collect()
+    diff.lines().map(|line| clean(line.trim_end_matches('\r')) + "\n").collect()
 }
 
 /// Returns the clients to work on. For `all`, an installation needs a trace of the client; taking back looks
