@@ -1,0 +1,116 @@
+"""Installs the real clients, each at one version, into the cache directory.
+
+Owns the cache and talks to npm and pip; nothing else in here reaches beyond loopback. What is in the cache already
+is not asked for again. Whatever keeps a client from being installed and is no fault of ours is a `Skip`.
+"""
+
+import glob
+import json
+import os
+import shutil
+import sys
+import time
+
+from processes import TimedOut, finished
+
+
+class Skip(Exception):
+    """A client cannot be had here; the text says why."""
+
+
+class Package:
+    """One package at one version, from one registry."""
+
+    def __init__(self, name, version):
+        self.name, self.version = name, version
+
+    def place(self, cache):
+        return os.path.join(cache, "%s-%s" % (self.name.strip("@").replace("/", "-"), self.version))
+
+
+class Npm(Package):
+    """A package from npm."""
+
+    def installed(self, cache):
+        try:
+            with open(self.inside(cache, "package.json"), encoding="utf-8") as file:
+                return json.load(file)["version"] == self.version
+        except (OSError, ValueError):
+            return False
+
+    def inside(self, cache, path):
+        return os.path.join(self.place(cache), "node_modules", self.name, path)
+
+    def commands(self, cache):
+        npm = shutil.which("npm")
+        if not npm or not shutil.which("node"):
+            raise Skip("node and npm are not installed here")
+        place = self.place(cache)
+        # Asked first, and briefly: an installation tries for minutes to reach a registry that is not there.
+        brief = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=10000"]
+        return [[npm, "view", *brief, "%s@%s" % (self.name, self.version), "version"],
+                [npm, "install", "--prefix", place, "--no-audit", "--no-fund", "--loglevel=error",
+                 "%s@%s" % (self.name, self.version)]]
+
+
+class PyPI(Package):
+    """A package from PyPI, in a virtual environment of its own."""
+
+    def installed(self, cache):
+        name = self.name.replace("-", "_")
+        pattern = os.path.join(self.place(cache), "lib", "python3*", "site-packages",
+                               "%s-%s.dist-info" % (name, self.version))
+        return bool(glob.glob(pattern))
+
+    def python(self, cache):
+        return os.path.join(self.place(cache), "bin", "python")
+
+    def commands(self, cache):
+        place = self.place(cache)
+        return [[sys.executable, "-m", "venv", place],
+                [self.python(cache), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+                 "%s==%s" % (self.name, self.version)]]
+
+
+# What the tools say when it is not there or nobody answers; anything else is a failure.
+MISSING = ("E404", "ETARGET", "No matching distribution", "Could not find a version")
+SILENT = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH",
+          "ERR_SOCKET_TIMEOUT", "E500", "E502", "E503", "E504", "E429", "Connection broken",
+          "NewConnectionError", "Max retries exceeded", "Temporary failure in name resolution", "Read timed out")
+NO_VENV = ("ensurepip is not available", "No module named venv", "No module named ensurepip")
+
+
+def install(package, cache, seconds):
+    """Returns whether anything had to be installed; raises `Skip` when it cannot be."""
+    if package.installed(cache):
+        return False
+    end = time.monotonic() + seconds
+    # A half-made installation is no beginning.
+    shutil.rmtree(package.place(cache), ignore_errors=True)
+    os.makedirs(package.place(cache))
+    try:
+        for command in package.commands(cache):
+            run(package, command, end - time.monotonic())
+        if not package.installed(cache):
+            raise RuntimeError("%s %s was installed and is not there" % (package.name, package.version))
+    except BaseException:
+        shutil.rmtree(package.place(cache), ignore_errors=True)
+        raise
+    return True
+
+
+def run(package, command, seconds):
+    try:
+        code, output = finished(command, seconds)
+    except TimedOut:
+        raise Skip("%s was not installed within the time there was" % package.name) from None
+    if code == 0:
+        return
+    # Nobody answering comes first: pip ends such an output with `No matching distribution` too.
+    if any(word in output for word in SILENT):
+        raise Skip("the registry does not answer")
+    if any(word in output for word in MISSING):
+        raise Skip("the registry has no %s %s" % (package.name, package.version))
+    if any(word in output for word in NO_VENV):
+        raise Skip("this Python makes no virtual environments")
+    raise RuntimeError("%s\n%s" % (" ".join(command), output[-4000:]))
