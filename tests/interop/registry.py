@@ -46,11 +46,11 @@ class Npm(Package):
         if not npm or not shutil.which("node"):
             raise Skip("node and npm are not installed here")
         place = self.place(cache)
-        # Asked first, and briefly: an installation tries for minutes to reach a registry that is not there.
-        brief = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=10000"]
-        return [[npm, "view", *brief, "%s@%s" % (self.name, self.version), "version"],
-                [npm, "install", "--prefix", place, "--no-audit", "--no-fund", "--loglevel=error",
+        return [[npm, "install", "--prefix", place, "--no-audit", "--no-fund", "--loglevel=error",
                  "%s@%s" % (self.name, self.version)]]
+
+    def question(self):
+        return [shutil.which("npm") or "npm", "ping", "--fetch-retries=0"]
 
 
 class PyPI(Package):
@@ -61,6 +61,10 @@ class PyPI(Package):
         pattern = os.path.join(self.place(cache), "lib", "python3*", "site-packages",
                                "%s-%s.dist-info" % (name, self.version))
         return bool(glob.glob(pattern))
+
+    def question(self):
+        # pip gives up by itself.
+        return None
 
     def python(self, cache):
         return os.path.join(self.place(cache), "bin", "python")
@@ -79,18 +83,25 @@ SILENT = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "
           "NewConnectionError", "Max retries exceeded", "Temporary failure in name resolution", "Read timed out")
 NO_VENV = ("ensurepip is not available", "No module named venv", "No module named ensurepip")
 
+NOBODY = "the registry does not answer"
+ASKING_SECONDS = 20
+
 
 def install(package, cache, seconds):
     """Returns whether anything had to be installed; raises `Skip` when it cannot be."""
     if package.installed(cache):
         return False
     end = time.monotonic() + seconds
+    commands = package.commands(cache)
+    if package.question():
+        # Asked first, and briefly: npm tries for minutes to reach a registry that is not there.
+        asked(package.question(), min(ASKING_SECONDS, seconds))
     # A half-made installation is no beginning.
     shutil.rmtree(package.place(cache), ignore_errors=True)
     os.makedirs(package.place(cache))
     try:
-        for command in package.commands(cache):
-            run(package, command, end - time.monotonic())
+        for command in commands:
+            run(package, command, end - time.monotonic(), "it was not installed within the time there was")
         if not package.installed(cache):
             raise RuntimeError("%s %s was installed and is not there" % (package.name, package.version))
     except BaseException:
@@ -99,16 +110,26 @@ def install(package, cache, seconds):
     return True
 
 
-def run(package, command, seconds):
+def asked(question, seconds):
+    """Raises `Skip` when nobody answers; a registry that refuses the question has answered it."""
+    try:
+        _, output = finished(question, seconds)
+    except TimedOut as late:
+        raise Skip(NOBODY) from late
+    if any(word in output for word in SILENT):
+        raise Skip(NOBODY)
+
+
+def run(package, command, seconds, when_late):
     try:
         code, output = finished(command, seconds)
     except TimedOut:
-        raise Skip("%s was not installed within the time there was" % package.name) from None
+        raise Skip(when_late) from None
     if code == 0:
         return
     # Nobody answering comes first: pip ends such an output with `No matching distribution` too.
     if any(word in output for word in SILENT):
-        raise Skip("the registry does not answer")
+        raise Skip(NOBODY)
     if any(word in output for word in MISSING):
         raise Skip("the registry has no %s %s" % (package.name, package.version))
     if any(word in output for word in NO_VENV):
