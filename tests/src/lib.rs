@@ -1,2 +1,4 @@
-//! End-to-end tests of Cogwork; they are in `tests/it`. The programs beside this file are what they start, and what
-//! measures the figures of the README.
+//! End-to-end tests of Cogwork; they are in `tests/it`. Beside this file are the programs that they start, what
+//! measures the figures of the README, and the model API that real agents are tested against.
+
+pub mod model_api;
