@@ -5,7 +5,11 @@ Everything about it is asked of the real `cogwork`; nothing in here reads the da
 
 import json
 import os
+import signal
 import subprocess
+import time
+
+from processes import finished, marked
 
 FEATURES = {"features": [
     {"key": "greeting", "category": "words", "name": "Say hello", "description": "greeting.txt says hello.",
@@ -17,11 +21,23 @@ FEATURES = {"features": [
 GREETING, FAREWELL, UNKNOWN = 1, 2, 99
 
 
+# A server looks every two seconds whether its parent lives.
+SERVER_SECONDS = 5
+
+
+def commandline(pid):
+    try:
+        with open("/proc/%d/cmdline" % pid, encoding="utf-8", errors="replace") as file:
+            return file.read().split("\0")
+    except OSError:
+        return []
+
+
 class Project:
     """The project, and the environment in which its client lives."""
 
-    def __init__(self, root, programs):
-        self.root, self.programs = root, programs
+    def __init__(self, root, programs, seconds):
+        self.root, self.programs, self.end = root, programs, time.monotonic() + seconds
         self.dir = self.under("project")
         self.home = self.under("home")
         # Nothing of whoever runs this: no proxies, no keys, no settings.
@@ -32,6 +48,25 @@ class Project:
         self.git("config", "user.email", "interop@localhost")
         self.git("commit", "--quiet", "--allow-empty", "--message", "first commit")
         self.cogwork("import", self.file("features.json", FEATURES))
+
+    def client(self, *words, cwd=None, **env):
+        """Runs a client to its end within what is left of the case's time; (exit code, all it printed)."""
+        return finished(words, self.end - time.monotonic(), cwd=cwd or self.dir, env=dict(self.env, **env))
+
+    def ended(self):
+        """Asserts that the servers have ended with their clients; ends whatever else a client has left."""
+        late = time.monotonic() + SERVER_SECONDS
+        servers = left = marked("HOME", self.home)
+        while servers and time.monotonic() < late:
+            time.sleep(0.05)
+            left = marked("HOME", self.home)
+            servers = [pid for pid in left if self.program("cogwork-mcp") in commandline(pid)]
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        assert not servers, "%d servers outlive their clients by %d s" % (len(servers), SERVER_SECONDS)
 
     def under(self, name):
         path = os.path.join(self.root, name)

@@ -33,13 +33,13 @@ class Npm(Package):
 
     def installed(self, cache):
         try:
-            with open(self.inside(cache, "package.json"), encoding="utf-8") as file:
+            with open(os.path.join(self.place(cache), "node_modules", self.name, "package.json"), encoding="utf-8") as file:
                 return json.load(file)["version"] == self.version
         except (OSError, ValueError):
             return False
 
-    def inside(self, cache, path):
-        return os.path.join(self.place(cache), "node_modules", self.name, path)
+    def program(self, cache, name):
+        return os.path.join(self.place(cache), "node_modules", ".bin", name)
 
     def commands(self, cache):
         npm = shutil.which("npm")

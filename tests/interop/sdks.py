@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 
-from processes import finished
 from project import FAREWELL, GREETING, UNKNOWN
 from registry import Npm, PyPI
 
@@ -26,7 +25,7 @@ def call(tool, feature_id):
     return {"tool": tool, "arguments": {"feature_id": feature_id}}
 
 
-def walk(project, command, seconds, **plan):
+def walk(project, command, **plan):
     """Lets a client program walk through the calls, and holds what it saw to what it has to be."""
     greeting = os.path.join(project.dir, "greeting.txt")
     plan.update(server=project.server(), cwd=project.dir, env=project.env, steps=[
@@ -38,7 +37,7 @@ def walk(project, command, seconds, **plan):
         call("feature_get_by_id", UNKNOWN),
         call("feature_get_by_id", str(FAREWELL)),
     ])
-    code, output = finished([*command, project.file("plan.json", plan)], seconds, cwd=project.root, env=project.env)
+    code, output = project.client(*command, project.file("plan.json", plan))
     assert code == 0, output
     saw = json.loads(output.strip().splitlines()[-1])
     judged(project, saw)
@@ -74,48 +73,45 @@ def failed(answer, code, detail):
     assert answer["text"].startswith("Error (%s): " % code) and detail in answer["text"], answer
 
 
-def python_sdk_1(project, cache, seconds):
-    saw = walk(project, [PYTHON_1.python(cache), os.path.join(HERE, "clients", "python_sdk_1.py")], seconds)
+def python_sdk_1(project, cache):
+    saw = walk(project, [PYTHON_1.python(cache), os.path.join(HERE, "clients", "python_sdk_1.py")])
     assert saw["protocol"] == "2025-11-25", saw["protocol"]
 
 
-def python_sdk_2(project, cache, seconds):
+def python_sdk_2(project, cache):
     command = [PYTHON_2.python(cache), os.path.join(HERE, "clients", "python_sdk_2.py")]
-    saw = walk(project, command, seconds, mode="auto")
+    saw = walk(project, command, mode="auto")
     assert saw["protocol"] == "2026-07-28", saw["protocol"]
 
 
-def python_sdk_2_legacy(project, cache, seconds):
+def python_sdk_2_legacy(project, cache):
     command = [PYTHON_2.python(cache), os.path.join(HERE, "clients", "python_sdk_2.py")]
-    saw = walk(project, command, seconds, mode="legacy")
+    saw = walk(project, command, mode="legacy")
     assert saw["protocol"] == "2025-11-25", saw["protocol"]
 
 
-def fastmcp(project, cache, seconds):
-    saw = walk(project, [FASTMCP.python(cache), os.path.join(HERE, "clients", "fastmcp_4.py")], seconds)
+def fastmcp(project, cache):
+    saw = walk(project, [FASTMCP.python(cache), os.path.join(HERE, "clients", "fastmcp_4.py")])
     # An output schema that does not fit its answers would leave nothing but plain data.
     typed = [answer["typed"] for answer in saw["answers"] if not answer["is_error"]]
     assert all(typed), saw["answers"]
 
 
-def typescript_sdk(project, cache, seconds):
+def typescript_sdk(project, cache):
     command = [shutil.which("node"), os.path.join(HERE, "clients", "typescript_sdk_1.mjs")]
-    walk(project, command, seconds, sdk=TYPESCRIPT.place(cache))
+    walk(project, command, sdk=TYPESCRIPT.place(cache))
 
 
-def inspector(project, cache, seconds):
+def inspector(project, cache):
     """Each command is a client and a server of its own, so what is claimed is given back at once."""
     servers = {era: {"type": "stdio", "command": project.server()[0], "args": project.server()[1:],
                      "cwd": project.dir, "protocolEra": era} for era in ("legacy", "modern")}
     config = project.file("inspector.json", {"mcpServers": servers})
-    cli = [shutil.which("node"), INSPECTOR.inside(cache, "cli/build/index.js")]
-    if not os.path.exists(cli[1]):
-        cli = [shutil.which("node"), os.path.join(INSPECTOR.place(cache), "node_modules", ".bin", "mcp-inspector")]
+    cli = [INSPECTOR.program(cache, "mcp-inspector"), "--cli", "--config", config]
 
     for era in servers:
         def asked(*args, era=era):
-            words = [*cli, "--cli", "--config", config, "--server", era, "--format", "json", "--method", *args]
-            return finished(words, seconds, cwd=project.dir, env=project.env)
+            return project.client(*cli, "--server", era, "--format", "json", "--method", *args)
 
         code, output = asked("tools/list", "--strict")
         assert code == 0, output
