@@ -34,6 +34,15 @@ deny:
 schemas:
     UPDATE_SCHEMAS=1 cargo test -p cogwork-schemas
 
+# Real MCP clients and coding agents against the real server, without any key; they come from npm and PyPI
+interop *ARGS:
+    tests/interop/run {{ ARGS }}
+    if [ -e tests/interop/conformance.sh ]; then tests/interop/conformance.sh; fi
+
+# Fetch the coding agents that `interop` runs: Claude Code, Codex, Gemini CLI, OpenCode
+agents-install:
+    tests/interop/run --install agents
+
 # Everything that has to be green before a change is merged
 ci:
     .ci/run
