@@ -119,12 +119,14 @@ def inspector(project, cache):
         assert not missing, "%s: these tools are not listed: %s" % (era, missing)
 
         def called(tool, feature_id):
-            return asked("tools/call", "--tool-name", tool, "--tool-arg", "feature_id=%s" % feature_id)
+            # As JSON, because a single argument would be made to fit the schema before it is sent.
+            arguments = json.dumps({"feature_id": feature_id})
+            return asked("tools/call", "--tool-name", tool, "--tool-args-json", arguments)
 
         for tool, word in (("feature_get_by_id", "Say hello"), ("feature_claim_and_get", "claimed_by_you")):
             code, output = called(tool, GREETING)
             assert code == 0 and word in output, "%s %s: %s" % (era, tool, output)
-        code, output = called("feature_get_by_id", '"%d"' % GREETING)
+        code, output = called("feature_get_by_id", str(GREETING))
         assert code == 0 and "Say hello" in output, "%s, text for a number: %s" % (era, output)
         for tool, feature_id, word in (("feature_get_by_id", UNKNOWN, "not_found"),
                                        ("feature_mark_passing", GREETING, "conflict")):
@@ -135,7 +137,7 @@ def inspector(project, cache):
 
 # Name, package, what it does, seconds it may take.
 CASES = [
-    ("inspector", INSPECTOR, inspector, 60),
+    ("inspector", INSPECTOR, inspector, 120),
     ("python-sdk-1", PYTHON_1, python_sdk_1, 30),
     ("python-sdk-2", PYTHON_2, python_sdk_2, 30),
     ("python-sdk-2-legacy", PYTHON_2, python_sdk_2_legacy, 30),
