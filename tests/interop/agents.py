@@ -120,9 +120,7 @@ def judged(project, first, results, request, text_for_number=True):
 
 
 def claude(project, cache, turns, entry, **env):
-    server = project.server()
-    config = project.file("mcp.json", {"mcpServers": {"cogwork": dict(
-        {"type": "stdio", "command": server[0], "args": server[1:]}, **entry)}})
+    config = project.file("mcp.json", {"mcpServers": {"cogwork": entry}})
 
     def start(api):
         return project.client(
@@ -137,19 +135,26 @@ def claude(project, cache, turns, entry, **env):
     return played(project, turns, start)
 
 
+def own_server(project, **more):
+    """The entry of a server that the client starts itself."""
+    server = project.server()
+    return dict({"type": "stdio", "command": server[0], "args": server[1:]}, **more)
+
+
 def claude_code(project, cache):
-    judged(project, *claude(project, cache, TURNS, {"alwaysLoad": True}))
+    judged(project, *claude(project, cache, TURNS, own_server(project, alwaysLoad=True)))
 
 
 def claude_code_legacy(project, cache):
     """The same with `initialize`, as older versions and some settings have it."""
-    judged(project, *claude(project, cache, TURNS, {"alwaysLoad": True}, MCP_PROTOCOL_NEGOTIATION="legacy"))
+    entry = own_server(project, alwaysLoad=True)
+    judged(project, *claude(project, cache, TURNS, entry, MCP_PROTOCOL_NEGOTIATION="legacy"))
 
 
 def claude_code_deferred(project, cache):
     """Without `alwaysLoad`: the tools that the server marks are there at once, the others after a search."""
     search = {"tool": {"name": "ToolSearch", "input": {"query": "select:{{tool:feature_get_by_id}}"}}}
-    first, results, request = claude(project, cache, {"search": search, **TURNS}, {})
+    first, results, request = claude(project, cache, {"search": search, **TURNS}, own_server(project))
     offered = {name.rsplit("__", 1)[-1] for name in first["tools"] if name.startswith("mcp__cogwork__")}
     assert offered == {"feature_get_ready", "feature_claim_and_get", "feature_mark_passing"}, offered
     first["tools"].append("mcp__cogwork__feature_get_by_id")
