@@ -18,6 +18,10 @@ class Skip(Exception):
     """A client cannot be had here; the text says why."""
 
 
+class Silence(Exception):
+    """The registry does not answer."""
+
+
 class Package:
     """One package at one version, from one registry."""
 
@@ -72,8 +76,8 @@ class PyPI(Package):
     def commands(self, cache):
         place = self.place(cache)
         return [[sys.executable, "-m", "venv", place],
-                [self.python(cache), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                 "%s==%s" % (self.name, self.version)]]
+                [self.python(cache), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2",
+                 "--timeout", "20", "%s==%s" % (self.name, self.version)]]
 
 
 # What the tools say when it is not there or nobody answers; anything else is a failure.
@@ -85,12 +89,25 @@ NO_VENV = ("ensurepip is not available", "No module named venv", "No module name
 
 NOBODY = "the registry does not answer"
 ASKING_SECONDS = 20
+# A registry that was silent once is not asked again in this run.
+silent = set()
 
 
 def install(package, cache, seconds):
     """Returns whether anything had to be installed; raises `Skip` when it cannot be."""
     if package.installed(cache):
         return False
+    if type(package) in silent:
+        raise Skip(NOBODY)
+    try:
+        fetch(package, cache, seconds)
+    except Silence as silence:
+        silent.add(type(package))
+        raise Skip(NOBODY) from silence
+    return True
+
+
+def fetch(package, cache, seconds):
     end = time.monotonic() + seconds
     commands = package.commands(cache)
     if package.question():
@@ -107,7 +124,6 @@ def install(package, cache, seconds):
     except BaseException:
         shutil.rmtree(package.place(cache), ignore_errors=True)
         raise
-    return True
 
 
 def asked(question, seconds):
@@ -115,9 +131,9 @@ def asked(question, seconds):
     try:
         _, output = finished(question, seconds)
     except TimedOut as late:
-        raise Skip(NOBODY) from late
+        raise Silence from late
     if any(word in output for word in SILENT):
-        raise Skip(NOBODY)
+        raise Silence
 
 
 def run(package, command, seconds, when_late):
@@ -129,7 +145,7 @@ def run(package, command, seconds, when_late):
         return
     # Nobody answering comes first: pip ends such an output with `No matching distribution` too.
     if any(word in output for word in SILENT):
-        raise Skip(NOBODY)
+        raise Silence
     if any(word in output for word in MISSING):
         raise Skip("the registry has no %s %s" % (package.name, package.version))
     if any(word in output for word in NO_VENV):
