@@ -119,20 +119,23 @@ def judged(project, first, results, request, text_for_number=True):
     assert project.feature(FAREWELL)["status"] == "pending"
 
 
-def claude(project, cache, turns, entry, **env):
-    config = project.file("mcp.json", {"mcpServers": {"cogwork": entry}})
-
+def claude(project, cache, turns, flags, **env):
     def start(api):
         return project.client(
             CLAUDE.program(cache, "claude"), "-p", PROMPT, "--output-format", "stream-json", "--verbose",
-            "--mcp-config", config, "--strict-mcp-config", "--setting-sources", "",
-            "--permission-mode", "bypassPermissions",
+            "--permission-mode", "bypassPermissions", *flags,
             ANTHROPIC_BASE_URL=api.url, ANTHROPIC_API_KEY="dummy", IS_SANDBOX="1",
             CLAUDE_CONFIG_DIR=os.path.join(project.home, "claude"), CLAUDE_CODE_TMPDIR=project.env["TMPDIR"],
             CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1", DISABLE_AUTOUPDATER="1", DISABLE_TELEMETRY="1",
             DISABLE_ERROR_REPORTING="1", CLAUDE_CODE_MAX_RETRIES="1", **env)
 
     return played(project, turns, start)
+
+
+def only(project, entry):
+    """The flags with which Claude Code knows this one server and no settings at all, as programs start it."""
+    config = project.file("mcp.json", {"mcpServers": {"cogwork": entry}})
+    return ["--mcp-config", config, "--strict-mcp-config", "--setting-sources", ""]
 
 
 def own_server(project, **more):
@@ -142,19 +145,20 @@ def own_server(project, **more):
 
 
 def claude_code(project, cache):
-    judged(project, *claude(project, cache, TURNS, own_server(project, alwaysLoad=True)))
+    project.install("claude")
+    judged(project, *claude(project, cache, TURNS, []))
 
 
 def claude_code_legacy(project, cache):
     """The same with `initialize`, as older versions and some settings have it."""
-    entry = own_server(project, alwaysLoad=True)
-    judged(project, *claude(project, cache, TURNS, entry, MCP_PROTOCOL_NEGOTIATION="legacy"))
+    flags = only(project, own_server(project, alwaysLoad=True))
+    judged(project, *claude(project, cache, TURNS, flags, MCP_PROTOCOL_NEGOTIATION="legacy"))
 
 
 def claude_code_deferred(project, cache):
     """Without `alwaysLoad`: the tools that the server marks are there at once, the others after a search."""
     search = {"tool": {"name": "ToolSearch", "input": {"query": "select:{{tool:feature_get_by_id}}"}}}
-    first, results, request = claude(project, cache, {"search": search, **TURNS}, own_server(project))
+    first, results, request = claude(project, cache, {"search": search, **TURNS}, only(project, own_server(project)))
     offered = {name.rsplit("__", 1)[-1] for name in first["tools"] if name.startswith("mcp__cogwork__")}
     assert offered == {"feature_get_ready", "feature_claim_and_get", "feature_mark_passing"}, offered
     first["tools"].append("mcp__cogwork__feature_get_by_id")
@@ -162,18 +166,16 @@ def claude_code_deferred(project, cache):
 
 
 def codex(project, cache):
-    server = project.server()
-
     def start(api):
-        os.makedirs(os.path.join(project.home, ".codex"))
         project.file("home/.codex/config.toml", "\n".join([
             'model = "mock-model"', 'model_provider = "mock"', 'approval_policy = "never"',
             'sandbox_mode = "danger-full-access"', "check_for_update_on_startup = false",
             "[analytics]", "enabled = false",
             "[model_providers.mock]", 'name = "Mock"', "base_url = %s" % json.dumps(api.url + "/v1"),
             'wire_api = "responses"', 'env_key = "MOCK_KEY"', "request_max_retries = 1", "stream_max_retries = 1",
-            "[mcp_servers.cogwork]", "command = %s" % json.dumps(server[0]), "args = %s" % json.dumps(server[1:]),
-            "required = true", ""]))
+            ""]))
+        # Codex reads a project's own settings only where the user has said that they trust it.
+        project.install("codex", "--scope", "user")
         return project.client(CODEX.program(cache, "codex"), "exec", "--json", PROMPT,
                               CODEX_HOME=os.path.join(project.home, ".codex"), MOCK_KEY="dummy")
 
@@ -181,18 +183,19 @@ def codex(project, cache):
 
 
 def gemini(project, cache):
-    server = project.server()
+    project.install("gemini")
+    # As its dialog writes it down. With `--skip-trust` it would read a project's servers too late.
+    project.file("home/.gemini/trustedFolders.json", {project.dir: "TRUST_FOLDER"})
     project.file("home/.gemini/settings.json", {
         "security": {"auth": {"selectedType": "gemini-api-key"}},
         "privacy": {"usageStatisticsEnabled": False},
         "telemetry": {"enabled": False},
-        "general": {"disableAutoUpdate": True, "disableUpdateNag": True},
-        "mcpServers": {"cogwork": {"command": server[0], "args": server[1:], "trust": True}}})
+        "general": {"disableAutoUpdate": True, "disableUpdateNag": True}})
 
     def start(api):
         return project.client(
-            GEMINI.program(cache, "gemini"), "-p", PROMPT, "--yolo", "--skip-trust", "-m", "gemini-2.5-pro",
-            "-o", "stream-json", GEMINI_API_KEY="dummy", GOOGLE_GEMINI_BASE_URL=api.url, GEMINI_CLI_NO_RELAUNCH="true")
+            GEMINI.program(cache, "gemini"), "-p", PROMPT, "--yolo", "-m", "gemini-2.5-pro", "-o", "stream-json",
+            GEMINI_API_KEY="dummy", GOOGLE_GEMINI_BASE_URL=api.url, GEMINI_CLI_NO_RELAUNCH="true")
 
     first, results, request = played(project, TURNS, start)
     # It refuses a text for a number itself; what matters is that the model is told.
@@ -201,13 +204,14 @@ def gemini(project, cache):
 
 
 def opencode(project, cache):
+    project.install("opencode")
+
     def start(api):
         provider = {"npm": "@ai-sdk/openai-compatible", "options": {"baseURL": api.url + "/v1", "apiKey": "dummy"},
                     "models": {"mock-model": {"name": "Mock"}}}
         project.file("home/.config/opencode/opencode.json", {
             "$schema": "https://opencode.ai/config.json", "provider": {"mock": provider}, "model": "mock/mock-model",
-            "permission": {"*": "allow"}, "autoupdate": False, "share": "disabled",
-            "mcp": {"cogwork": {"type": "local", "command": project.server(), "enabled": True}}})
+            "permission": {"*": "allow"}, "autoupdate": False, "share": "disabled"})
         return project.client(
             OPENCODE.program(cache, "opencode"), "run", "--format", "json", PROMPT,
             OPENCODE_DISABLE_MODELS_FETCH="1", OPENCODE_DISABLE_AUTOUPDATE="1", OPENCODE_DISABLE_LSP_DOWNLOAD="1",

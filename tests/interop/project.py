@@ -33,6 +33,12 @@ def commandline(pid):
         return []
 
 
+def is_server(words):
+    """Whether this is a command line of ours: `cogwork-mcp …` or `cogwork mcp …`."""
+    names = [os.path.basename(word) for word in words[:2]]
+    return names[:1] == ["cogwork-mcp"] or names == ["cogwork", "mcp"]
+
+
 class Project:
     """The project, and the environment in which its client lives."""
 
@@ -60,7 +66,7 @@ class Project:
         while servers and time.monotonic() < late:
             time.sleep(0.05)
             left = marked("HOME", self.home)
-            servers = [pid for pid in left if self.program("cogwork-mcp") in commandline(pid)]
+            servers = [pid for pid in left if is_server(commandline(pid))]
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -87,6 +93,10 @@ class Project:
     def server(self, *args):
         """The command line of the real server for this project."""
         return [self.program("cogwork-mcp"), "--project-dir", self.dir, *args]
+
+    def install(self, client, *args):
+        """Configures the server as a user does it: one command."""
+        self.cogwork("mcp", "install", "--client", client, "--yes", *args)
 
     def git(self, *args):
         return self.command("git", *args)
