@@ -17,6 +17,7 @@ CODEX = Npm("@openai/codex", "0.169.0")
 GEMINI = Npm("@google/gemini-cli", "0.61.0")
 OPENCODE = Npm("opencode-ai", "1.18.33")
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 PROMPT = "Work on feature #%d of this project." % GREETING
 
 
@@ -165,6 +166,13 @@ def claude_code_deferred(project, cache):
     judged(project, first, results, request)
 
 
+def claude_code_plugin(project, cache):
+    """The plugin starts the `cogwork` that is found on PATH, in the directory that Claude Code was started in."""
+    plugin = os.path.join(os.path.dirname(os.path.dirname(HERE)), "plugin")
+    path = os.pathsep.join([project.programs, project.env["PATH"]])
+    judged(project, *claude(project, cache, TURNS, ["--plugin-dir", plugin], PATH=path))
+
+
 def codex(project, cache):
     def start(api):
         project.file("home/.codex/config.toml", "\n".join([
@@ -227,6 +235,7 @@ CASES = [
     ("claude-code", CLAUDE, claude_code, 90),
     ("claude-code-legacy", CLAUDE, claude_code_legacy, 90),
     ("claude-code-deferred", CLAUDE, claude_code_deferred, 90),
+    ("claude-code-plugin", CLAUDE, claude_code_plugin, 90),
     ("codex", CODEX, codex, 90),
     ("gemini-cli", GEMINI, gemini, 90),
     ("opencode", OPENCODE, opencode, 120),
