@@ -16,6 +16,7 @@ mod clock;
 mod contain;
 mod database;
 mod error;
+mod http;
 mod judge;
 mod options;
 mod own;

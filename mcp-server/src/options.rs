@@ -1,15 +1,17 @@
 //! What this server was started for: its flags and its environment, read once and resolved into plain values.
 
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
 use cogwork_process::contain;
 use cogwork_schemas::{FeatureId, Role, Token};
 
+use crate::http::{self, Bearer, Http, SHORTEST};
 use crate::role;
 
-/// The feature database of a Cogwork project, as tools for any MCP client (stdio).
+/// The feature database of a Cogwork project, as tools for any MCP client (stdio, or HTTP on this machine).
 #[derive(Debug, Parser)]
 #[command(name = "cogwork-mcp", version)]
 pub(crate) struct Flags {
@@ -31,6 +33,10 @@ pub(crate) struct Flags {
     /// Serve no tool that changes anything
     #[arg(long)]
     read_only: bool,
+    /// Serve any number of clients over HTTP at this loopback address, such as 127.0.0.1:4711; port 0 takes a free one.
+    /// They need a bearer token: $COGWORK_HTTP_TOKEN, else the one in .cogwork/mcp-http.token
+    #[arg(long, value_name = "ADDR:PORT", value_parser = http::loopback)]
+    http: Option<SocketAddr>,
     /// Further environment variables that checks may see
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pass_env: Vec<String>,
@@ -52,12 +58,13 @@ impl Environment {
         (!value.is_empty()).then_some(value)
     }
 
-    /// Returns the session's mark and the named variables, as far as they are set. The token is never granted:
+    /// Returns the session's mark and the named variables, as far as they are set. Tokens are never granted:
     /// checks run what an agent wrote.
     fn granted(&self, names: &[String]) -> Vec<(OsString, OsString)> {
         let is_granted =
             |name: &OsString| name == contain::MARKER || names.iter().any(|granted| name == granted.as_str());
-        self.0.iter().filter(|(name, _)| name != TOKEN && is_granted(name)).cloned().collect()
+        let is_secret = |name: &OsString| name == TOKEN || name == HTTP_TOKEN;
+        self.0.iter().filter(|(name, _)| !is_secret(name) && is_granted(name)).cloned().collect()
     }
 
     /// Returns a variable as text; what is not UTF-8 is no value of ours.
@@ -93,6 +100,8 @@ pub(crate) struct Options {
     pub(crate) role: Role,
     pub(crate) assignment: Assignment,
     pub(crate) filter: ToolFilter,
+    /// Where to serve over HTTP; `None` for standard input and output.
+    pub(crate) http: Option<Http>,
     /// What checks see beyond what every program that Cogwork starts sees: the mark of this session, for whoever
     /// clears its processes away, and what they were granted by name.
     pub(crate) check_variables: Vec<(OsString, OsString)>,
@@ -110,12 +119,19 @@ pub(crate) enum OptionsError {
          same order"
     )]
     TokenCount { tokens: usize, features: usize },
+    /// The bearer token could be guessed, or could not be sent.
+    #[error(
+        "COGWORK_HTTP_TOKEN cannot be used: it must have {SHORTEST} characters or more, all of them letters, digits or \
+         -._~+/="
+    )]
+    BadBearer,
     /// The current directory is gone.
     #[error("the current directory cannot be read: give the project's directory with --project-dir")]
     NoDirectory,
 }
 
 const TOKEN: &str = "COGWORK_TOKEN";
+const HTTP_TOKEN: &str = "COGWORK_HTTP_TOKEN";
 
 impl Options {
     /// Resolves flags over environment over defaults.
@@ -140,9 +156,18 @@ impl Options {
             role: flags.role,
             assignment: assignment(features, environment)?,
             filter: ToolFilter { only: flags.tools, except: flags.exclude_tools, read_only: flags.read_only },
+            http: flags.http.map(|address| http(address, environment)).transpose()?,
             check_variables: environment.granted(&flags.pass_env),
         })
     }
+}
+
+fn http(address: SocketAddr, environment: &Environment) -> Result<Http, OptionsError> {
+    let given = match environment.get(HTTP_TOKEN) {
+        Some(text) => Some(Bearer::given(text).ok_or(OptionsError::BadBearer)?),
+        None => None,
+    };
+    Ok(Http { address, given })
 }
 
 fn features_of(environment: &Environment) -> Result<Vec<FeatureId>, OptionsError> {

@@ -1,7 +1,8 @@
 //! The life of the server process: from its streams to its end.
 //!
-//! It owns when to end: at the end of the input, at a signal, and when the parent is gone although the input
-//! stays open, because a sibling may hold the other end of the pipe. Every one of these is a normal end.
+//! It owns when to end: at a signal, and over standard input and output also at the end of the input and when the
+//! parent is gone although the input stays open, because a sibling may hold the other end of the pipe. Every one of
+//! these is a normal end. A server over HTTP is nobody's child: only a signal ends it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use rmcp::{RoleServer, ServiceExt};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
+use crate::http;
 use crate::server::Server;
 use crate::transport::Opening;
 
@@ -53,16 +55,11 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
 type Failure = Box<dyn std::error::Error>;
 
 async fn serve(server: Server) -> Result<(), Failure> {
-    let mut end = End::watch()?;
+    let mut end = End::watch(server.options().http.is_none())?;
     tokio::spawn(server.clone().keep_own_claims());
-    let (input, output) = stdio_pipes();
-    let transport = Opening::new(AsyncRwTransport::new(input, output));
-    let served = tokio::select! {
-        result = talk(server.clone(), transport) => result,
-        reason = end.reached() => {
-            tracing::info!(reason, "ending");
-            Ok(())
-        }
+    let served = match &server.options().http {
+        Some(options) => http::serve(&server, options, end.reached()).await.map_err(Failure::from),
+        None => stdio(&server, &mut end).await,
     };
     // Whoever still runs checks was cancelled with the connection, and holds this until it has cleared up.
     if timeout(CLEARING, server.checking().lock()).await.is_err() {
@@ -74,6 +71,18 @@ async fn serve(server: Server) -> Result<(), Failure> {
     }
     server.database().close().await;
     served
+}
+
+async fn stdio(server: &Server, end: &mut End) -> Result<(), Failure> {
+    let (input, output) = stdio_pipes();
+    let transport = Opening::new(AsyncRwTransport::new(input, output));
+    tokio::select! {
+        result = talk(server.clone(), transport) => result,
+        reason = end.reached() => {
+            tracing::info!(reason, "ending");
+            Ok(())
+        }
+    }
 }
 
 /// Talks to the client until it closes the connection. Dropped before that, it cancels all calls.
@@ -94,16 +103,17 @@ struct End {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
-    parent: u32,
+    /// Who must not be gone, if anybody.
+    parent: Option<u32>,
 }
 
 impl End {
-    fn watch() -> std::io::Result<Self> {
+    fn watch(parent: bool) -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
-            parent: std::os::unix::process::parent_id(),
+            parent: parent.then(std::os::unix::process::parent_id),
         })
     }
 
@@ -120,10 +130,10 @@ impl End {
 
 /// Returns when the parent is no longer the one it was. A parent-death signal would not do: clients start servers
 /// from short-lived threads, and Linux takes the end of such a thread for the end of the parent.
-async fn orphaned(parent: u32) {
+async fn orphaned(parent: Option<u32>) {
     loop {
         tokio::time::sleep(PARENT_WATCH).await;
-        if std::os::unix::process::parent_id() != parent {
+        if parent.is_some_and(|parent| parent != std::os::unix::process::parent_id()) {
             return;
         }
     }

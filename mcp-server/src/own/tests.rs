@@ -15,6 +15,7 @@ async fn holding(project: &std::path::Path) -> Server {
         role: Role::All,
         assignment: Assignment::Own { only: Vec::new() },
         filter: ToolFilter::default(),
+        http: None,
         check_variables: Vec::new(),
     });
     let server = server.unwrap();

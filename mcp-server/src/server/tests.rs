@@ -20,6 +20,7 @@ fn options(role: Role) -> Options {
         role,
         assignment: Assignment::Given(vec![(FeatureId(1), Token::new("1-a"))]),
         filter: ToolFilter::default(),
+        http: None,
         check_variables: Vec::new(),
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     for name in [
         "CLAUDE_PROJECT_DIR",
+        "COGWORK_HTTP_TOKEN",
         "COGWORK_LOG",
         "COGWORK_MARKER",
         "COGWORK_TOKEN",

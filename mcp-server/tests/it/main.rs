@@ -4,6 +4,8 @@
 
 mod claiming;
 mod client;
+mod http;
+mod http_client;
 mod life;
 mod marking;
 mod project;

@@ -115,10 +115,15 @@ mod complain {
                 ("runner/src/a.rs", "// rmcp is elsewhere\nuse my_rmcp; const A: &str = \"rusqlite\";"),
                 ("store/Cargo.toml", "[dependencies]\nrusqlite.workspace = true\n"),
                 ("Cargo.toml", "[workspace.dependencies]\nrmcp = \"3\"\n"),
+                ("mcp-server/src/http/gate.rs", "use axum::body::Body;"),
+                ("mcp-server/src/http.rs", "use hyper_util::rt::TokioIo;"),
+                ("mcp-server/Cargo.toml", "[dependencies]\nhyper-util.workspace = true\n"),
             ],
             &[
                 ("runner/src/a.rs", "fn f() { rmcp::serve(); }"),
                 ("tests/tests/it/a.rs", "use rusqlite::Connection;"),
+                ("mcp-server/src/serve.rs", "use axum::Router;"),
+                ("runner/Cargo.toml", "[dependencies]\nhyper-util.workspace = true\n"),
                 (
                     "runner/Cargo.toml",
                     "[dev-dependencies]\nrmcp = { workspace = true, features = [\"client\"] }\n",

@@ -19,8 +19,19 @@ const CRATES: [(&str, &str, Option<&[&str]>); 8] = [
     ("tests", "cogwork-tests", None),
 ];
 
-/// Dependencies that one crate hides from all others: name and directory.
-const SOLE_USERS: [(&str, &str); 2] = [("rmcp", "mcp-server"), ("rusqlite", "store")];
+/// Dependencies that are hidden from all but these places: name and the beginnings of their paths.
+const SOLE_USERS: [(&str, &[&str]); 6] = [
+    ("rmcp", &["mcp-server/"]),
+    ("rusqlite", &["store/"]),
+    ("axum", WEB),
+    ("hyper", WEB),
+    ("hyper_util", WEB),
+    ("http_body_util", WEB),
+];
+
+/// Where HTTP is spoken.
+const WEB: &[&str] =
+    &["mcp-server/src/http.rs", "mcp-server/src/http/", "orchestrator/src/http.rs", "orchestrator/src/http/"];
 
 /// Where the three pure machines live: the beginnings of their paths.
 const PURE: [&str; 3] = ["store/src/graph", "runner/src/session", "orchestrator/src/engine"];
@@ -68,14 +79,19 @@ pub(super) fn documented(files: &[Source]) -> Vec<String> {
 pub(super) fn sole_users(files: &[Source]) -> Vec<String> {
     let mut complaints = Vec::new();
     for file in files {
-        for (name, home) in SOLE_USERS {
-            let used = if file.file_name() == "Cargo.toml" {
-                dependencies(&file.text).iter().any(|dependency| dependency == name)
+        for (name, homes) in SOLE_USERS {
+            let (used, at_home) = if file.file_name() == "Cargo.toml" {
+                let in_its_crate = |home: &&str| home.split('/').next() == Some(file.crate_dir());
+                let package = name.replace('_', "-");
+                let used = dependencies(&file.text).iter().any(|dependency| *dependency == package);
+                (used, homes.iter().any(in_its_crate))
             } else {
-                names(&blanked(&file.text), name)
+                let used = names(&blanked(&file.text), name);
+                (used, homes.iter().any(|home| file.path.starts_with(home)))
             };
-            if used && file.crate_dir() != home {
-                complaints.push(format!("{}: names {name}, which only the crate in {home}/ may", file.path));
+            if used && !at_home {
+                let places = homes.join(", ");
+                complaints.push(format!("{}: names {name}, which only these may: {places}", file.path));
             }
         }
     }
