@@ -95,11 +95,15 @@ fn chars(value: &Value) -> usize {
 
 /// Returns a name as a list shows it: names have no limit in the database, lines of a list do.
 pub(crate) fn short(name: &str) -> String {
-    const LONGEST: usize = 120;
-    if name.chars().count() <= LONGEST {
-        return name.to_owned();
+    cut(name, 120)
+}
+
+/// Returns a text that is no longer than this, with a mark where it was cut.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
     }
-    name.chars().take(LONGEST).chain(['…']).collect()
+    text.chars().take(most).chain(['…']).collect()
 }
 
 #[cfg(test)]

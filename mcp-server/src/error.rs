@@ -1,9 +1,10 @@
 //! What a tool answers when it cannot do what was asked.
 //!
 //! One shape for all: `Error (code): what. next step.`, as a tool error the model reads. No SQL, no backtrace, no
-//! JSON in it. Protocol errors exist for one case only, a tool that is not there; they are made in
-//! [`crate::server`].
+//! JSON in it. For a tool, protocol errors exist for one case only, that it is not there; they are made in
+//! [`crate::server`]. Resources and prompts have no other kind.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use cogwork_store::StoreError;
@@ -11,6 +12,7 @@ use cogwork_store::graph::Cycle;
 use rmcp::ErrorData;
 use rmcp::handler::server::tool::IntoCallToolResult;
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock};
+use serde_json::Value;
 
 /// Why a call failed; the word a model and a script can rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +107,27 @@ impl ToolError {
             "the call was cancelled and nothing was changed",
             "Call again when you want the result.",
         )
+    }
+
+    /// Returns the error as one of the protocol, for what is no tool: `missing` makes the one for what is not there.
+    pub(crate) fn in_protocol(
+        &self,
+        missing: impl FnOnce(Cow<'static, str>, Option<Value>) -> ErrorData,
+    ) -> ErrorData {
+        let what = Cow::from(format!("{}. {}", self.what.trim_end_matches('.'), self.next));
+        match self.code {
+            Code::NotFound => missing(what, None),
+            Code::InvalidArgument
+            | Code::Conflict
+            | Code::NotAssigned
+            | Code::StaleToken
+            | Code::ChecksFailed
+            | Code::Cycle
+            | Code::NoProject
+            | Code::Busy
+            | Code::Cancelled
+            | Code::Internal => ErrorData::internal_error(what, None),
+        }
     }
 
     /// Returns the code, for callers that go on after some errors.

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{
-    CacheScope, CallToolRequestMethod, CallToolRequestParams, CallToolResponse, ConstString, CustomRequest,
-    CustomResult, ErrorCode, Implementation, JsonObject, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProtocolVersion, ServerCapabilities, ServerConfig, ServerResult, Tool,
+    CacheScope, CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CompleteRequestParams,
+    CompleteResult, ConstString, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams,
+    GetPromptResponse, Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, ServerResult, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -23,9 +25,9 @@ use crate::claims::Claims;
 use crate::database::Database;
 use crate::error::ToolError;
 use crate::options::{Options, ToolFilter};
-use crate::{arguments, contain, role, schema, tools};
+use crate::{arguments, contain, prompts, resources, role, schema, tools};
 
-/// How long a client may keep the tool list: it never changes while a server lives.
+/// How long a client may keep a list: none ever changes while a server lives.
 const LIST_TTL_MS: u64 = 3_600_000;
 
 /// One server; cheap to clone, all clones are the same server.
@@ -131,7 +133,13 @@ impl Server {
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let options = &self.inner.options;
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        let capabilities = ServerCapabilities::builder()
+            .enable_completions()
+            .enable_prompts()
+            .enable_resources()
+            .enable_tools()
+            .build();
+        ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("cogwork", env!("CARGO_PKG_VERSION")).with_title("Cogwork"))
             .with_instructions(role::instructions(options.role, &options.assignment))
     }
@@ -142,12 +150,67 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let mut result = ListToolsResult::with_all_items(self.inner.tools.clone());
-        // Older clients would see fields their revision does not know.
-        if speaks_2026_07_28(&context) {
-            result.ttl_ms = Some(LIST_TTL_MS);
-            result.cache_scope = Some(CacheScope::Private);
-        }
+        (result.ttl_ms, result.cache_scope) = cache_hints(&context, LIST_TTL_MS);
         Ok(result)
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let options = &self.inner.options;
+        let mut result =
+            ListPromptsResult::with_all_items(prompts::all(options.role, options.filter.read_only));
+        (result.ttl_ms, result.cache_scope) = cache_hints(&context, LIST_TTL_MS);
+        Ok(result)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        contained(self.prompt(request)).await.map(GetPromptResponse::from)
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let mut result = ListResourcesResult::with_all_items(resources::all());
+        (result.ttl_ms, result.cache_scope) = cache_hints(&context, LIST_TTL_MS);
+        Ok(result)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let mut result = ListResourceTemplatesResult::with_all_items(resources::templates());
+        (result.ttl_ms, result.cache_scope) = cache_hints(&context, LIST_TTL_MS);
+        Ok(result)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let mut result = contained(self.resource(request.uri)).await?;
+        // Features change under the hands of other processes.
+        (result.ttl_ms, result.cache_scope) = cache_hints(&context, 0);
+        Ok(result.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        contained(async { Ok(self.completion(request).await) }).await
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -183,6 +246,19 @@ impl ServerHandler for Server {
         }
         Ok(CustomResult::new(result))
     }
+}
+
+/// Answers with an error what panicked: the library would not answer at all.
+async fn contained<T>(call: impl Future<Output = Result<T, ErrorData>>) -> Result<T, ErrorData> {
+    match contain::panics(call).await {
+        Ok(result) => result,
+        Err(panic) => Err(ToolError::internal(&panic).in_protocol(ErrorData::internal_error)),
+    }
+}
+
+/// Returns how long and for whom a result may be kept. Older clients would see fields their revision does not know.
+fn cache_hints(context: &RequestContext<RoleServer>, ttl_ms: u64) -> (Option<u64>, Option<CacheScope>) {
+    speaks_2026_07_28(context).then_some((ttl_ms, CacheScope::Private)).unzip()
 }
 
 fn speaks_2026_07_28(context: &RequestContext<RoleServer>) -> bool {

@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::server::Server;
+pub(crate) use stats::Stats;
 
 /// Returns every tool there is; which of them a server has is its role's matter.
 pub(crate) fn router() -> ToolRouter<Server> {

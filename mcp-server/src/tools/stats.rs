@@ -13,7 +13,7 @@ use crate::server::Server;
 
 /// How many features there are in each state.
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub(super) struct Stats {
+pub(crate) struct Stats {
     passing: usize,
     in_progress: usize,
     needs_human_input: usize,
@@ -26,7 +26,7 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    pub(super) fn of(graph: &Graph) -> Self {
+    pub(crate) fn of(graph: &Graph) -> Self {
         let mut stats = Self::default();
         for node in graph.iter() {
             stats.total += 1;

@@ -76,13 +76,20 @@ impl Client {
     pub(crate) fn open(command: &mut Command, era: Era) -> Self {
         let mut client = Self::spawn(command, era);
         if era == Era::Initialize {
-            let answer = client.ask("initialize", json!({
-                "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "it", "version": "1"},
-            }));
+            let answer = client.initialize(json!({}));
             assert_eq!(answer["result"]["protocolVersion"], "2025-06-18", "{answer}");
-            client.notify("notifications/initialized", json!({}));
         }
         client
+    }
+
+    /// Opens the connection in the older era, for a client that can do these things, and returns the answer.
+    pub(crate) fn initialize(&mut self, capabilities: Value) -> Value {
+        let mut params =
+            json!({"protocolVersion": "2025-06-18", "clientInfo": {"name": "it", "version": "1"}});
+        params["capabilities"] = capabilities;
+        let answer = self.ask("initialize", params);
+        self.notify("notifications/initialized", json!({}));
+        answer
     }
 
     pub(crate) fn pid(&self) -> i32 {

@@ -7,6 +7,7 @@ mod client;
 mod http;
 mod http_client;
 mod life;
+mod looking;
 mod marking;
 mod project;
 mod protocol;
