@@ -11,6 +11,7 @@
 
 mod answer;
 mod arguments;
+mod ask;
 mod claims;
 mod clock;
 mod completion;

@@ -55,6 +55,7 @@ pub(crate) fn tools(role: Role) -> Option<&'static [&'static str]> {
             "feature_mark_passing",
         ]),
         Role::Chat => Some(&[
+            "ask_user",
             "feature_explain",
             "feature_get_blocked",
             "feature_get_by_id",
@@ -71,6 +72,15 @@ pub(crate) fn tools(role: Role) -> Option<&'static [&'static str]> {
 /// Returns whether a role has a tool.
 pub(crate) fn has(role: Role, tool: &str) -> bool {
     tools(role).is_none_or(|names| names.contains(&tool))
+}
+
+/// Returns whether somebody sits in front of a session of this role and can be asked. In the others agents work alone,
+/// and a question that waits for its answer would hold them up for ever.
+pub(crate) fn is_interactive(role: Role) -> bool {
+    match role {
+        Role::Chat | Role::Orchestrator | Role::All => true,
+        Role::Initializer | Role::Coding | Role::Testing => false,
+    }
 }
 
 /// Returns whether a client that loads tools on demand should have this one from the start: the few a session

@@ -21,6 +21,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::ask::Seal;
 use crate::claims::Claims;
 use crate::database::Database;
 use crate::error::ToolError;
@@ -45,6 +46,7 @@ struct Inner {
     claims: Claims,
     /// Held while checks run: they share one working tree and would see each other's half-done work.
     checking: Mutex<()>,
+    seal: Seal,
 }
 
 /// The filter names a tool that does not exist or that the role does not have.
@@ -74,6 +76,7 @@ impl Server {
                 database: Database::of(&options.project),
                 claims: Claims::of(&options.assignment),
                 checking: Mutex::default(),
+                seal: Seal::default(),
                 options,
             }),
         }
@@ -93,6 +96,10 @@ impl Server {
 
     pub(crate) fn checking(&self) -> &Mutex<()> {
         &self.inner.checking
+    }
+
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.inner.seal
     }
 
     /// Carries one call of an existing tool through; whatever happens inside, the caller gets an answer.
@@ -278,7 +285,11 @@ fn rescued(params: Option<Value>) -> Result<CallToolRequestParams, ErrorData> {
         Value::Null => JsonObject::new(),
         Value::Array(_) | Value::Bool(_) | Value::Number(_) => return Err(no_object()),
     };
-    Ok(CallToolRequestParams::new(name.to_owned()).with_arguments(arguments))
+    let mut call = CallToolRequestParams::new(name.to_owned()).with_arguments(arguments);
+    // The second round of a question.
+    call.request_state = params["requestState"].as_str().map(str::to_owned);
+    call.input_responses = serde_json::from_value(params["inputResponses"].clone()).ok();
+    Ok(call)
 }
 
 fn parsed(text: &str) -> Result<JsonObject, ErrorData> {

@@ -1,5 +1,6 @@
 //! The tools. One file per group; a handler parses, asks the store and wraps the answer.
 
+mod ask_user;
 mod attempt;
 mod claim;
 mod detail;
@@ -31,6 +32,7 @@ pub(crate) fn router() -> ToolRouter<Server> {
         + Server::search_router()
         + Server::claim_router()
         + Server::mark_router()
+        + Server::ask_user_router()
 }
 
 /// The arguments of a tool about one feature.

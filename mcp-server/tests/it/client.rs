@@ -52,6 +52,8 @@ pub(crate) struct Client {
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     era: Era,
+    /// What the client says it can do; the older era says it once.
+    pub(crate) capabilities: Value,
     next_id: i64,
     /// Notifications that came while an answer was waited for.
     pub(crate) notifications: Vec<Value>,
@@ -69,7 +71,8 @@ impl Client {
             stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
         let stdin = child.stdin.take();
-        Self { child, stdin, lines, era, next_id: 1, notifications: Vec::new(), secrets: Vec::new() }
+        let (notifications, secrets) = (Vec::new(), Vec::new());
+        Self { child, stdin, lines, era, capabilities: json!({}), next_id: 1, notifications, secrets }
     }
 
     /// Starts the program and opens the connection.
@@ -109,13 +112,19 @@ impl Client {
         self.send_line(notification.to_string().as_bytes());
     }
 
+    /// Answers what the server has asked.
+    pub(crate) fn reply(&mut self, id: &Value, result: &Value) {
+        let reply = json!({"jsonrpc": "2.0", "id": id, "result": result});
+        self.send_line(reply.to_string().as_bytes());
+    }
+
     /// Sends a request and returns its id.
     pub(crate) fn send(&mut self, method: &str, mut params: Value) -> i64 {
         let id = self.next_id;
         self.next_id += 1;
         if self.era == Era::Stateless {
             params["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
-            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
             params["_meta"]["io.modelcontextprotocol/clientInfo"] = json!({"name": "it", "version": "1"});
         }
         let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});

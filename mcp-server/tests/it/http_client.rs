@@ -87,9 +87,14 @@ impl HttpServer {
 
     /// Opens a connection of the protocol.
     pub(crate) fn open(&self, era: Era) -> HttpClient<'_> {
-        let mut client = HttpClient { server: self, session: None, next_id: 1 };
+        self.open_with(era, json!({}))
+    }
+
+    /// Opens a connection for a client that can do these things.
+    pub(crate) fn open_with(&self, era: Era, capabilities: Value) -> HttpClient<'_> {
+        let mut client = HttpClient { server: self, session: None, capabilities, next_id: 1 };
         if era == Era::Initialize {
-            let params = json!({"protocolVersion": "2025-06-18", "capabilities": {},
+            let params = json!({"protocolVersion": "2025-06-18", "capabilities": client.capabilities,
                                 "clientInfo": {"name": "it", "version": "1"}});
             let response =
                 client.post(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}));
@@ -132,6 +137,7 @@ pub(crate) struct HttpClient<'a> {
     server: &'a HttpServer,
     /// Of the older era.
     session: Option<String>,
+    capabilities: Value,
     next_id: i64,
 }
 
@@ -142,7 +148,7 @@ impl HttpClient<'_> {
 
     /// Returns the request that posts a message.
     fn text(&self, message: &Value) -> String {
-        let method = message["method"].as_str().unwrap();
+        let method = message["method"].as_str().unwrap_or_default();
         let name =
             message["params"]["name"].as_str().or(message["params"]["uri"].as_str()).unwrap_or_default();
         let headers = match &self.session {
@@ -158,7 +164,7 @@ impl HttpClient<'_> {
         self.next_id += 1;
         if self.session.is_none() {
             params["_meta"]["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
-            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
             params["_meta"]["io.modelcontextprotocol/clientInfo"] = json!({"name": "it", "version": "1"});
         }
         (id, json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
@@ -181,6 +187,12 @@ impl HttpClient<'_> {
         let mut message = json!({"jsonrpc": "2.0", "method": method});
         message["params"] = params;
         assert_eq!(self.post(&message).status, 202);
+    }
+
+    /// Answers what the server has asked.
+    pub(crate) fn reply(&self, id: &Value, result: &Value) {
+        let reply = json!({"jsonrpc": "2.0", "id": id, "result": result});
+        assert_eq!(self.post(&reply).status, 202);
     }
 
     /// Calls a tool that must succeed, and returns its JSON.
@@ -224,6 +236,13 @@ impl Response {
         let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
         let body = if chunked { joined(body) } else { body.to_owned() };
         Self { status, head: head.to_owned(), body }
+    }
+
+    /// Reads a stream of events up to its first message, and returns that and an iterator over those that follow.
+    pub(crate) fn next_message(stream: TcpStream) -> (Value, impl Iterator<Item = Value>) {
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let mut messages = lines.filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok());
+        (messages.next().unwrap(), messages)
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod asking;
 mod claiming;
 mod client;
 mod http;
