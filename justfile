@@ -30,6 +30,10 @@ demo *ARGS:
 deny:
     cargo deny check
 
+# The official MCP conformance suite against `cogwork-mcp` (fetches Node and the suite once; ARGS narrow it down)
+conformance *ARGS:
+    tests/interop/conformance.py {{ ARGS }}
+
 # Write the JSON Schemas anew from the types
 schemas:
     UPDATE_SCHEMAS=1 cargo test -p cogwork-schemas

@@ -115,14 +115,17 @@ impl Seal {
         self.0.get().ok_or_else(|| ToolError::internal(&"no key for request states"))
     }
 
-    fn state(&self, bound_to: &str, ttl: Duration) -> Result<String, ToolError> {
+    /// Returns a state that [`Self::open`] takes back for so long, with the same words.
+    pub(crate) fn state(&self, bound_to: &str, ttl: Duration) -> Result<String, ToolError> {
         let options = SealOptions::new().associated_data(bound_to.as_bytes()).ttl(ttl);
         Ok(self.codec()?.seal_with(&[], &options))
     }
 
+    /// Takes a state back that the client has carried.
+    ///
     /// # Errors
     /// When the state was not given for this very question, or too long ago.
-    fn open(&self, state: &str, bound_to: &str) -> Result<(), ToolError> {
+    pub(crate) fn open(&self, state: &str, bound_to: &str) -> Result<(), ToolError> {
         let (what, next) = match self.codec()?.open_with(state, bound_to.as_bytes()) {
             Ok(_) => return Ok(()),
             Err(RequestStateError::Expired) => (

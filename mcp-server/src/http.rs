@@ -127,7 +127,10 @@ pub(crate) async fn serve(
     sessions.session_config = session_config();
     let sessions = Arc::new(sessions);
     let gate = Arc::new(Gate::new(bearer, Arc::clone(&sessions)));
+    #[cfg(not(feature = "conformance"))]
     let of_all = server.clone();
+    #[cfg(feature = "conformance")]
+    let of_all = crate::conformance::Fixtures::before(server.clone());
     let service = StreamableHttpService::new(move || Ok(of_all.clone()), sessions, config);
     // The gate stands before this one route; elsewhere there is nothing to find, and whoever looks for a way to log in
     // is told that there is none.

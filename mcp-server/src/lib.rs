@@ -15,6 +15,8 @@ mod ask;
 mod claims;
 mod clock;
 mod completion;
+#[cfg(feature = "conformance")]
+mod conformance;
 mod contain;
 mod database;
 mod error;

@@ -116,14 +116,14 @@ mod complain {
                 ("store/Cargo.toml", "[dependencies]\nrusqlite.workspace = true\n"),
                 ("Cargo.toml", "[workspace.dependencies]\nrmcp = \"3\"\n"),
                 ("mcp-server/src/http/gate.rs", "use axum::body::Body;"),
-                ("mcp-server/src/http.rs", "use hyper_util::rt::TokioIo;"),
-                ("mcp-server/Cargo.toml", "[dependencies]\nhyper-util.workspace = true\n"),
+                ("mcp-server/src/http.rs", "use axum::Router;"),
+                ("mcp-server/Cargo.toml", "[dependencies]\naxum.workspace = true\n"),
             ],
             &[
                 ("runner/src/a.rs", "fn f() { rmcp::serve(); }"),
                 ("tests/tests/it/a.rs", "use rusqlite::Connection;"),
                 ("mcp-server/src/serve.rs", "use axum::Router;"),
-                ("runner/Cargo.toml", "[dependencies]\nhyper-util.workspace = true\n"),
+                ("runner/Cargo.toml", "[dependencies]\naxum.workspace = true\n"),
                 (
                     "runner/Cargo.toml",
                     "[dev-dependencies]\nrmcp = { workspace = true, features = [\"client\"] }\n",

@@ -20,18 +20,19 @@ const CRATES: [(&str, &str, Option<&[&str]>); 8] = [
 ];
 
 /// Dependencies that are hidden from all but these places: name and the beginnings of their paths.
-const SOLE_USERS: [(&str, &[&str]); 6] = [
+const SOLE_USERS: [(&str, &[&str]); 3] = [
     ("rmcp", &["mcp-server/"]),
     ("rusqlite", &["store/"]),
-    ("axum", WEB),
-    ("hyper", WEB),
-    ("hyper_util", WEB),
-    ("http_body_util", WEB),
+    (
+        "axum",
+        &[
+            "mcp-server/src/http.rs",
+            "mcp-server/src/http/",
+            "orchestrator/src/http.rs",
+            "orchestrator/src/http/",
+        ],
+    ),
 ];
-
-/// Where HTTP is spoken.
-const WEB: &[&str] =
-    &["mcp-server/src/http.rs", "mcp-server/src/http/", "orchestrator/src/http.rs", "orchestrator/src/http/"];
 
 /// Where the three pure machines live: the beginnings of their paths.
 const PURE: [&str; 3] = ["store/src/graph", "runner/src/session", "orchestrator/src/engine"];
@@ -82,8 +83,7 @@ pub(super) fn sole_users(files: &[Source]) -> Vec<String> {
         for (name, homes) in SOLE_USERS {
             let (used, at_home) = if file.file_name() == "Cargo.toml" {
                 let in_its_crate = |home: &&str| home.split('/').next() == Some(file.crate_dir());
-                let package = name.replace('_', "-");
-                let used = dependencies(&file.text).iter().any(|dependency| *dependency == package);
+                let used = dependencies(&file.text).iter().any(|dependency| dependency == name);
                 (used, homes.iter().any(in_its_crate))
             } else {
                 let used = names(&blanked(&file.text), name);
