@@ -239,6 +239,19 @@ async fn a_panic_is_answered_and_the_server_lives_on() {
 }
 
 #[tokio::test]
+async fn what_is_no_tool_is_contained_too() {
+    let panicking = async {
+        if true {
+            panic!("planted panic");
+        }
+        Ok(())
+    };
+    let error = contained(panicking).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::INTERNAL_ERROR);
+    assert!(error.message.starts_with("Cogwork failed") && !error.message.contains("planted"), "{error}");
+}
+
+#[tokio::test]
 async fn a_panic_in_the_store_costs_one_call() {
     let project = tempfile::tempdir().unwrap();
     cogwork_store::Store::create(project.path(), crate::clock::now()).unwrap();

@@ -100,9 +100,13 @@ impl Client {
     }
 
     pub(crate) fn send_line(&mut self, line: &[u8]) {
+        self.send_bytes(line);
+        self.send_bytes(b"\n");
+    }
+
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         let stdin = self.stdin.as_mut().unwrap();
-        stdin.write_all(line).unwrap();
-        stdin.write_all(b"\n").unwrap();
+        stdin.write_all(bytes).unwrap();
         stdin.flush().unwrap();
     }
 

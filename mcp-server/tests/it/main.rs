@@ -5,6 +5,7 @@
 mod asking;
 mod claiming;
 mod client;
+mod gotchas;
 mod http;
 mod http_client;
 mod life;
