@@ -1,4 +1,4 @@
-//! `cogwork-mcp`: the feature database of a project as tools for any MCP client.
+//! `cogwork-mcp`: the feature database of a project as tools, resources and prompts for any MCP client.
 //!
 //! It owns the protocol and nothing else: tools parse, ask [`cogwork_store`] and wrap the answer; checks are run by
 //! [`cogwork_process`]. It is the only crate that names the MCP library. Standard output carries the protocol and
@@ -6,7 +6,7 @@
 //! the process was started, never from the model; a call is always answered, whatever happens inside it; and no
 //! answer or log holds a token.
 //!
-//! A call's way: `transport` → `server` (finds the tool, repairs the `arguments`, contains panics) → `tools` →
+//! A call's way: `transport` or `http` → `server` (finds the tool, repairs the `arguments`, contains panics) → `tools` →
 //! `database` → `answer` or `error`.
 
 mod answer;

@@ -125,6 +125,24 @@ fn several_clients_are_one_worker() {
 }
 
 #[test]
+fn sessions_have_a_limit_and_can_be_closed() {
+    let project = Project::new();
+    let server = HttpServer::start(&mut project.server(&[]));
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    let open = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string();
+    let opened: Vec<Response> = (0..256).map(|_| server.request("POST", &[], &open)).collect();
+    assert!(opened.iter().all(|response| response.status == 200));
+    let refused = server.request("POST", &[], &open);
+    assert_eq!(refused.status, 503);
+    assert!(refused.body.contains("256 sessions are open"), "{refused:?}");
+    // The newer protocol has none.
+    assert_eq!(server.open(Era::Stateless).get("feature_get_stats", json!({}))["total"], 6);
+    let session = opened[7].header("mcp-session-id").unwrap();
+    assert_eq!(server.request("DELETE", &[("Mcp-Session-Id", session)], "").status / 100, 2);
+    wait_for(|| (server.request("POST", &[], &open).status == 200).then_some(()));
+}
+
+#[test]
 fn many_at_once_are_all_answered() {
     let project = Project::new();
     let server = HttpServer::start(&mut project.server(&[]));
