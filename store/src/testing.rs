@@ -2,6 +2,7 @@
 
 use cogwork_schemas::{Fact, FeatureId, Status, Token};
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::OptionalExtension;
 
 use crate::claims::{already_claimed, insert_attempt, insert_session};
 use crate::columns::Id;
@@ -63,6 +64,21 @@ impl Store {
             let fact = Fact::ReportedFailing { reason: reason.to_owned(), reopened };
             journal::record(tx, now, &attempt, &fact)?;
             Ok(reopened)
+        })
+    }
+
+    /// Returns what was said last about a feature that was found not to work; `None` when nobody ever did.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn last_report(&self, feature: FeatureId) -> Result<Option<String>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT fact ->> '$.reason' FROM journal
+                  WHERE feature_id = ?1 AND fact ->> '$.kind' = 'reported_failing' ORDER BY seq DESC LIMIT 1",
+            )?;
+            Ok(statement.query_row([Id(feature)], |row| row.get(0)).optional()?)
         })
     }
 }

@@ -14,3 +14,6 @@ CREATE TABLE calls (
     answer TEXT NOT NULL CHECK (json_valid(answer))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_by_time ON calls (at);
+
+-- The next one to work on a feature is told what was found not to work.
+CREATE INDEX failing_reports ON journal (feature_id) WHERE fact ->> '$.kind' = 'reported_failing';

@@ -259,8 +259,10 @@ fn a_tested_feature_passes_on_until_it_is_reported() {
         assert_eq!(hold(store, BASE), Hold::Passing);
 
         let tester = store.inspect(at(8), BASE, &session(Isolation::Workspace), LEASE).unwrap();
+        assert_eq!(store.last_report(BASE).unwrap(), None);
         assert!(store.report_failing(at(9), &tester.token, "the list is empty").unwrap());
         assert!(!store.report_failing(at(9), &tester.token, "still").unwrap());
+        assert_eq!(store.last_report(BASE).unwrap().as_deref(), Some("still"));
         assert_eq!(hold(store, BASE), Hold::Running { session: tester.session });
         assert!(matches!(hold(store, MIDDLE), Hold::Blocked { .. }));
         assert!(matches!(
