@@ -108,6 +108,17 @@ impl Wanted {
         }
     }
 
+    /// Returns whether a value needs no repair, the usual case, in which large lists are not copied.
+    fn is_met_by(self, value: &Value) -> bool {
+        match self {
+            Self::Text | Self::Word => value.is_string(),
+            Self::Integer => value.is_i64(),
+            Self::Boolean => value.is_boolean(),
+            Self::List => value.is_array(),
+            Self::Object => value.is_object(),
+        }
+    }
+
     /// Returns whether the value stands for "not given". The word `null` is no text anybody searches for, but it
     /// may be one; only where no text is wanted does it mean nothing.
     fn is_nothing(self, value: &Value) -> bool {
@@ -125,18 +136,20 @@ impl Wanted {
 }
 
 fn repair(schema: &JsonObject, wanted: Wanted, value: &mut Value, path: &str, problems: &mut Vec<String>) {
-    let converted = match wanted {
-        Wanted::Text | Wanted::Word => as_text(value),
-        Wanted::Integer => as_integer(value),
-        Wanted::Boolean => as_boolean(value),
-        Wanted::List => Some(as_list(value)),
-        Wanted::Object => as_object(value),
-    };
-    let Some(converted) = converted else {
-        problems.push(format!("`{path}` must be {}, not {}", wanted.words(), shown(value)));
-        return;
-    };
-    *value = converted;
+    if !wanted.is_met_by(value) {
+        let converted = match wanted {
+            Wanted::Text | Wanted::Word => as_text(value),
+            Wanted::Integer => as_integer(value),
+            Wanted::Boolean => as_boolean(value),
+            Wanted::List => Some(as_list(value)),
+            Wanted::Object => as_object(value).or_else(|| as_only_text(schema, value)),
+        };
+        let Some(converted) = converted else {
+            problems.push(format!("`{path}` must be {}, not {}", wanted.words(), shown(value)));
+            return;
+        };
+        *value = converted;
+    }
     match value {
         Value::Array(items) => repair_items(schema, items, path, problems),
         Value::Object(object) => repair_members(schema, object, path, problems),
@@ -264,6 +277,18 @@ fn as_object(value: &Value) -> Option<Value> {
         },
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
     }
+}
+
+/// Returns a text as the object that needs nothing else: `"make test"` for `{"command": "make test"}`. What begins
+/// as JSON was meant as JSON.
+fn as_only_text(schema: &JsonObject, value: &Value) -> Option<Value> {
+    let text = value.as_str().filter(|text| !text.trim_start().starts_with(['{', '[']))?;
+    let [Value::String(only)] = schema.get("required")?.as_array()?.as_slice() else {
+        return None;
+    };
+    let property = schema.get("properties")?.get(only)?;
+    (property["type"] == "string")
+        .then(|| Value::Object(JsonObject::from_iter([(only.clone(), text.into())])))
 }
 
 /// Returns a value as an error may show it: as JSON, and short.

@@ -7,12 +7,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use cogwork_store::StoreError;
 use cogwork_store::graph::Cycle;
+use cogwork_store::{ListProblem, StoreError};
 use rmcp::ErrorData;
 use rmcp::handler::server::tool::IntoCallToolResult;
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock};
 use serde_json::Value;
+
+use crate::answer::cut;
 
 /// Why a call failed; the word a model and a script can rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(crate) enum Code {
     ChecksFailed,
     /// Features depend on each other in a circle.
     Cycle,
+    /// More of something than is allowed.
+    Limit,
     /// The directory is no Cogwork project.
     NoProject,
     /// The database was in use for too long.
@@ -51,6 +55,7 @@ impl Code {
             Self::StaleToken => "stale_token",
             Self::ChecksFailed => "checks_failed",
             Self::Cycle => "cycle",
+            Self::Limit => "limit",
             Self::NoProject => "no_project",
             Self::Busy => "busy",
             Self::Cancelled => "cancelled",
@@ -80,14 +85,16 @@ impl ToolError {
         self
     }
 
-    /// Returns the error for arguments that do not fit the tool's schema.
+    /// Returns the error for arguments that do not fit the tool's schema or its meaning: all that is wrong with them,
+    /// each with its path.
     pub(crate) fn bad_arguments(problems: &[String]) -> Self {
-        const SHOWN: usize = 10;
-        let mut what = problems.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
-        if problems.len() > SHOWN {
-            what.push_str(&format!("; and {} more", problems.len() - SHOWN));
-        }
-        Self::new(Code::InvalidArgument, what, "Correct the arguments and call again.")
+        Self::new(Code::InvalidArgument, bounded(problems), "Correct the arguments and call again.")
+    }
+
+    /// Returns the error for features that cannot be made; `path` says where in the arguments an item stands.
+    pub(crate) fn bad_list(problems: &[ListProblem], path: impl Fn(usize) -> String) -> Self {
+        let told: Vec<String> = problems.iter().map(|problem| in_place(problem, &path)).collect();
+        Self::bad_arguments(&told)
     }
 
     /// Returns the error for a failure inside Cogwork, which is logged with what the model need not know.
@@ -123,6 +130,7 @@ impl ToolError {
             | Code::StaleToken
             | Code::ChecksFailed
             | Code::Cycle
+            | Code::Limit
             | Code::NoProject
             | Code::Busy
             | Code::Cancelled
@@ -161,7 +169,7 @@ impl IntoCallToolResult for ToolError {
 
 impl From<StoreError> for ToolError {
     fn from(error: StoreError) -> Self {
-        use Code::{Busy, Conflict, Internal, NoProject, NotFound, StaleToken};
+        use Code::{Busy, Conflict, Internal, InvalidArgument, Limit, NoProject, NotFound, StaleToken};
         let another = "Take another feature: feature_get_ready lists them.";
         match &error {
             StoreError::UnknownFeature { id, highest } => {
@@ -219,21 +227,39 @@ impl From<StoreError> for ToolError {
             StoreError::Cycle(cycle) => Self::new(
                 Code::Cycle,
                 cycle.to_string(),
-                "Remove one of these dependencies; a person or the initializer can.",
+                "Leave the new one of these dependencies out, or remove another first.",
             ),
+            StoreError::BadList { problems } => Self::bad_list(problems, |item| format!("features[{item}]")),
+            StoreError::DependsOnItself { feature } => Self::new(
+                InvalidArgument,
+                format!("feature {feature} cannot depend on itself; nothing was changed"),
+                "Name another feature.",
+            ),
+            StoreError::TooManyDependencies { feature, found, limit } => Self::new(
+                Limit,
+                format!(
+                    "feature {feature} would have {found} dependencies, at most {limit} are allowed; nothing was changed"
+                ),
+                "Depend on fewer, or split the feature.",
+            ),
+            StoreError::WrongStatus { .. } => Self::new(
+                Conflict,
+                format!("{error}; nothing was changed"),
+                "feature_explain says how it stands and what comes next.",
+            ),
+            StoreError::BadQuestion { problems } => {
+                let told: Vec<String> =
+                    problems.iter().map(|(path, what)| format!("`{path}` {what}")).collect();
+                Self::bad_arguments(&told)
+            }
+            StoreError::BadAnswer { misfits, .. } => Self::bad_arguments(misfits),
             StoreError::NoProject { .. } | StoreError::NoDirectory { .. } => Self::new(
                 NoProject,
                 error.to_string(),
                 "Tell the person you work for; no feature tool works until then.",
             ),
             // Sentences for the person who looks after the machine; the model can only pass them on.
-            StoreError::BadList { .. }
-            | StoreError::TooManyDependencies { .. }
-            | StoreError::DependsOnItself { .. }
-            | StoreError::WrongStatus { .. }
-            | StoreError::BadQuestion { .. }
-            | StoreError::BadAnswer { .. }
-            | StoreError::UnknownSession { .. }
+            StoreError::UnknownSession { .. }
             | StoreError::SessionOver { .. }
             | StoreError::NotSubmitted { .. }
             | StoreError::NotParked { .. }
@@ -258,6 +284,34 @@ impl From<StoreError> for ToolError {
 impl From<Cycle> for ToolError {
     fn from(cycle: Cycle) -> Self {
         StoreError::from(cycle).into()
+    }
+}
+
+/// Returns problems as one text: all of them, as far as an answer has room, and how many more there are.
+fn bounded(problems: &[String]) -> String {
+    const ROOM: usize = 9_000;
+    const LONGEST: usize = 400;
+    let (mut text, mut chars) = (String::new(), 0);
+    for (index, problem) in problems.iter().enumerate() {
+        let problem = cut(problem, LONGEST);
+        chars += problem.chars().count() + 2;
+        if chars > ROOM {
+            return format!("{text}; and {} more", problems.len() - index);
+        }
+        if index > 0 {
+            text.push_str("; ");
+        }
+        text.push_str(&problem);
+    }
+    text
+}
+
+fn in_place(problem: &ListProblem, path: impl Fn(usize) -> String) -> String {
+    let field = if problem.field == "dependencies" { "depends_on" } else { problem.field };
+    match problem.item.map(path) {
+        None => problem.what.clone(),
+        Some(item) if item.is_empty() => format!("`{field}`: {}", problem.what),
+        Some(item) => format!("`{item}.{field}`: {}", problem.what),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use cogwork_process::contain;
 use cogwork_schemas::{FeatureId, Role, Token};
+use cogwork_store::{AttemptLimits, ImportLimits};
 
 use crate::http::{self, Bearer, Http, SHORTEST};
 use crate::role;
@@ -37,6 +38,12 @@ pub(crate) struct Flags {
     /// They need a bearer token: $COGWORK_HTTP_TOKEN, else the one in .cogwork/mcp-http.token
     #[arg(long, value_name = "ADDR:PORT", value_parser = http::loopback)]
     http: Option<SocketAddr>,
+    /// Most dependencies of one feature
+    #[arg(long, value_name = "N", default_value_t = ImportLimits::default().dependencies)]
+    max_dependencies: usize,
+    /// Park a feature that was given back or failed so many times
+    #[arg(long, value_name = "N", default_value_t = AttemptLimits::default().attempts)]
+    max_attempts: u32,
     /// Further environment variables that checks may see
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pass_env: Vec<String>,
@@ -102,6 +109,10 @@ pub(crate) struct Options {
     pub(crate) filter: ToolFilter,
     /// Where to serve over HTTP; `None` for standard input and output.
     pub(crate) http: Option<Http>,
+    /// How large features may be.
+    pub(crate) limits: ImportLimits,
+    /// When a feature is given up.
+    pub(crate) attempts: AttemptLimits,
     /// What checks see beyond what every program that Cogwork starts sees: the mark of this session, for whoever
     /// clears its processes away, and what they were granted by name.
     pub(crate) check_variables: Vec<(OsString, OsString)>,
@@ -157,6 +168,8 @@ impl Options {
             assignment: assignment(features, environment)?,
             filter: ToolFilter { only: flags.tools, except: flags.exclude_tools, read_only: flags.read_only },
             http: flags.http.map(|address| http(address, environment)).transpose()?,
+            limits: ImportLimits { dependencies: flags.max_dependencies, ..ImportLimits::default() },
+            attempts: AttemptLimits { attempts: flags.max_attempts.max(1), ..AttemptLimits::default() },
             check_variables: environment.granted(&flags.pass_env),
         })
     }

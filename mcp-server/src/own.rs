@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use cogwork_process::contain;
-use cogwork_schemas::{AttemptOutcome, FeatureId, Isolation, SessionOutcome};
+use cogwork_schemas::{AttemptOutcome, CheckReport, FeatureId, Isolation, SessionOutcome, Token};
 use cogwork_store::graph::Graph;
-use cogwork_store::{AttemptLimits, Claim, NewSession, Store, StoreError};
+use cogwork_store::{Attempt, AttemptLimits, Claim, NewSession, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
@@ -38,15 +38,15 @@ impl Server {
         id: Option<FeatureId>,
         context: &RequestContext<RoleServer>,
     ) -> Result<FeatureId, ToolError> {
-        let new =
-            NewSession { role: self.options().role, agent: agent(context), isolation: Isolation::Shared };
-        let wanted = id.map(|id| vec![id]);
-        let only = own.only().to_vec();
-        let claim = self.database().run(move |store| claim_first(store, wanted, &only, &new));
-        let (id, claim) = claim.await?;
-        own.hold(id, Held { token: claim.token.clone(), session: claim.session, since: now() });
-        match self.look_before(id, &claim, context).await {
-            Ok(()) => Ok(id),
+        let (new, server) = (self.new_session(context), self.clone());
+        // Held before anything can be cancelled: a claim that nobody knows of would last until its lease ends.
+        let claim = self.database().run(move |store| {
+            let (id, claim) = claim_first(store, id, server.only(), &new)?;
+            Ok((id, server.hold(id, claim)))
+        });
+        let (id, token) = claim.await?;
+        match self.look_before(id, &token, context).await {
+            Ok(_) => Ok(id),
             Err(error) => {
                 self.give_back(own, id).await;
                 Err(error)
@@ -54,22 +54,69 @@ impl Server {
         }
     }
 
-    async fn look_before(
+    /// Takes a passing feature that was found broken, and reports it: from then on it is claimed by this server.
+    ///
+    /// # Errors
+    /// When somebody else is testing it.
+    pub(crate) fn take_broken(
+        &self,
+        store: &Store,
+        id: FeatureId,
+        new: &NewSession,
+        reason: &str,
+    ) -> Result<Token, ToolError> {
+        let now = now();
+        reap(store, now)?;
+        let token = self.hold(id, introduced(store, now, store.inspect(now, id, new, LEASE)?)?);
+        store.report_failing(now, &token, reason)?;
+        Ok(token)
+    }
+
+    /// Remembers a won claim and returns its token.
+    fn hold(&self, id: FeatureId, claim: Claim) -> Token {
+        let token = claim.token.clone();
+        match self.claims() {
+            Claims::Own(own) => own.hold(id, Held::of(claim)),
+            Claims::Given(_) => {}
+        }
+        token
+    }
+
+    /// Returns the only features this server may claim; empty when it may claim any.
+    fn only(&self) -> &[FeatureId] {
+        match self.claims() {
+            Claims::Own(own) => own.only(),
+            Claims::Given(_) => &[],
+        }
+    }
+
+    /// Returns what a claim by this server says about the session it starts.
+    pub(crate) fn new_session(&self, context: &RequestContext<RoleServer>) -> NewSession {
+        NewSession { role: self.options().role, agent: agent(context), isolation: Isolation::Shared }
+    }
+
+    /// Runs a feature's checks as they are before the work on it, and puts them on record.
+    ///
+    /// # Errors
+    /// When the client cancels, or the claim was lost meanwhile.
+    pub(crate) async fn look_before(
         &self,
         id: FeatureId,
-        claim: &Claim,
+        token: &Token,
         context: &RequestContext<RoleServer>,
-    ) -> Result<(), ToolError> {
+    ) -> Result<Vec<CheckReport>, ToolError> {
         let checks = self.database().run(move |store| Ok(store.feature(id)?.checks)).await?;
         if checks.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let _turn = self.checking().lock().await;
         let commit = judge::commit(&self.options().workspace).await?;
         let reports = judge::run(self.options(), &checks, context).await?;
-        let token = claim.token.clone();
-        let record =
-            move |store: &Store| Ok(store.record_before(now(), &token, commit.as_deref(), &reports)?);
+        let token = token.clone();
+        let record = move |store: &Store| {
+            store.record_before(now(), &token, commit.as_deref(), &reports)?;
+            Ok(reports)
+        };
         self.database().run(record).await
     }
 
@@ -111,52 +158,64 @@ impl Server {
         let Some(held) = own.let_go(id) else {
             return;
         };
-        let end = move |store: &Store| {
-            let now = now();
-            let ended =
-                store.end_attempt(now, &held.token, &AttemptOutcome::Stopped, &AttemptLimits::default());
-            store.end_session(now, held.session, &SessionOutcome::Stopped, held.ms_until(now))?;
-            ended?;
-            Ok(())
-        };
-        if let Err(error) = self.database().run(end).await {
+        if let Err(error) = self.database().run(move |store| end(store, &held)).await {
             tracing::warn!(feature = id.0, %error, "a claim could not be given back; its lease will end it");
         }
     }
 }
 
+impl Own {
+    /// Ends a claim of this server, and forgets it once that is done; somebody is watching, so it costs nothing.
+    ///
+    /// # Errors
+    /// The store's; the claim is held on then.
+    pub(crate) fn release(&self, store: &Store, id: FeatureId) -> Result<(), ToolError> {
+        if let Some((_, held)) = self.all().into_iter().find(|(held, _)| *held == id) {
+            end(store, &held)?;
+            drop(self.let_go(id));
+        }
+        Ok(())
+    }
+}
+
+/// Ends a claim and the session that was begun for it.
+fn end(store: &Store, held: &Held) -> Result<(), ToolError> {
+    let now = now();
+    let ended = store.end_attempt(now, &held.token, &AttemptOutcome::Stopped, &AttemptLimits::default());
+    store.end_session(now, held.session, &SessionOutcome::Stopped, held.ms_until(now))?;
+    ended?;
+    Ok(())
+}
+
 impl Held {
+    fn of(claim: Claim) -> Self {
+        Self { token: claim.token, session: claim.session, since: now() }
+    }
+
     /// Returns how long the claim has been held, in milliseconds.
     pub(crate) fn ms_until(&self, now: Timestamp) -> u64 {
         u64::try_from(now.duration_since(self.since).as_millis()).unwrap_or(0)
     }
 }
 
-/// Claims the first of the wanted features that can be; without a wish, the best of those that are ready.
+/// Claims the feature that is wanted; without a wish, the best of those that are ready.
 fn claim_first(
     store: &Store,
-    wanted: Option<Vec<FeatureId>>,
+    wanted: Option<FeatureId>,
     only: &[FeatureId],
     new: &NewSession,
 ) -> Result<(FeatureId, Claim), ToolError> {
     let now = now();
-    store.reap(now, &AttemptLimits::default())?;
-    let named = wanted.is_some();
+    reap(store, now)?;
     let candidates = match wanted {
-        Some(ids) => ids,
+        Some(id) => vec![id],
         None => Graph::new(store.nodes()?)?.ready_in_order(),
     };
     for id in candidates.into_iter().filter(|id| only.is_empty() || only.contains(id)) {
         match store.claim(now, id, new, LEASE) {
-            Ok(claim) => {
-                // The claim is won; that nobody can tell whose it is must not lose it.
-                if let Err(error) = store.session_up(now, claim.session, &contain::own_identity()) {
-                    tracing::warn!(%error, "this server could not report itself for its claim");
-                }
-                return Ok((id, claim));
-            }
+            Ok(claim) => return Ok((id, introduced(store, now, claim)?)),
             // Somebody was faster; the next one may do.
-            Err(StoreError::AlreadyClaimed { .. } | StoreError::NotClaimable { .. }) if !named => {}
+            Err(StoreError::AlreadyClaimed { .. } | StoreError::NotClaimable { .. }) if wanted.is_none() => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -166,6 +225,42 @@ fn claim_first(
         "feature_get_stats shows how the project stands, feature_get_blocked what waits for what; if everything \
          passes, you are done.",
     ))
+}
+
+/// Takes back claims whose lease ran out, but for those whose process lives: a laptop that slept for a night has let
+/// every lease run out, and nobody's work has ended.
+pub(crate) fn reap(store: &Store, now: Timestamp) -> Result<(), ToolError> {
+    for session in store.live_sessions()? {
+        if !session.process.as_ref().is_some_and(contain::is_alive) {
+            continue;
+        }
+        let expired = |attempt: &&Attempt| attempt.lease_until.is_some_and(|until| until <= now);
+        for attempt in session.attempts.iter().filter(expired) {
+            match store.renew(now, &attempt.token, LEASE) {
+                // Its session ended it at this very moment.
+                Ok(()) | Err(StoreError::StaleToken { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    store.reap(now, &AttemptLimits::default())?;
+    Ok(())
+}
+
+/// Says which process a won claim belongs to. A claim without one would be taken back under a living server, so it
+/// is given up when that cannot be said.
+fn introduced(store: &Store, now: Timestamp, claim: Claim) -> Result<Claim, ToolError> {
+    let process = contain::own_identity();
+    let told = store
+        .session_up(now, claim.session, &process)
+        .or_else(|_| store.session_up(now, claim.session, &process));
+    match told {
+        Ok(()) => Ok(claim),
+        Err(error) => {
+            end(store, &Held::of(claim))?;
+            Err(error.into())
+        }
+    }
 }
 
 /// Names the client, so that people see who works on a feature.

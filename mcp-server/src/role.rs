@@ -25,6 +25,9 @@ pub(crate) fn parse(word: &str) -> Result<Role, String> {
 pub(crate) fn tools(role: Role) -> Option<&'static [&'static str]> {
     match role {
         Role::Initializer => Some(&[
+            "feature_add_dependency",
+            "feature_create",
+            "feature_create_bulk",
             "feature_explain",
             "feature_get_blocked",
             "feature_get_by_id",
@@ -32,9 +35,11 @@ pub(crate) fn tools(role: Role) -> Option<&'static [&'static str]> {
             "feature_get_ready",
             "feature_get_stats",
             "feature_search",
+            "feature_set_dependencies",
         ]),
         Role::Coding => Some(&[
             "feature_claim_and_get",
+            "feature_clear_in_progress",
             "feature_explain",
             "feature_get_blocked",
             "feature_get_by_id",
@@ -42,7 +47,11 @@ pub(crate) fn tools(role: Role) -> Option<&'static [&'static str]> {
             "feature_get_ready",
             "feature_get_stats",
             "feature_get_summary",
+            "feature_mark_failing",
+            "feature_mark_in_progress",
             "feature_mark_passing",
+            "feature_request_human_input",
+            "feature_skip",
         ]),
         Role::Testing => Some(&[
             "feature_explain",
@@ -52,10 +61,13 @@ pub(crate) fn tools(role: Role) -> Option<&'static [&'static str]> {
             "feature_get_ready",
             "feature_get_stats",
             "feature_get_summary",
+            "feature_mark_failing",
             "feature_mark_passing",
         ]),
         Role::Chat => Some(&[
             "ask_user",
+            "feature_create",
+            "feature_create_bulk",
             "feature_explain",
             "feature_get_blocked",
             "feature_get_by_id",
@@ -90,18 +102,24 @@ pub(crate) fn always_loaded(role: Role, tool: &str) -> bool {
         Role::Coding => {
             matches!(tool, "feature_claim_and_get" | "feature_get_by_id" | "feature_mark_passing")
         }
-        Role::Testing => matches!(tool, "feature_get_by_id" | "feature_mark_passing"),
+        Role::Testing => {
+            matches!(tool, "feature_get_by_id" | "feature_mark_failing" | "feature_mark_passing")
+        }
         Role::All | Role::Orchestrator => {
             matches!(tool, "feature_get_ready" | "feature_claim_and_get" | "feature_mark_passing")
         }
-        Role::Initializer | Role::Chat => matches!(tool, "feature_get_stats" | "feature_get_ready"),
+        Role::Initializer => {
+            matches!(tool, "feature_get_stats" | "feature_create_bulk" | "feature_set_dependencies")
+        }
+        Role::Chat => matches!(tool, "feature_get_stats" | "feature_get_ready" | "feature_create"),
     }
 }
 
 /// Returns the server's instructions: what it is first, because some clients show no more than that.
 pub(crate) fn instructions(role: Role, assignment: &Assignment) -> String {
     let loop_ = match role {
-        Role::Initializer | Role::Chat => return format!("{WHAT} {LIMITS}"),
+        Role::Initializer => return format!("{WHAT}\n{PLAN}\n{LIMITS}"),
+        Role::Chat => return format!("{WHAT} {LIMITS}"),
         Role::Testing => TEST,
         Role::Coding | Role::Orchestrator | Role::All => BUILD,
     };
@@ -125,12 +143,19 @@ Your loop:
 1. feature_claim_and_get: your feature with its description, steps and checks. Without an id it takes the best one.
 2. Build it in the current directory and commit. Run its checks yourself until they are green.
 3. feature_mark_passing: the server runs the checks. Red ones come back with their output: fix the work, call again.
-Checks decide, not words: never change or weaken what a check runs to make it green.";
+Checks decide, not words: never change or weaken what a check runs to make it green.
+Stuck? Ask a person with feature_request_human_input; give it back with feature_clear_in_progress, or with feature_skip \
+if others should come first.";
+
+const PLAN: &str = "\
+Your work is the plan: feature_create_bulk adds features with checks (commands that decide whether one passes) and \
+dependencies, in as many calls as you like; give each a key and name others by it. Depend on what is really needed: \
+everything else is built at the same time.";
 
 const TEST: &str = "\
 Your loop, for each feature assigned to you:
 1. feature_get_by_id: its description, steps and checks.
-2. Try it as a person would. If it is broken, find the cause, repair it and commit.
+2. Try it as a person would. If it is broken, call feature_mark_failing with what you saw, repair it and commit.
 3. feature_mark_passing: the server runs the checks. Red ones come back with their output: fix the work, call again.";
 
 const LIMITS: &str = "feature_explain says why a feature is not running. Answers are at most 10,000 characters and say how \

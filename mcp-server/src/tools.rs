@@ -3,13 +3,19 @@
 mod ask_user;
 mod attempt;
 mod claim;
+mod create;
+mod depend;
 mod detail;
 mod explain;
+mod fail;
 mod graph;
+mod human;
 mod lists;
 mod mark;
 mod page;
+mod progress;
 mod search;
+mod skip;
 mod stats;
 mod summary;
 
@@ -18,6 +24,7 @@ use rmcp::handler::server::router::tool::ToolRouter;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::answer::cut;
 use crate::server::Server;
 pub(crate) use stats::Stats;
 
@@ -31,8 +38,14 @@ pub(crate) fn router() -> ToolRouter<Server> {
         + Server::graph_router()
         + Server::search_router()
         + Server::claim_router()
+        + Server::progress_router()
         + Server::mark_router()
         + Server::ask_user_router()
+        + Server::fail_router()
+        + Server::skip_router()
+        + Server::human_router()
+        + Server::create_router()
+        + Server::depend_router()
 }
 
 /// The arguments of a tool about one feature.
@@ -40,4 +53,12 @@ pub(crate) fn router() -> ToolRouter<Server> {
 struct OneFeature {
     /// The feature's id.
     feature_id: FeatureId,
+}
+
+/// Returns a reason as it was given, or that none was.
+fn reason(given: Option<String>) -> String {
+    match given {
+        Some(reason) if !reason.trim().is_empty() => cut(reason.trim(), 2_000),
+        Some(_) | None => "no reason given".to_owned(),
+    }
 }

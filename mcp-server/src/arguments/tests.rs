@@ -17,6 +17,10 @@ fn schema() -> JsonObject {
                 "type": "object", "properties": {"name": {"type": "string"}, "priority": {"type": "integer"}},
                 "required": ["name"],
             }},
+            "pairs": {"type": "array", "items": {
+                "type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+                "required": ["a", "b"],
+            }},
         },
         "required": ["feature_id"],
     }))
@@ -67,6 +71,9 @@ fn what_has_one_plain_meaning_is_taken() {
             json!({"features": "[{\"name\":\"a\",\"priority\":\"2\"}]"}),
             json!({"features": [{"name": "a", "priority": 2}]}),
         ),
+        (json!({"features": ["a", {"name": "b"}]}), json!({"features": [{"name": "a"}, {"name": "b"}]})),
+        (json!({"features": "a"}), json!({"features": [{"name": "a"}]})),
+        (json!({"features": "[\"a\"]"}), json!({"features": [{"name": "a"}]})),
         (json!({"wait_for_previous": true}), json!({"wait_for_previous": true})),
     ] {
         assert_eq!(check(given.clone()), Ok(meant), "{given}");
@@ -94,6 +101,11 @@ fn what_has_no_plain_meaning_is_named_with_its_path() {
             json!({"features": [{"name": "a"}, {"title": "b"}]}),
             "`features[1].name` is missing (came: `title`)",
         ),
+        (
+            json!({"features": ["{\"name\": \"a\""]}),
+            r#"`features[0]` must be an object, not "{\"name\": \"a\"""#,
+        ),
+        (json!({"pairs": ["a"]}), r#"`pairs[0]` must be an object, not "a""#),
         (json!({"features": [7]}), "`features[0]` must be an object, not 7"),
     ] {
         assert_eq!(check(given.clone()), Err(problem.to_owned()), "{given}");

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use cogwork_schemas::{AttemptId, FeatureId, Hold, SessionId};
+use cogwork_schemas::{AttemptId, FeatureId, Hold, SessionId, Status};
 use jiff::Timestamp;
 
 use super::*;
@@ -39,6 +39,33 @@ fn every_error_is_a_code_a_fact_and_a_next_step() {
              was changed. Stop working on it and end the session.",
         ),
         (
+            StoreError::DependsOnItself { feature: id },
+            "Error (invalid_argument): feature #7 cannot depend on itself; nothing was changed. Name another feature.",
+        ),
+        (
+            StoreError::TooManyDependencies { feature: id, found: 3, limit: 2 },
+            "Error (limit): feature #7 would have 3 dependencies, at most 2 are allowed; nothing was changed. Depend \
+             on fewer, or split the feature.",
+        ),
+        (
+            StoreError::Cycle(Cycle { path: vec![id, FeatureId(8), id] }),
+            "Error (cycle): the features #7 → #8 → #7 depend on each other in a circle: remove one of these \
+             dependencies. Leave the new one of these dependencies out, or remove another first.",
+        ),
+        (
+            StoreError::WrongStatus { id, action: "skipped", status: Status::Passing },
+            "Error (conflict): feature #7 cannot be skipped: it is passing; nothing was changed. feature_explain says \
+             how it stands and what comes next.",
+        ),
+        (
+            StoreError::BadQuestion { problems: vec![("fields".into(), "is empty".into())] },
+            "Error (invalid_argument): `fields` is empty. Correct the arguments and call again.",
+        ),
+        (
+            StoreError::BadAnswer { id, misfits: vec!["the answer to `a` is empty".into()] },
+            "Error (invalid_argument): the answer to `a` is empty. Correct the arguments and call again.",
+        ),
+        (
             StoreError::Busy { path, holder: None, waited_s: 5 },
             "Error (busy): the database was in use for too long and nothing was changed. Retry the same call.",
         ),
@@ -60,10 +87,29 @@ fn a_cause_that_names_the_engine_stays_in_the_log() {
 }
 
 #[test]
-fn many_problems_are_counted_not_printed() {
-    let problems: Vec<String> =
-        (0..30).map(|i| format!("`ids[{i}]` must be an integer, not \"x\"")).collect();
-    let text = ToolError::bad_arguments(&problems).to_string();
-    assert!(text.contains("; and 20 more. Correct the arguments"), "{text}");
-    assert!(text.len() < 600, "{text}");
+fn all_problems_are_told_as_far_as_there_is_room() {
+    let problems = |count: usize, of: &str| -> Vec<String> {
+        (0..count).map(|i| format!("`ids[{i}]` must be {of}")).collect()
+    };
+    let text = ToolError::bad_arguments(&problems(30, "an integer")).to_string();
+    assert!(text.contains("`ids[29]` must be an integer. Correct the arguments"), "{text}");
+    for of in ["an integer", &"x".repeat(50_000)] {
+        let text = ToolError::bad_arguments(&problems(5_000, of)).to_string();
+        assert!(text.chars().count() < 10_000, "{text}");
+        let shown = text.matches("must be").count();
+        assert!(text.contains(&format!("; and {} more. Correct", 5_000 - shown)), "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_list_is_told_with_its_path() {
+    let problem = |item, field| ListProblem { item, field, label: "l".into(), what: "it is bad".into() };
+    let problems = vec![problem(Some(2), "checks"), problem(Some(3), "dependencies"), problem(None, "")];
+    assert_eq!(
+        text(StoreError::BadList { problems }),
+        "Error (invalid_argument): `features[2].checks`: it is bad; `features[3].depends_on`: it is bad; it is bad. \
+         Correct the arguments and call again."
+    );
+    let alone = ToolError::bad_list(&[problem(Some(0), "key")], |_| String::new()).to_string();
+    assert!(alone.starts_with("Error (invalid_argument): `key`: it is bad."), "{alone}");
 }

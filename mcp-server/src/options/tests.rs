@@ -36,6 +36,13 @@ fn tokens_belong_to_features_in_order() {
 }
 
 #[test]
+fn limits_may_be_given() {
+    let options = resolved(&["--max-dependencies", "5", "--max-attempts", "0"], &[]).unwrap();
+    assert_eq!((options.limits.dependencies, options.attempts.attempts), (5, 1));
+    assert_eq!(resolved(&[], &[]).unwrap().limits, ImportLimits::default());
+}
+
+#[test]
 fn without_a_token_the_server_claims_for_itself() {
     assert_eq!(resolved(&[], &[]).unwrap().assignment, Assignment::Own { only: Vec::new() });
     assert_eq!(

@@ -1,4 +1,4 @@
-use cogwork_schemas::{Role, Status};
+use cogwork_schemas::{ProcessIdentity, Role, Status};
 use cogwork_store::ImportLimits;
 
 use super::*;
@@ -16,6 +16,8 @@ async fn holding(project: &std::path::Path) -> Server {
         assignment: Assignment::Own { only: Vec::new() },
         filter: ToolFilter::default(),
         http: None,
+        limits: ImportLimits::default(),
+        attempts: AttemptLimits::default(),
         check_variables: Vec::new(),
     });
     let server = server.unwrap();
@@ -62,5 +64,36 @@ async fn a_claim_whose_server_was_killed_is_free_after_its_lease() {
     assert_eq!(store.reap(now(), &limits).unwrap(), []);
     let later = now() + LEASE + SignedDuration::from_secs(1);
     assert_eq!(store.reap(later, &limits).unwrap(), [FeatureId(1), FeatureId(2)]);
+    assert_eq!(store.feature(FeatureId(1)).unwrap().status, Status::Pending);
+}
+
+#[tokio::test]
+async fn an_expired_claim_of_a_living_process_is_not_taken_back() {
+    let project = tempfile::tempdir().unwrap();
+    drop(holding(project.path()).await);
+    let store = Store::open(project.path()).unwrap();
+    let [alive, dead] = store.live_sessions().unwrap().try_into().unwrap();
+    let process = contain::own_identity();
+    // The number is another process's now.
+    let process = ProcessIdentity { started: process.started + 1, ..process };
+    store.session_up(now(), dead.id, &process).unwrap();
+    let later = now() + LEASE + SignedDuration::from_secs(1);
+    reap(&store, later).unwrap();
+    let left = store.live_attempts().unwrap();
+    assert_eq!(left.iter().map(|attempt| attempt.session).collect::<Vec<_>>(), [alive.id]);
+    assert!(left[0].lease_until.unwrap() > later, "it is renewed");
+}
+
+#[tokio::test]
+async fn a_claim_that_cannot_say_whose_it_is_is_given_back() {
+    let project = tempfile::tempdir().unwrap();
+    let server = holding(project.path()).await;
+    let store = Store::open(project.path()).unwrap();
+    server.give_back_all().await;
+    let new = NewSession { role: Role::All, agent: "mcp".into(), isolation: Isolation::Shared };
+    let claim = store.claim(now(), FeatureId(1), &new, LEASE).unwrap();
+    store.end_session(now(), claim.session, &SessionOutcome::Stopped, 0).unwrap();
+    let error = introduced(&store, now(), claim).unwrap_err();
+    assert!(error.to_string().contains("session s3 is over"), "{error}");
     assert_eq!(store.feature(FeatureId(1)).unwrap().status, Status::Pending);
 }

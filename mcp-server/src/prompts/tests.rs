@@ -13,6 +13,8 @@ fn server(project: PathBuf, role: Role) -> Server {
         assignment: Assignment::Own { only: Vec::new() },
         filter: ToolFilter::default(),
         http: None,
+        limits: cogwork_store::ImportLimits::default(),
+        attempts: cogwork_store::AttemptLimits::default(),
         check_variables: Vec::new(),
     };
     Server::new(options).unwrap()

@@ -23,13 +23,17 @@ struct ClaimArgs {
 }
 
 /// A feature that is this session's, and whether it was before the call.
-struct Claimed {
-    id: FeatureId,
-    already: bool,
+pub(super) struct Claimed {
+    pub(super) id: FeatureId,
+    pub(super) already: bool,
 }
 
 impl Server {
-    async fn claimed(
+    /// Claims a feature, or confirms that it is this session's; without an id the best one.
+    ///
+    /// # Errors
+    /// When it cannot be this session's.
+    pub(super) async fn claimed(
         &self,
         id: Option<FeatureId>,
         context: &RequestContext<RoleServer>,
@@ -105,7 +109,7 @@ fn hint(store: &Store, detail: &Detail, id: FeatureId, token: Option<&Token>) ->
     } else {
         "When its checks are green"
     };
-    Ok(format!("{when}, call feature_mark_passing with feature_id {}.", id.0))
+    Ok(format!("{}{when}, call feature_mark_passing with feature_id {}.", detail.news(), id.0))
 }
 
 fn all_done(named: Option<FeatureId>) -> ToolError {

@@ -1,6 +1,8 @@
 //! `feature_get_by_id`: one feature, whole or one long field of it.
 
-use cogwork_schemas::{Check, Feature, FeatureId, Proof, SessionId, Status};
+use std::collections::BTreeMap;
+
+use cogwork_schemas::{Answer, Check, Feature, FeatureId, Proof, SessionId, Status};
 use cogwork_store::Store;
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
@@ -41,6 +43,15 @@ pub(super) struct Detail {
     /// How the last attempt ended, while it does not pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_attempt: Option<String>,
+    /// What was said when it was found not to work, while it does not pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reported_failing: Option<String>,
+    /// What a person was asked last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    human_input_request: Option<String>,
+    /// What the person answered, by the id of the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    human_input_response: Option<BTreeMap<String, Answer>>,
     /// The dependencies that do not pass yet.
     blocked_by: Vec<FeatureId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,16 +122,15 @@ impl Detail {
             let Feature { name, status, .. } = store.feature(*id)?;
             dependencies.push(Dependency { id: *id, name: short(&name), status });
         }
-        let last_attempt = match feature.status {
-            Status::Passing => None,
-            Status::Pending | Status::Claimed | Status::Parked | Status::NeedsHuman => {
-                last_outcome(store, id)?
-            }
-        };
-        Ok(Self::of(feature, dependencies, last_attempt))
+        let mut detail = Self::of(feature, dependencies);
+        if !detail.passes {
+            detail.last_attempt = last_outcome(store, id)?;
+            detail.reported_failing = store.last_report(id)?;
+        }
+        Ok(detail)
     }
 
-    fn of(feature: Feature, dependencies: Vec<Dependency>, last_attempt: Option<String>) -> Self {
+    fn of(feature: Feature, dependencies: Vec<Dependency>) -> Self {
         let not_passing = dependencies.iter().filter(|dependency| dependency.status != Status::Passing);
         Self {
             id: feature.id,
@@ -137,7 +147,10 @@ impl Detail {
             proof: feature.proof,
             priority: feature.priority,
             failed_attempts: feature.failed_attempts,
-            last_attempt,
+            last_attempt: None,
+            reported_failing: None,
+            human_input_request: feature.human_request.map(|request| request.prompt),
+            human_input_response: feature.human_response.map(|response| response.fields),
             blocked_by: not_passing.map(|dependency| dependency.id).collect(),
             dependencies: Some(dependencies),
             description: Some(feature.description),
@@ -151,6 +164,19 @@ impl Detail {
     /// Returns whether anything but the agent's word decides.
     pub(super) fn has_checks(&self) -> bool {
         self.checks.as_ref().is_some_and(|checks| !checks.is_empty())
+    }
+
+    /// Returns what somebody who takes it up should look at first, as sentences.
+    pub(super) fn news(&self) -> String {
+        let reported = self.reported_failing.as_ref();
+        let answered = self.human_input_response.as_ref();
+        [
+            reported.map(|_| "It was found not to work: see reported_failing. "),
+            answered.map(|_| "A person has answered the question: see human_input_response. "),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// Keeps one long field, from `offset` on and as much of it as an answer has room for.

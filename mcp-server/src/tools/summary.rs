@@ -4,8 +4,7 @@ use cogwork_schemas::{FeatureId, Status};
 use cogwork_store::Store;
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::answer::{Out, short};
 use crate::arguments::Args;
@@ -25,11 +24,11 @@ struct SummaryArgs {
 }
 
 /// One feature in short.
-#[derive(Debug, Serialize)]
-struct Summary {
-    id: FeatureId,
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Summary {
+    pub(super) id: FeatureId,
     name: String,
-    status: Status,
+    pub(super) status: Status,
     passes: bool,
     in_progress: bool,
     needs_human_input: bool,
@@ -37,7 +36,11 @@ struct Summary {
 }
 
 impl Summary {
-    fn read(store: &Store, id: FeatureId) -> Result<Self, ToolError> {
+    /// Reads one feature in short.
+    ///
+    /// # Errors
+    /// When there is no such feature or the store fails.
+    pub(super) fn read(store: &Store, id: FeatureId) -> Result<Self, ToolError> {
         let feature = store.feature(id)?;
         Ok(Self {
             id,
@@ -51,25 +54,13 @@ impl Summary {
     }
 }
 
-/// One summary by itself or several as a list, as they were asked for. Two shapes are the reason why this tool
-/// announces no schema of its answer.
-#[derive(Debug)]
-enum Summaries {
-    One(Summary),
-    Several(Vec<Summary>),
-}
-
-impl Serialize for Summaries {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::One(summary) => summary.serialize(serializer),
-            Self::Several(summaries) => {
-                let mut object = serializer.serialize_map(Some(1))?;
-                object.serialize_entry("features", summaries)?;
-                object.end()
-            }
-        }
-    }
+/// One summary by itself or several as a list, as they were asked for.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+struct Summaries {
+    #[serde(flatten)]
+    one: Option<Summary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    features: Option<Vec<Summary>>,
 }
 
 impl SummaryArgs {
@@ -83,9 +74,11 @@ impl SummaryArgs {
             (_, Some(ids)) => {
                 let summaries: Result<Vec<Summary>, ToolError> =
                     ids.into_iter().map(|id| Summary::read(store, id)).collect();
-                summaries.map(Summaries::Several)
+                Ok(Summaries { features: Some(summaries?), ..Summaries::default() })
             }
-            (Some(id), None) => Summary::read(store, id).map(Summaries::One),
+            (Some(id), None) => {
+                Ok(Summaries { one: Some(Summary::read(store, id)?), ..Summaries::default() })
+            }
             (None, None) => Err(ToolError::bad_arguments(&["`feature_id` is missing".to_owned()])),
         }
     }
@@ -98,6 +91,7 @@ impl Server {
     #[tool(
         title = "Get feature in short",
         input_schema = schema::input::<SummaryArgs>(),
+        output_schema = schema::output::<Summaries>(),
         annotations(read_only_hint = true, destructive_hint = false, open_world_hint = false)
     )]
     async fn feature_get_summary(&self, Args(args): Args<SummaryArgs>) -> Result<Out<Summaries>, ToolError> {

@@ -19,7 +19,7 @@ fn feature(description: &str, steps: Vec<String>) -> Detail {
         human_request: None,
         human_response: None,
     };
-    Detail::of(feature, Vec::new(), None)
+    Detail::of(feature, Vec::new())
 }
 
 #[test]

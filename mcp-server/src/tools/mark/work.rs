@@ -9,7 +9,7 @@ use rmcp::service::RequestContext;
 
 use crate::claims::{Claims, Own};
 use crate::clock::now;
-use crate::error::{Code, ToolError};
+use crate::error::ToolError;
 use crate::judge;
 use crate::server::Server;
 use crate::tools::attempt;
@@ -63,11 +63,7 @@ pub(super) fn standing(store: &Store, id: FeatureId, token: Option<Token>) -> Re
         return Ok(Standing::Passing(feature));
     }
     let Some(token) = token else {
-        return Err(ToolError::new(
-            Code::Conflict,
-            format!("feature {id} is not claimed by this session; nothing was changed"),
-            "Call feature_claim_and_get with its id first.",
-        ));
+        return Err(attempt::not_claimed(id));
     };
     let submitted = attempt::live(store, id, &token)?.submitted;
     Ok(Standing::Open(Work { feature, token, submitted }))
