@@ -5,6 +5,11 @@
 mod asking;
 mod claiming;
 mod client;
+mod creating;
+mod depending;
+mod every_tool;
+mod failing;
+mod giving_back;
 mod gotchas;
 mod http;
 mod http_client;
@@ -13,4 +18,6 @@ mod looking;
 mod marking;
 mod project;
 mod protocol;
+mod questions;
 mod reading;
+mod table;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cogwork_schemas::{CheckReport, CheckVerdict, FeatureId, Isolation, Role, Token};
+use cogwork_schemas::{CheckReport, CheckVerdict, Feature, FeatureId, Isolation, Role, Token};
 use cogwork_store::{Claim, ImportLimits, NewSession, Store};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -67,6 +67,28 @@ impl Project {
         claim
     }
 
+    /// Takes a passing feature for a test, as an orchestrator does.
+    pub(crate) fn inspect(&self, id: i64) -> Claim {
+        let new = NewSession { role: Role::Testing, agent: "test".into(), isolation: Isolation::Workspace };
+        self.store.inspect(now(), FeatureId(id), &new, SignedDuration::from_mins(10)).unwrap()
+    }
+
+    /// Makes a feature pass whose checks are green or that has none.
+    pub(crate) fn pass(&self, id: i64) {
+        let mut client = self.open(Era::Stateless, &[]);
+        client.get("feature_claim_and_get", json!({"feature_id": id}));
+        assert_eq!(client.get("feature_mark_passing", json!({"feature_id": id}))["state"], "passing");
+    }
+
+    pub(crate) fn feature(&self, id: i64) -> Feature {
+        self.store.feature(FeatureId(id)).unwrap()
+    }
+
+    /// Everything that a call could have changed, for tests of calls that change nothing.
+    pub(crate) fn last_seq(&self) -> i64 {
+        self.store.last_seq().unwrap()
+    }
+
     /// The command line of a server for this project.
     pub(crate) fn server(&self, args: &[&str]) -> Command {
         let mut command = server();
@@ -80,15 +102,24 @@ impl Project {
 
     /// Opens a coding session for claimed features, as a runner does.
     pub(crate) fn session(&self, era: Era, claims: &[(i64, &Token)]) -> Client {
-        let mut client = Client::open(&mut self.session_command(claims), era);
+        self.session_as("coding", era, claims)
+    }
+
+    pub(crate) fn session_command(&self, claims: &[(i64, &Token)]) -> Command {
+        self.command_as("coding", claims)
+    }
+
+    /// The same for a session of another role.
+    pub(crate) fn session_as(&self, role: &str, era: Era, claims: &[(i64, &Token)]) -> Client {
+        let mut client = Client::open(&mut self.command_as(role, claims), era);
         client.secrets = claims.iter().map(|(_, token)| token.reveal().to_owned()).collect();
         client
     }
 
-    pub(crate) fn session_command(&self, claims: &[(i64, &Token)]) -> Command {
+    fn command_as(&self, role: &str, claims: &[(i64, &Token)]) -> Command {
         let features: Vec<String> = claims.iter().map(|(id, _)| id.to_string()).collect();
         let tokens: Vec<&str> = claims.iter().map(|(_, token)| token.reveal()).collect();
-        let mut command = self.server(&["--role", "coding", "--features", &features.join(",")]);
+        let mut command = self.server(&["--role", role, "--features", &features.join(",")]);
         command
             .env("COGWORK_TOKEN", tokens.join(","))
             .env("COGWORK_WORKSPACE", self.path())
