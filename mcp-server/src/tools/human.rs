@@ -1,19 +1,21 @@
 //! `feature_request_human_input`: a question that only a person can answer. It is stored before anything else: the
-//! feature waits for the answer, whoever gives it and however long that takes.
+//! feature waits for the answer, whoever gives it and however long that takes. A person who sits behind the client
+//! is asked at once besides.
 
 mod question;
 
 use std::collections::BTreeMap;
 
 use cogwork_schemas::{Answer, Feature, FeatureId, HumanRequest, SessionOutcome, Status};
-use cogwork_store::Store;
-use rmcp::{tool, tool_router};
+use cogwork_store::{Store, StoreError};
+use rmcp::service::RequestContext;
+use rmcp::{RoleServer, tool, tool_router};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::attempt::{Whose, not_claimed};
-use crate::answer::Out;
 use crate::arguments::Args;
+use crate::ask::{self, OrAsk, Round};
 use crate::claims::Claims;
 use crate::clock::now;
 use crate::error::ToolError;
@@ -21,6 +23,8 @@ use crate::schema;
 use crate::server::Server;
 
 use question::Question;
+
+const NAME: &str = "feature_request_human_input";
 
 /// What became of the question.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -102,6 +106,29 @@ impl Server {
         }
         Ok(Asked::waiting(&store.feature(id)?, true))
     }
+
+    /// Takes the answer of a person who was asked at once, and the feature with it where this session may: nothing
+    /// keeps the work any more. Somebody else may have answered, or taken the feature, at the same moment.
+    async fn answered_at_once(
+        &self,
+        id: FeatureId,
+        request: HumanRequest,
+        answers: BTreeMap<String, Answer>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Asked, ToolError> {
+        let answer = move |store: &Store| match store.answer_human(now(), id, &answers) {
+            Ok(()) | Err(StoreError::WrongStatus { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        self.database().run(answer).await?;
+        if let Claims::Own(own) = self.claims()
+            && let Err(error) = self.claim_own(own, Some(id), context).await
+        {
+            tracing::info!(feature = id.0, %error, "an answered feature could not be claimed again");
+        }
+        let server = self.clone();
+        self.database().run(move |store| server.asked(store, id, &request)).await
+    }
 }
 
 #[tool_router(router = human_router, vis = "pub(super)")]
@@ -117,8 +144,27 @@ impl Server {
     async fn feature_request_human_input(
         &self,
         Args(question): Args<Question>,
-    ) -> Result<Out<Asked>, ToolError> {
+        round: Round,
+        context: RequestContext<RoleServer>,
+    ) -> Result<OrAsk<Asked>, ToolError> {
         let (id, request, server) = (question.feature_id, HumanRequest::from(question), self.clone());
-        self.database().run(move |store| server.asked(store, id, &request)).await.map(Out)
+        let store = {
+            let request = request.clone();
+            move |store: &Store| server.asked(store, id, &request)
+        };
+        let asked = self.database().run(store).await?;
+        if asked.answered {
+            return Ok(OrAsk::Answer(asked));
+        }
+        Ok(match self.ask(&format!("{NAME} {id}"), &request, &round, &context).await? {
+            ask::Asked::AskAndCallAgain(question) => OrAsk::Ask(question),
+            ask::Asked::Answered(answers) => {
+                OrAsk::Answer(self.answered_at_once(id, request, answers, &context).await?)
+            }
+            // Stored it is; the second round of a call has found it so.
+            ask::Asked::Declined | ask::Asked::Dismissed | ask::Asked::CannotAsk => {
+                OrAsk::Answer(Asked { changed: asked.changed || round.is_second(), ..asked })
+            }
+        })
     }
 }

@@ -17,7 +17,12 @@ fn questions() -> Value {
 
 /// Opens a connection as a client that can show forms.
 fn open(project: &Project, era: Era, role: &str) -> Client {
-    let mut client = Client::spawn(&mut project.server(&["--role", role]), era);
+    open_with(project, era, &["--role", role])
+}
+
+/// The same for any flags.
+pub(crate) fn open_with(project: &Project, era: Era, args: &[&str]) -> Client {
+    let mut client = Client::spawn(&mut project.server(args), era);
     client.capabilities = json!({"elicitation": {}});
     if era == Era::Initialize {
         client.initialize(json!({"elicitation": {}}));
@@ -27,7 +32,18 @@ fn open(project: &Project, era: Era, role: &str) -> Client {
 
 /// Calls the tool, lets the person do `result`, and returns the call's answer and the form.
 fn asked(client: &mut Client, era: Era, arguments: &Value, result: &Value) -> (Value, Value) {
-    let call = json!({"name": "ask_user", "arguments": arguments});
+    asked_by("ask_user", client, era, arguments, result)
+}
+
+/// The same for any tool that asks.
+pub(crate) fn asked_by(
+    tool: &str,
+    client: &mut Client,
+    era: Era,
+    arguments: &Value,
+    result: &Value,
+) -> (Value, Value) {
+    let call = json!({"name": tool, "arguments": arguments});
     match era {
         Era::Initialize => {
             let id = client.send("tools/call", call);

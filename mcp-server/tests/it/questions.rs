@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use cogwork_schemas::{Answer, FeatureId, Status};
 use serde_json::{Value, json};
 
-use crate::client::{ERAS, Era};
+use crate::asking::{asked_by, open_with};
+use crate::client::{Client, ERAS, Era, succeeded};
 use crate::project::{NO_CHECK, Project, now};
 
 fn question() -> Value {
@@ -128,4 +129,55 @@ fn another_session_may_not_ask_about_it() {
     project.claim(NO_CHECK);
     let text = project.open(Era::Stateless, &[]).fail("feature_request_human_input", question());
     assert!(text.starts_with("Error (conflict): feature #3 is claimed by session s1"), "{text}");
+}
+
+#[test]
+fn a_person_behind_the_client_is_asked_at_once_and_the_work_goes_on() {
+    for era in ERAS {
+        let project = Project::new();
+        let mut client = open_with(&project, era, &[]);
+        client.get("feature_claim_and_get", json!({"feature_id": NO_CHECK}));
+        let ask = |client: &mut Client, result: Value| {
+            let (answer, form) = asked_by("feature_request_human_input", client, era, &question(), &result);
+            (succeeded(&answer), form)
+        };
+        // Whoever does not answer leaves the question for others.
+        let (declined, form) = ask(&mut client, json!({"action": "decline"}));
+        assert_eq!(form["message"], "Which colour?");
+        assert_eq!((&declined["changed"], &declined["answered"]), (&json!(true), &json!(false)));
+        assert_eq!(project.feature(NO_CHECK).status, Status::NeedsHuman);
+
+        let (answered, _) = ask(&mut client, json!({"action": "accept", "content": {"colour": "blue"}}));
+        assert_eq!((&answered["answered"], &answered["answers"]), (&json!(true), &json!({"colour": "blue"})));
+        assert_eq!(
+            (&answered["status"], &answered["next"]),
+            (&json!("claimed"), &json!("Go on with the work."))
+        );
+        let feature = project.feature(NO_CHECK);
+        assert_eq!((feature.status, feature.failed_attempts), (Status::Claimed, 0));
+        assert_eq!(client.get("feature_mark_passing", json!({"feature_id": NO_CHECK}))["state"], "passing");
+    }
+}
+
+#[test]
+fn an_agent_that_works_alone_asks_nobody_at_once() {
+    for era in ERAS {
+        let project = Project::new();
+        let mut client = open_with(&project, era, &["--role", "coding"]);
+        client.get("feature_claim_and_get", json!({"feature_id": NO_CHECK}));
+        assert_eq!(client.get("feature_request_human_input", question())["answered"], false);
+    }
+}
+
+#[test]
+fn a_person_who_answers_elsewhere_first_is_heard() {
+    let project = Project::new();
+    let mut client = open_with(&project, Era::Initialize, &[]);
+    client.get("feature_claim_and_get", json!({"feature_id": NO_CHECK}));
+    let call = json!({"name": "feature_request_human_input", "arguments": question()});
+    let id = client.send("tools/call", call);
+    let form = client.message().unwrap();
+    answer(&project);
+    client.reply(&form["id"], &json!({"action": "accept", "content": {"colour": "blue"}}));
+    assert_eq!(succeeded(&client.answer(id))["answers"], json!({"colour": "red"}), "the first answer counts");
 }
