@@ -16,9 +16,6 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Where the documentation pretends to be.
 const HOME: &str = "/home/you";
 
-/// What the texts name, and what the tools that change a plan will be called.
-const PLANNING: [&str; 3] = ["feature_add_dependency", "feature_create_bulk", "feature_request_human_input"];
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
@@ -81,9 +78,6 @@ fn every_tool_that_is_named_is_served() {
     let place = Place::new();
     let line = [env!("CARGO_BIN_EXE_cogwork"), "mcp"].map(ToOwned::to_owned);
     let served: BTreeSet<String> = tools(&line, &place.project).into_iter().collect();
-    for name in PLANNING {
-        assert!(!served.contains(name), "{name} is served now: take it out of PLANNING");
-    }
     for file in
         ["plugin/skills/features/SKILL.md", "plugin/commands/plan.md", "plugin/README.md", "docs/clients.md"]
     {
@@ -93,10 +87,7 @@ fn every_tool_that_is_named_is_served() {
         let names: BTreeSet<&str> =
             names.filter_map(|name| name.find("feature_").map(|at| &name[at..])).collect();
         for name in names {
-            assert!(
-                served.contains(name) || PLANNING.contains(&name),
-                "{file} names {name}, which nobody serves"
-            );
+            assert!(served.contains(name), "{file} names {name}, which nobody serves");
         }
     }
 }
