@@ -41,7 +41,7 @@ schemas:
 # Real MCP clients and coding agents against the real server, without any key; they come from npm and PyPI
 interop *ARGS:
     tests/interop/run {{ ARGS }}
-    if [ -e tests/interop/conformance.sh ]; then tests/interop/conformance.sh; fi
+    tests/interop/conformance.py
 
 # Fetch the coding agents that `interop` runs: Claude Code, Codex, Gemini CLI, OpenCode
 agents-install:
