@@ -8,13 +8,14 @@ use clap::Parser;
 use cogwork_process::contain;
 use cogwork_schemas::{FeatureId, Role, Token};
 use cogwork_store::{AttemptLimits, ImportLimits};
+use jiff::SignedDuration;
 
 use crate::http::{self, Bearer, Http, SHORTEST};
 use crate::role;
 
 /// The feature database of a Cogwork project, as tools for any MCP client (stdio, or HTTP on this machine).
 #[derive(Debug, Parser)]
-#[command(name = "cogwork-mcp", version)]
+#[command(name = "cogwork-mcp", version, after_help = AFTER_HELP)]
 pub(crate) struct Flags {
     /// The project's directory [default: $PROJECT_DIR, else $CLAUDE_PROJECT_DIR, else the current directory]
     #[arg(long, value_name = "DIR")]
@@ -48,6 +49,22 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pass_env: Vec<String>,
 }
+
+/// What the help says of the environment that no flag stands for.
+const AFTER_HELP: &str = "\
+Environment:
+  COGWORK_LEASE_S  Seconds for which a claim of a server that claims for itself outlives it when it is killed; from 1 \
+to 86400 [default: 600]
+  COGWORK_LOG      What to log to stderr, as RUST_LOG has it elsewhere [default: warn]";
+
+/// How long such a claim holds without being renewed, unless the environment says otherwise.
+const LEASE: SignedDuration = SignedDuration::from_mins(10);
+
+/// The shortest lease in seconds: less, and a busy machine loses claims of servers that live.
+const SHORTEST_LEASE_S: i64 = 1;
+
+/// The longest lease in seconds, a day: more, and nobody would wait for it.
+const LONGEST_LEASE_S: i64 = 86_400;
 
 /// The environment as it was at the start.
 #[derive(Debug, Clone)]
@@ -113,6 +130,8 @@ pub(crate) struct Options {
     pub(crate) limits: ImportLimits,
     /// When a feature is given up.
     pub(crate) attempts: AttemptLimits,
+    /// How long a claim of our own holds without being renewed.
+    pub(crate) lease: SignedDuration,
     /// What checks see beyond what every program that Cogwork starts sees: the mark of this session, for whoever
     /// clears its processes away, and what they were granted by name.
     pub(crate) check_variables: Vec<(OsString, OsString)>,
@@ -124,6 +143,9 @@ pub(crate) enum OptionsError {
     /// A feature id is no number.
     #[error("COGWORK_FEATURES is `{text}`: it must be feature ids with commas between, such as 1,2")]
     BadFeatures { text: String },
+    /// The lease is no number.
+    #[error("COGWORK_LEASE_S is `{text}`: it must be a number of whole seconds, such as 600")]
+    BadLease { text: String },
     /// Tokens and features do not belong together.
     #[error(
         "COGWORK_TOKEN holds {tokens} tokens for {features} features: give one token for each of --features, in the \
@@ -170,6 +192,7 @@ impl Options {
             http: flags.http.map(|address| http(address, environment)).transpose()?,
             limits: ImportLimits { dependencies: flags.max_dependencies, ..ImportLimits::default() },
             attempts: AttemptLimits { attempts: flags.max_attempts.max(1), ..AttemptLimits::default() },
+            lease: lease_of(environment)?,
             check_variables: environment.granted(&flags.pass_env),
         })
     }
@@ -181,6 +204,15 @@ fn http(address: SocketAddr, environment: &Environment) -> Result<Http, OptionsE
         None => None,
     };
     Ok(Http { address, given })
+}
+
+/// What is out of bounds is brought to the bound: whoever sets 0 wants a short lease, not a server that refuses.
+fn lease_of(environment: &Environment) -> Result<SignedDuration, OptionsError> {
+    let Some(text) = environment.text("COGWORK_LEASE_S") else {
+        return Ok(LEASE);
+    };
+    let seconds = text.trim().parse::<i64>().map_err(|_| OptionsError::BadLease { text: text.to_owned() })?;
+    Ok(SignedDuration::from_secs(seconds.clamp(SHORTEST_LEASE_S, LONGEST_LEASE_S)))
 }
 
 fn features_of(environment: &Environment) -> Result<Vec<FeatureId>, OptionsError> {

@@ -4,8 +4,6 @@
 //! when the server ends. A server that is killed renews nothing any more, and the next claim anybody makes takes
 //! its features back once the lease has run out.
 
-use std::time::Duration;
-
 use cogwork_process::contain;
 use cogwork_schemas::{AttemptOutcome, CheckReport, FeatureId, Isolation, SessionOutcome, Token};
 use cogwork_store::graph::Graph;
@@ -20,11 +18,8 @@ use crate::error::{Code, ToolError};
 use crate::judge;
 use crate::server::Server;
 
-/// How long a claim holds without being renewed.
-const LEASE: SignedDuration = SignedDuration::from_mins(10);
-
-/// How often claims are renewed: often enough to miss it twice.
-const RENEWAL: Duration = Duration::from_secs(200);
+/// Claims are renewed this many times within one lease: often enough to miss it twice.
+const RENEWALS: u32 = 3;
 
 impl Server {
     /// Claims a feature for this server: the one named, or the best that is ready. The checks are run before it
@@ -41,7 +36,7 @@ impl Server {
         let (new, server) = (self.new_session(context), self.clone());
         // Held before anything can be cancelled: a claim that nobody knows of would last until its lease ends.
         let claim = self.database().run(move |store| {
-            let (id, claim) = claim_first(store, id, server.only(), &new)?;
+            let (id, claim) = claim_first(store, id, server.only(), &new, server.options().lease)?;
             Ok((id, server.hold(id, claim)))
         });
         let (id, token) = claim.await?;
@@ -66,8 +61,9 @@ impl Server {
         reason: &str,
     ) -> Result<Token, ToolError> {
         let now = now();
-        reap(store, now)?;
-        let token = self.hold(id, introduced(store, now, store.inspect(now, id, new, LEASE)?)?);
+        let lease = self.options().lease;
+        reap(store, now, lease)?;
+        let token = self.hold(id, introduced(store, now, store.inspect(now, id, new, lease)?)?);
         store.report_failing(now, &token, reason)?;
         Ok(token)
     }
@@ -123,8 +119,9 @@ impl Server {
     /// Renews all own claims for as long as the server lives.
     pub(crate) async fn keep_own_claims(self) {
         if let Claims::Own(own) = self.claims() {
+            let every = self.options().lease.unsigned_abs() / RENEWALS;
             loop {
-                tokio::time::sleep(RENEWAL).await;
+                tokio::time::sleep(every).await;
                 self.renew(own).await;
             }
         }
@@ -132,8 +129,9 @@ impl Server {
 
     /// Renews each own claim once; one that was taken back is forgotten.
     async fn renew(&self, own: &Own) {
+        let lease = self.options().lease;
         for (id, held) in own.all() {
-            let renew = move |store: &Store| Ok(store.renew(now(), &held.token, LEASE)?);
+            let renew = move |store: &Store| Ok(store.renew(now(), &held.token, lease)?);
             match self.database().run(renew).await {
                 Ok(()) => {}
                 Err(error) if error.code() == Code::StaleToken => {
@@ -204,15 +202,16 @@ fn claim_first(
     wanted: Option<FeatureId>,
     only: &[FeatureId],
     new: &NewSession,
+    lease: SignedDuration,
 ) -> Result<(FeatureId, Claim), ToolError> {
     let now = now();
-    reap(store, now)?;
+    reap(store, now, lease)?;
     let candidates = match wanted {
         Some(id) => vec![id],
         None => Graph::new(store.nodes()?)?.ready_in_order(),
     };
     for id in candidates.into_iter().filter(|id| only.is_empty() || only.contains(id)) {
-        match store.claim(now, id, new, LEASE) {
+        match store.claim(now, id, new, lease) {
             Ok(claim) => return Ok((id, introduced(store, now, claim)?)),
             // Somebody was faster; the next one may do.
             Err(StoreError::AlreadyClaimed { .. } | StoreError::NotClaimable { .. }) if wanted.is_none() => {}
@@ -229,14 +228,14 @@ fn claim_first(
 
 /// Takes back claims whose lease ran out, but for those whose process lives: a laptop that slept for a night has let
 /// every lease run out, and nobody's work has ended.
-pub(crate) fn reap(store: &Store, now: Timestamp) -> Result<(), ToolError> {
+pub(crate) fn reap(store: &Store, now: Timestamp, lease: SignedDuration) -> Result<(), ToolError> {
     for session in store.live_sessions()? {
         if !session.process.as_ref().is_some_and(contain::is_alive) {
             continue;
         }
         let expired = |attempt: &&Attempt| attempt.lease_until.is_some_and(|until| until <= now);
         for attempt in session.attempts.iter().filter(expired) {
-            match store.renew(now, &attempt.token, LEASE) {
+            match store.renew(now, &attempt.token, lease) {
                 // Its session ended it at this very moment.
                 Ok(()) | Err(StoreError::StaleToken { .. }) => {}
                 Err(error) => return Err(error.into()),

@@ -79,6 +79,16 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn the_lease_is_what_the_environment_says_within_bounds() {
+    let lease = |text| resolved(&[], &[("COGWORK_LEASE_S", text)]).map(|options| options.lease.as_secs());
+    assert_eq!(lease(""), Ok(600));
+    assert_eq!((lease("3"), lease("0"), lease("-9"), lease("999999")), (Ok(3), Ok(1), Ok(1), Ok(86_400)));
+    for text in ["soon", "1.5", "99999999999999999999"] {
+        assert_eq!(lease(text).unwrap_err(), OptionsError::BadLease { text: text.into() });
+    }
+}
+
+#[test]
 fn a_token_is_not_printed_with_the_options() {
     let options = resolved(&["--features", "3"], &[("COGWORK_TOKEN", "7-secret")]).unwrap();
     assert!(!format!("{options:?}").contains("secret"));

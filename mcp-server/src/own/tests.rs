@@ -4,6 +4,8 @@ use cogwork_store::ImportLimits;
 use super::*;
 use crate::options::{Assignment, Options, ToolFilter};
 
+const LEASE: SignedDuration = SignedDuration::from_secs(90);
+
 /// A server of its own with a claim on each of two features.
 async fn holding(project: &std::path::Path) -> Server {
     let store = Store::create(project, now()).unwrap();
@@ -18,12 +20,13 @@ async fn holding(project: &std::path::Path) -> Server {
         http: None,
         limits: ImportLimits::default(),
         attempts: AttemptLimits::default(),
+        lease: LEASE,
         check_variables: Vec::new(),
     });
     let server = server.unwrap();
     for _ in 0..2 {
         let new = NewSession { role: Role::All, agent: "mcp".into(), isolation: Isolation::Shared };
-        let claim = move |store: &Store| claim_first(store, None, &[], &new);
+        let claim = move |store: &Store| claim_first(store, None, &[], &new, LEASE);
         let (id, claim) = server.database().run(claim).await.unwrap();
         own(&server).hold(id, Held { token: claim.token, session: claim.session, since: now() });
     }
@@ -78,7 +81,7 @@ async fn an_expired_claim_of_a_living_process_is_not_taken_back() {
     let process = ProcessIdentity { started: process.started + 1, ..process };
     store.session_up(now(), dead.id, &process).unwrap();
     let later = now() + LEASE + SignedDuration::from_secs(1);
-    reap(&store, later).unwrap();
+    reap(&store, later, LEASE).unwrap();
     let left = store.live_attempts().unwrap();
     assert_eq!(left.iter().map(|attempt| attempt.session).collect::<Vec<_>>(), [alive.id]);
     assert!(left[0].lease_until.unwrap() > later, "it is renewed");

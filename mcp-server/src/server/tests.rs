@@ -24,6 +24,7 @@ fn options(role: Role) -> Options {
         http: None,
         limits: ImportLimits::default(),
         attempts: AttemptLimits::default(),
+        lease: jiff::SignedDuration::from_mins(10),
         check_variables: Vec::new(),
     }
 }

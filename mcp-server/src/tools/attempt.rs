@@ -2,6 +2,7 @@
 
 use cogwork_schemas::{AttemptOutcome, Feature, FeatureId, Status, Token};
 use cogwork_store::{Attempt, Store};
+use jiff::SignedDuration;
 
 use crate::claims::Claims;
 use crate::clock::now;
@@ -24,13 +25,13 @@ impl Server {
     /// When it is not this session's to change: not assigned to it, claimed by another, lost, or handed in.
     pub(super) fn whose(&self, store: &Store, id: FeatureId) -> Result<Whose, ToolError> {
         let Some(token) = self.claims().token(id)? else {
-            return nobodys(store, id);
+            return nobodys(store, id, self.options().lease);
         };
         let attempt = match (live(store, id, &token), self.claims()) {
             (Err(error), Claims::Own(own)) if error.code() == Code::StaleToken => {
                 // Taken back meanwhile, after a long sleep of this machine perhaps.
                 drop(own.let_go(id));
-                return nobodys(store, id);
+                return nobodys(store, id, self.options().lease);
             }
             (attempt, Claims::Own(_) | Claims::Given(_)) => attempt?,
         };
@@ -97,10 +98,10 @@ impl Server {
     }
 }
 
-fn nobodys(store: &Store, id: FeatureId) -> Result<Whose, ToolError> {
+fn nobodys(store: &Store, id: FeatureId, lease: SignedDuration) -> Result<Whose, ToolError> {
     let mut feature = store.feature(id)?;
     if feature.status == Status::Claimed {
-        own::reap(store, now())?;
+        own::reap(store, now(), lease)?;
         feature = store.feature(id)?;
     }
     if feature.status == Status::Claimed { Err(anothers(&feature)) } else { Ok(Whose::Nobodys) }
