@@ -9,5 +9,6 @@ mod fixture;
 mod importing;
 mod journal;
 mod landing;
+mod model;
 mod opening;
 mod processes;

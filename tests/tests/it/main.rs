@@ -7,6 +7,7 @@
 
 mod agents;
 mod chaos;
+mod contention;
 mod demo;
 mod hostile;
 mod landing;
