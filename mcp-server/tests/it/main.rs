@@ -9,6 +9,7 @@ mod creating;
 mod depending;
 mod every_tool;
 mod failing;
+mod garbage;
 mod giving_back;
 mod gotchas;
 mod http;
