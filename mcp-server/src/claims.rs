@@ -91,6 +91,11 @@ impl Own {
         self.held().remove(&id)
     }
 
+    /// Returns whether a feature is held by this very claim.
+    pub(crate) fn holds(&self, id: FeatureId, token: &Token) -> bool {
+        self.held().get(&id).is_some_and(|held| held.token == *token)
+    }
+
     /// Returns all claims as they are now.
     pub(crate) fn all(&self) -> Vec<(FeatureId, Held)> {
         self.held().iter().map(|(id, held)| (*id, held.clone())).collect()

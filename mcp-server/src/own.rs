@@ -131,9 +131,12 @@ impl Server {
     async fn renew(&self, own: &Own) {
         let lease = self.options().lease;
         for (id, held) in own.all() {
+            let token = held.token.clone();
             let renew = move |store: &Store| Ok(store.renew(now(), &held.token, lease)?);
             match self.database().run(renew).await {
                 Ok(()) => {}
+                // Passed or given back while this went round, it is not held any more, or anew.
+                Err(error) if error.code() == Code::StaleToken && !own.holds(id, &token) => {}
                 Err(error) if error.code() == Code::StaleToken => {
                     tracing::warn!(feature = id.0, "a claim of this server was taken back");
                     own.let_go(id);

@@ -29,32 +29,7 @@ impl Store {
         commit: Option<&str>,
         reports: &[CheckReport],
     ) -> Result<Proof, StoreError> {
-        self.write(|tx| {
-            let found = attempts::live(tx, token)?;
-            let attempt = &found.attempt;
-            if let Some(Submitted { commit: submitted, proof }) = &attempt.submitted
-                && (submitted.as_deref() == commit || commit.is_none())
-            {
-                return Ok(*proof);
-            }
-            let total = Coverage::of(tx, attempt.feature, reports)?.all_green()?;
-            evidence::insert(tx, now, attempt, CheckPhase::After, commit, reports)?;
-            let owned = commit.map(str::to_owned);
-            let (proof, fact) = if total == 0 {
-                (Proof::Unverified, Fact::SaidDone { commit: owned })
-            } else {
-                let red = found.before_known && !attempt.already_green;
-                let proof = if red { Proof::RedGreen } else { Proof::AlreadyGreen };
-                (proof, Fact::ChecksGreen { total, commit: owned, proof })
-            };
-            tx.prepare_cached(
-                "UPDATE attempts SET submitted_at = ?2, submitted_commit = ?3, submitted_proof = ?4,
-                     lease_until = NULL WHERE id = ?1",
-            )?
-            .execute((Id(attempt.id), Micros(now), commit, Word(proof)))?;
-            journal::record(tx, now, attempt, &fact)?;
-            Ok(proof)
-        })
+        self.write(|tx| submit(tx, now, token, commit, reports))
     }
 
     /// Makes a feature pass, after its work reached the main branch. Returns the features that may start now
@@ -69,31 +44,88 @@ impl Store {
     /// meanwhile; [`StoreError::NotGreen`] when a check is red on the merge, or was not run on it (only a session
     /// that worked in the project directory itself may leave that out); [`StoreError::StaleToken`].
     pub fn land(&self, now: Timestamp, token: &Token, merge: &Merge) -> Result<Vec<FeatureId>, StoreError> {
+        self.write(|tx| land(tx, now, token, merge))
+    }
+
+    /// Takes an attempt's work as done and makes its feature pass, both or neither: for a session that works in the
+    /// project directory itself, where nothing is merged. Work that cannot land yet is not submitted either, so that
+    /// its claim still ends with its lease when its owner dies.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::submit`] and [`Store::land`].
+    pub fn submit_and_land(
+        &self,
+        now: Timestamp,
+        token: &Token,
+        commit: Option<&str>,
+        reports: &[CheckReport],
+    ) -> Result<(Proof, Vec<FeatureId>), StoreError> {
         self.write(|tx| {
-            if let Some(found) = attempts::find(tx, token)?
-                && found.outcome == Some(AttemptOutcome::Landed)
-            {
-                return freed_by(tx, found.attempt.feature);
-            }
-            let found = attempts::live(tx, token)?;
-            let attempt = &found.attempt;
-            let feature = attempt.feature;
-            let Some(submitted) = &attempt.submitted else {
-                return Err(StoreError::NotSubmitted { feature, attempt: attempt.id }.into());
-            };
-            let waiting_for = unmet_of(tx, feature)?;
-            if !waiting_for.is_empty() {
-                return Err(StoreError::DependencyNotPassing { feature, waiting_for }.into());
-            }
-            let coverage = Coverage::of(tx, feature, &merge.reports)?;
-            match found.attempt.isolation {
-                Isolation::Workspace => coverage.all_green()?,
-                Isolation::Shared => coverage.none_red()?,
-            };
-            pass(tx, now, attempt, submitted.proof, merge)?;
-            freed_by(tx, feature)
+            let proof = submit(tx, now, token, commit, reports)?;
+            let commit = attempts::live(tx, token)?.attempt.submitted.and_then(|submitted| submitted.commit);
+            let merge = Merge { commit, reports: Vec::new(), merge_ms: 0, check_ms: 0 };
+            Ok((proof, land(tx, now, token, &merge)?))
         })
     }
+}
+
+fn submit(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    token: &Token,
+    commit: Option<&str>,
+    reports: &[CheckReport],
+) -> Result<Proof, Fail> {
+    let found = attempts::live(tx, token)?;
+    let attempt = &found.attempt;
+    if let Some(Submitted { commit: submitted, proof }) = &attempt.submitted
+        && (submitted.as_deref() == commit || commit.is_none())
+    {
+        return Ok(*proof);
+    }
+    let total = Coverage::of(tx, attempt.feature, reports)?.all_green()?;
+    evidence::insert(tx, now, attempt, CheckPhase::After, commit, reports)?;
+    let owned = commit.map(str::to_owned);
+    let (proof, fact) = if total == 0 {
+        (Proof::Unverified, Fact::SaidDone { commit: owned })
+    } else {
+        let red = found.before_known && !attempt.already_green;
+        let proof = if red { Proof::RedGreen } else { Proof::AlreadyGreen };
+        (proof, Fact::ChecksGreen { total, commit: owned, proof })
+    };
+    tx.prepare_cached(
+        "UPDATE attempts SET submitted_at = ?2, submitted_commit = ?3, submitted_proof = ?4,
+             lease_until = NULL WHERE id = ?1",
+    )?
+    .execute((Id(attempt.id), Micros(now), commit, Word(proof)))?;
+    journal::record(tx, now, attempt, &fact)?;
+    Ok(proof)
+}
+
+fn land(tx: &Transaction<'_>, now: Timestamp, token: &Token, merge: &Merge) -> Result<Vec<FeatureId>, Fail> {
+    if let Some(found) = attempts::find(tx, token)?
+        && found.outcome == Some(AttemptOutcome::Landed)
+    {
+        return freed_by(tx, found.attempt.feature);
+    }
+    let found = attempts::live(tx, token)?;
+    let attempt = &found.attempt;
+    let feature = attempt.feature;
+    let Some(submitted) = &attempt.submitted else {
+        return Err(StoreError::NotSubmitted { feature, attempt: attempt.id }.into());
+    };
+    let waiting_for = unmet_of(tx, feature)?;
+    if !waiting_for.is_empty() {
+        return Err(StoreError::DependencyNotPassing { feature, waiting_for }.into());
+    }
+    let coverage = Coverage::of(tx, feature, &merge.reports)?;
+    match found.attempt.isolation {
+        Isolation::Workspace => coverage.all_green()?,
+        Isolation::Shared => coverage.none_red()?,
+    };
+    pass(tx, now, attempt, submitted.proof, merge)?;
+    freed_by(tx, feature)
 }
 
 fn pass(

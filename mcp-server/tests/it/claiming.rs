@@ -148,3 +148,28 @@ fn each_feature_goes_to_one_of_many_servers() {
     won.sort_unstable();
     assert_eq!(won, (1..=12).collect::<Vec<i64>>());
 }
+
+#[test]
+fn work_of_a_killed_server_that_could_not_pass_yet_is_free_after_its_lease() {
+    let project = Project::new();
+    let server = |lease: &str| {
+        let mut command = project.server(&[]);
+        Client::open(command.env("COGWORK_LEASE_S", lease), Era::Initialize)
+    };
+    let mut killed = server("1");
+    killed.get("feature_claim_and_get", json!({"feature_id": NO_CHECK}));
+    let (late, limits) = (FeatureId(TWO_CHECKS), cogwork_store::ImportLimits::default());
+    project.store.add_dependency(crate::project::now(), FeatureId(NO_CHECK), late, &limits).unwrap();
+    let text = killed.fail("feature_mark_passing", json!({"feature_id": NO_CHECK}));
+    assert!(text.contains("feature #3 is green but cannot pass yet: it depends on #5"), "{text}");
+    killed.signal("KILL");
+    killed.ended();
+    let mut other = server("60");
+    project.store.remove_dependency(crate::project::now(), FeatureId(NO_CHECK), late).unwrap();
+    let arguments = json!({"name": "feature_claim_and_get", "arguments": {"feature_id": NO_CHECK}});
+    let claimed = wait_for(|| {
+        let answer = other.ask("tools/call", arguments.clone());
+        (answer["result"]["isError"] == false).then_some(answer)
+    });
+    assert_eq!(crate::client::succeeded(&claimed)["id"], NO_CHECK);
+}

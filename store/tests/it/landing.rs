@@ -262,3 +262,21 @@ fn a_dependency_that_came_up_meanwhile_is_waited_for() {
     pass(&store, 4, PROSE);
     store.land(at(7), &claim.token, &merge("c2", green(BOTH))).unwrap();
 }
+
+#[test]
+fn work_is_submitted_and_landed_together_or_not_at_all() {
+    both(|store| {
+        let running = store.claim(at(1), BASE, &session(Isolation::Shared), LEASE).unwrap();
+        store.add_dependency(at(2), BASE, PROSE, &ImportLimits::default()).unwrap();
+        let finish =
+            |second, reports: &[_]| store.submit_and_land(at(second), &running.token, Some("c1"), reports);
+        let before = all(store);
+        assert!(matches!(finish(3, &green(&["t1"])), Err(StoreError::NotGreen { .. })));
+        assert!(matches!(finish(3, &green(&["t1", "t2"])), Err(StoreError::DependencyNotPassing { .. })));
+        assert_eq!(all(store), before);
+        pass(store, 5, PROSE);
+        assert_eq!(finish(9, &green(&["t1", "t2"])).unwrap(), (Proof::AlreadyGreen, vec![MIDDLE]));
+        assert_eq!(store.feature(BASE).unwrap().status, Status::Passing);
+        assert!(matches!(finish(10, &green(&["t1", "t2"])), Err(StoreError::StaleToken { .. })));
+    });
+}

@@ -112,6 +112,10 @@ impl Pair {
                     Merge { commit: commit(Some(9)), reports: reports(given), merge_ms: 3, check_ms: 4 };
                 said(store.land(now, &self.token(*token), &merge))
             }
+            Op::Finish { token, commit: number, reports: given } => {
+                let commit = commit(*number);
+                said(store.submit_and_land(now, &self.token(*token), commit.as_deref(), &reports(given)))
+            }
             Op::End { token, outcome, attempts, crashes } => {
                 let limits = AttemptLimits { attempts: *attempts, crashes: *crashes };
                 said(store.end_attempt(now, &self.token(*token), outcome, &limits))

@@ -3,7 +3,7 @@
 
 use cogwork_schemas::{CheckPhase, CheckReport, Feature, FeatureId, Proof, SessionOutcome, Status, Token};
 use cogwork_store::graph::Graph;
-use cogwork_store::{Merge, Store, Submitted};
+use cogwork_store::{Store, Submitted};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
 
@@ -81,22 +81,24 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Result<HandedIn, ToolError> {
         let commit = judge::commit(&self.options().workspace).await?;
-        let (proof, changed) = match &work.submitted {
-            Some(before) if before.commit == commit || commit.is_none() => (before.proof, false),
-            Some(_) | None => {
-                let reports = self.judged(work, commit.as_deref(), context).await?;
-                (self.submitted(work, commit, reports).await?, true)
-            }
+        let known = work.submitted.as_ref().filter(|before| before.commit == commit || commit.is_none());
+        let reports = match known {
+            Some(_) => Vec::new(),
+            None => self.judged(work, commit.as_deref(), context).await?,
         };
         match self.claims() {
             Claims::Given(given) => {
+                let proof = match known {
+                    Some(before) => before.proof,
+                    None => self.submitted(work, commit.clone(), reports).await?,
+                };
                 let others: Vec<_> = given.iter().filter(|(id, _)| *id != work.feature.id).cloned().collect();
                 let then = Then::Waits { more: self.any_open(others).await? };
-                Ok(HandedIn { proof, changed, then })
+                Ok(HandedIn { proof, changed: known.is_none(), then })
             }
             Claims::Own(own) => {
-                let then = Then::Landed(self.landed(own, work).await?);
-                Ok(HandedIn { proof, changed: true, then })
+                let (proof, landed) = self.landed(own, work, commit, reports).await?;
+                Ok(HandedIn { proof, changed: true, then: Then::Landed(landed) })
             }
         }
     }
@@ -140,29 +142,35 @@ impl Server {
         self.database().run(submit).await
     }
 
-    /// Makes a submitted feature pass: without an orchestrator the work is where it belongs already, and nothing is
-    /// merged that would have to be checked again.
-    async fn landed(&self, own: &Own, work: &Work) -> Result<Landed, ToolError> {
+    /// Makes a feature pass: without an orchestrator the work is where it belongs already, and nothing is merged that
+    /// would have to be checked again. Work that cannot pass yet is not submitted either: a submission has no lease,
+    /// and nobody would ever take it back from a server that was killed.
+    async fn landed(
+        &self,
+        own: &Own,
+        work: &Work,
+        commit: Option<String>,
+        reports: Vec<CheckReport>,
+    ) -> Result<(Proof, Landed), ToolError> {
         let (id, token) = (work.feature.id, work.token.clone());
         let held = own.all().into_iter().find(|(held, _)| *held == id).map(|(_, held)| held);
         let land = move |store: &Store| {
             let now = now();
-            let commit = store.attempt(&token)?.submitted.and_then(|submitted| submitted.commit);
-            let merge = Merge { commit, reports: Vec::new(), merge_ms: 0, check_ms: 0 };
-            let newly_ready = store.land(now, &token, &merge)?;
+            let (proof, newly_ready) = store.submit_and_land(now, &token, commit.as_deref(), &reports)?;
             if let Some(held) = held {
                 store.end_session(now, held.session, &SessionOutcome::Completed, held.ms_until(now))?;
             }
             let graph = Graph::new(store.nodes()?)?;
-            Ok(Landed {
+            let landed = Landed {
                 newly_ready,
                 passing: graph.iter().filter(|node| node.status == Status::Passing).count(),
                 total: graph.iter().count(),
                 something_ready: graph.iter().any(|node| graph.is_ready(node.id)),
-            })
+            };
+            Ok((proof, landed))
         };
-        let landed = self.database().run(land).await?;
+        let done = self.database().run(land).await?;
         drop(own.let_go(id));
-        Ok(landed)
+        Ok(done)
     }
 }

@@ -23,28 +23,101 @@ pub(crate) struct Step {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
-    Create { items: Vec<Item>, call: Option<u8>, dependencies: usize },
-    Claim { feature: FeatureId, isolation: Isolation, lease: i64 },
-    Inspect { feature: FeatureId, lease: i64 },
-    Renew { token: Tok, lease: i64 },
-    RecordBefore { token: Tok, reports: Vec<Report> },
-    RecordChecks { token: Tok, reports: Vec<Report> },
-    Submit { token: Tok, commit: Option<u8>, reports: Vec<Report> },
-    Land { token: Tok, reports: Vec<Report> },
-    End { token: Tok, outcome: AttemptOutcome, attempts: u32, crashes: u32 },
-    Reap { attempts: u32 },
-    ReportFailing { token: Tok },
-    Ask { token: Tok, well: bool },
-    Answer { feature: FeatureId, well: bool },
-    AddDependency { feature: FeatureId, on: FeatureId, limit: usize },
-    RemoveDependency { feature: FeatureId, on: FeatureId },
-    SetDependencies { feature: FeatureId, on: Vec<FeatureId>, limit: usize },
-    Skip { feature: FeatureId, token: Option<Tok> },
-    Delete { feature: FeatureId },
-    Retry { feature: FeatureId },
-    SessionUp { session: SessionId, pid: i32 },
-    EndSession { session: SessionId },
-    Append { own: bool },
+    Create {
+        items: Vec<Item>,
+        call: Option<u8>,
+        dependencies: usize,
+    },
+    Claim {
+        feature: FeatureId,
+        isolation: Isolation,
+        lease: i64,
+    },
+    Inspect {
+        feature: FeatureId,
+        lease: i64,
+    },
+    Renew {
+        token: Tok,
+        lease: i64,
+    },
+    RecordBefore {
+        token: Tok,
+        reports: Vec<Report>,
+    },
+    RecordChecks {
+        token: Tok,
+        reports: Vec<Report>,
+    },
+    Submit {
+        token: Tok,
+        commit: Option<u8>,
+        reports: Vec<Report>,
+    },
+    Land {
+        token: Tok,
+        reports: Vec<Report>,
+    },
+    /// Submitted and landed at once.
+    Finish {
+        token: Tok,
+        commit: Option<u8>,
+        reports: Vec<Report>,
+    },
+    End {
+        token: Tok,
+        outcome: AttemptOutcome,
+        attempts: u32,
+        crashes: u32,
+    },
+    Reap {
+        attempts: u32,
+    },
+    ReportFailing {
+        token: Tok,
+    },
+    Ask {
+        token: Tok,
+        well: bool,
+    },
+    Answer {
+        feature: FeatureId,
+        well: bool,
+    },
+    AddDependency {
+        feature: FeatureId,
+        on: FeatureId,
+        limit: usize,
+    },
+    RemoveDependency {
+        feature: FeatureId,
+        on: FeatureId,
+    },
+    SetDependencies {
+        feature: FeatureId,
+        on: Vec<FeatureId>,
+        limit: usize,
+    },
+    Skip {
+        feature: FeatureId,
+        token: Option<Tok>,
+    },
+    Delete {
+        feature: FeatureId,
+    },
+    Retry {
+        feature: FeatureId,
+    },
+    SessionUp {
+        session: SessionId,
+        pid: i32,
+    },
+    EndSession {
+        session: SessionId,
+    },
+    Append {
+        own: bool,
+    },
 }
 
 /// A feature to be made.
@@ -231,6 +304,8 @@ fn op(state: &State) -> BoxedStrategy<Op> {
         1 => (t(), option::of(0..3_u8), reports())
             .prop_map(|(token, commit, reports)| Op::Submit { token, commit, reports }),
         7 => (sent(), reports()).prop_map(|(token, reports)| Op::Land { token, reports }),
+        2 => (t(), option::of(0..3_u8), reports())
+            .prop_map(|(token, commit, reports)| Op::Finish { token, commit, reports }),
         1 => t().prop_map(|token| Op::ReportFailing { token }),
         4 => ending,
     ];

@@ -50,11 +50,17 @@ impl State {
             Op::RecordBefore { token, reports } => self.before(*token, reports),
             Op::RecordChecks { token, reports } => {
                 let id = self.live(*token)?;
-                self.evidence(id, CheckPhase::After, Some(1), reports);
+                self.evidence(id, CheckPhase::After, Some("c1"), reports);
                 Ok("()".to_owned())
             }
             Op::Submit { token, commit, reports } => self.submit(*token, *commit, reports),
-            Op::Land { token, reports } => self.land(*token, reports),
+            Op::Land { token, reports } => self.land(*token, commit(Some(9)), reports, (3, 4)),
+            Op::Finish { token, commit: number, reports } => {
+                let proof = self.submit(*token, *number, reports)?;
+                let submitted = self.attempts[token].submitted.clone().unwrap();
+                let freed = self.land(*token, submitted.commit, &[], (0, 0))?;
+                Ok(format!("({proof}, {freed})"))
+            }
             Op::End { outcome: AttemptOutcome::Landed, .. } => {
                 Err(no(&StoreError::Misuse { what: "an attempt can only land by `land`" }))
             }
@@ -253,8 +259,8 @@ impl State {
         Err(no(&StoreError::NotGreen { feature, red, missing }))
     }
 
-    fn evidence(&mut self, id: i64, phase: CheckPhase, number: Option<u8>, given: &[Report]) {
-        let (at, commit) = (self.now(), commit(number));
+    fn evidence(&mut self, id: i64, phase: CheckPhase, commit: Option<&str>, given: &[Report]) {
+        let (at, commit) = (self.now(), commit.map(str::to_owned));
         for report in reports(given) {
             let fact = Fact::Checked { phase, commit: commit.clone(), report: report.clone() };
             self.attempt(id).evidence.push(Evidence { at, phase, commit: commit.clone(), report });
@@ -270,7 +276,7 @@ impl State {
         let (total, attempt) = (u32::from(self.features[&feature].checks), self.attempt(id));
         if total > 0 && attempt.green_before.is_none() && attempt.submitted.is_none() {
             attempt.green_before = Some(red.is_empty());
-            self.evidence(id, CheckPhase::Before, Some(0), given);
+            self.evidence(id, CheckPhase::Before, Some("c0"), given);
             let red = count(red.iter());
             let fact =
                 if red == 0 { Fact::ChecksAlreadyGreen { total } } else { Fact::ChecksRed { red, total } };
@@ -290,7 +296,7 @@ impl State {
         }
         let (red, missing) = self.coverage(attempt.feature, given);
         self.green(attempt.feature, red, missing)?;
-        self.evidence(id, CheckPhase::After, number, given);
+        self.evidence(id, CheckPhase::After, commit.as_deref(), given);
         let total = u32::from(self.features[&attempt.feature].checks);
         let proof = match (total, attempt.green_before) {
             (0, _) => Proof::Unverified,
@@ -309,7 +315,7 @@ impl State {
         Ok(format!("{proof:?}"))
     }
 
-    fn land(&mut self, token: Tok, given: &[Report]) -> Told {
+    fn land(&mut self, token: Tok, commit: Option<String>, given: &[Report], ms: (u64, u64)) -> Told {
         if let Some(attempt) = self.attempts.get(&token)
             && attempt.outcome == Some(AttemptOutcome::Landed)
         {
@@ -328,13 +334,13 @@ impl State {
         let (red, missing) = self.coverage(feature, given);
         let shared = attempt.isolation == Isolation::Shared;
         self.green(feature, red, if shared { Vec::new() } else { missing })?;
-        self.evidence(id, CheckPhase::Merged, Some(9), given);
+        self.evidence(id, CheckPhase::Merged, commit.as_deref(), given);
         let (now, proof) = (self.now(), submitted.proof);
         let ended = self.attempt(id);
         (ended.ended, ended.outcome) = (Some(now), Some(AttemptOutcome::Landed));
         let known = self.of(feature);
         (known.status, known.proof, known.owner, known.crashes) = (Status::Passing, Some(proof), None, 0);
-        self.note_of(id, Fact::Integrated { commit: commit(Some(9)), proof, merge_ms: 3, check_ms: 4 });
+        self.note_of(id, Fact::Integrated { commit, proof, merge_ms: ms.0, check_ms: ms.1 });
         Ok(format!("{:?}", self.freed(feature)))
     }
 
