@@ -20,6 +20,8 @@ mod conformance;
 mod contain;
 mod database;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod judge;
 mod options;

@@ -67,7 +67,7 @@ const SHORTEST_LEASE_S: i64 = 1;
 const LONGEST_LEASE_S: i64 = 86_400;
 
 /// The environment as it was at the start.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {

@@ -86,7 +86,10 @@ async fn stdio(server: &Server, end: &mut End) -> Result<(), Failure> {
 }
 
 /// Talks to the client until it closes the connection. Dropped before that, it cancels all calls.
-async fn talk(server: Server, transport: impl Transport<RoleServer> + 'static) -> Result<(), Failure> {
+pub(crate) async fn talk(
+    server: Server,
+    transport: impl Transport<RoleServer> + 'static,
+) -> Result<(), Failure> {
     match server.serve(transport).await {
         Ok(running) => {
             running.waiting().await?;

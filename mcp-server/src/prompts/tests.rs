@@ -12,6 +12,7 @@ fn server(project: PathBuf, role: Role) -> Server {
         role,
         assignment: Assignment::Own { only: Vec::new() },
         filter: ToolFilter::default(),
+        lease: jiff::SignedDuration::from_mins(10),
         http: None,
         limits: cogwork_store::ImportLimits::default(),
         attempts: cogwork_store::AttemptLimits::default(),

@@ -8,7 +8,7 @@ const MAX_LINES: usize = 600;
 
 /// The crates of the workspace: directory, package, and the directories of the crates that it may use. None for
 /// all of them.
-const CRATES: [(&str, &str, Option<&[&str]>); 8] = [
+const CRATES: [(&str, &str, Option<&[&str]>); 9] = [
     ("schemas", "cogwork-schemas", Some(&[])),
     ("store", "cogwork-store", Some(&["schemas"])),
     ("process", "cogwork-process", Some(&["schemas"])),
@@ -17,6 +17,7 @@ const CRATES: [(&str, &str, Option<&[&str]>); 8] = [
     ("runner", "cogwork-runner", Some(&["store", "process", "prompts", "schemas"])),
     ("orchestrator", "cogwork", Some(&["runner", "mcp-server", "prompts", "process", "store", "schemas"])),
     ("tests", "cogwork-tests", None),
+    ("fuzz", "cogwork-fuzz", Some(&["mcp-server", "store"])),
 ];
 
 /// Dependencies that are hidden from all but these places: name and the beginnings of their paths.
