@@ -7,8 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cogwork_schemas::{FeatureId, SessionId};
-use cogwork_store::{ImportLimits, NewFeature, Store};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Shared;
@@ -145,6 +143,23 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
+    fn create(&mut self, key: &str) -> Result<Answer, Gone> {
+        let arguments = json!({
+            "key": key, "name": format!("Feature {key}"), "category": "made",
+            "description": "Made while others work.", "steps": ["Make it."],
+        });
+        self.ask(Call::Create { key: key.to_owned() }, "feature_create", &arguments, |told| {
+            Some(Answer::Created { feature: FeatureId(told["feature"]["id"].as_i64()?) })
+        })
+    }
+
+    fn depend(&mut self, feature: FeatureId, on: FeatureId) -> Result<Answer, Gone> {
+        let arguments = json!({"feature_id": feature.0, "dependency_id": on.0});
+        self.ask(Call::Depend { feature, on }, "feature_add_dependency", &arguments, |told| {
+            told["dependencies"].as_array()?.contains(&json!(on.0)).then_some(Answer::Depends)
+        })
+    }
+
     /// Asks the server and enters what it said; `read` takes a success, or finds that it is none.
     fn ask(
         &mut self,
@@ -205,34 +220,4 @@ fn understood(told: &Value, read: impl FnOnce(&Value) -> Option<Answer>) -> Answ
         return Answer::Conflict { text: text.to_owned() };
     }
     unexplained()
-}
-
-impl Client<'_> {
-    /// Makes a feature; made before, it is the same one.
-    fn create(&mut self, key: &str) -> Result<Answer, Gone> {
-        let item = json!({"key": key, "name": key, "category": "made", "checks": []});
-        let listed = serde_json::from_value(item).expect("a feature");
-        self.directly(Call::Create { key: key.to_owned() }, |store| {
-            let items = [NewFeature { listed, depends_on_items: Vec::new() }];
-            let made = store.create_features(Timestamp::now(), &items, &ImportLimits::default(), None);
-            Answer::Created { feature: made.expect("a good list").items[0] }
-        })
-    }
-
-    fn depend(&mut self, feature: FeatureId, on: FeatureId) -> Result<Answer, Gone> {
-        self.directly(Call::Depend { feature, on }, |store| {
-            let limits = ImportLimits::default();
-            store.add_dependency(Timestamp::now(), feature, on, &limits).expect("a good dependency");
-            Answer::Depends
-        })
-    }
-
-    fn directly(&mut self, call: Call, act: impl FnOnce(&Store) -> Answer) -> Result<Answer, Gone> {
-        let store = Store::open(self.shared.project).expect("the project");
-        let asked = Instant::now();
-        let answer = act(&store);
-        let (pid, answered) = (0, Instant::now());
-        self.shared.books.enter(Entry { pid, call, asked, answered, answer: answer.clone() });
-        Ok(answer)
-    }
 }

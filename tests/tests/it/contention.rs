@@ -13,7 +13,7 @@ fn eight_servers_share_a_database_and_two_are_killed() {
         processes: 8,
         features: 60,
         kills: 2,
-        lease: Duration::from_secs(2),
+        lease: Duration::from_secs(3),
         pause: Duration::from_millis(10),
         seed: 8,
     };
