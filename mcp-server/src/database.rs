@@ -10,6 +10,7 @@ use std::sync::Arc;
 use cogwork_store::Store;
 use tokio::sync::Mutex;
 
+use crate::clock;
 use crate::error::ToolError;
 
 /// The store of one project.
@@ -41,7 +42,7 @@ impl Database {
         let done = tokio::task::spawn_blocking(move || {
             let store = match slot.take() {
                 Some(store) => store,
-                None => Store::open(&project)?,
+                None => Store::open_or_adopt(&project, clock::now())?.0,
             };
             // Back in its slot only after a use that returned: a connection that a panic went through is not reused.
             let result = job(&store);

@@ -253,11 +253,13 @@ impl From<StoreError> for ToolError {
                 Self::bad_arguments(&told)
             }
             StoreError::BadAnswer { misfits, .. } => Self::bad_arguments(misfits),
-            StoreError::NoProject { .. } | StoreError::NoDirectory { .. } => Self::new(
-                NoProject,
-                error.to_string(),
-                "Tell the person you work for; no feature tool works until then.",
-            ),
+            StoreError::NoProject { .. } | StoreError::NoDirectory { .. } | StoreError::NotAdopted { .. } => {
+                Self::new(
+                    NoProject,
+                    error.to_string(),
+                    "Tell the person you work for; no feature tool works until then.",
+                )
+            }
             // Sentences for the person who looks after the machine; the model can only pass them on.
             StoreError::UnknownSession { .. }
             | StoreError::SessionOver { .. }

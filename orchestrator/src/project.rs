@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cogwork_schemas::Isolation;
-use cogwork_store::{Store, state_dir};
+use cogwork_store::{Adoption, Store, StoreError, state_dir};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::CliError;
+use crate::cli::{CliError, note};
+use crate::driver::clock;
+use crate::terminal::clean;
 
 /// What `.cogwork/config.toml` may say; the command line goes before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,14 +38,17 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// Opens the project in a directory.
+    /// Opens the project in a directory; one of the original is taken over first, and the person told so.
     ///
     /// # Errors
     ///
     /// When there is no directory, no project in it, or its state or settings cannot be read.
     pub(crate) fn open(dir: &Path) -> Result<Self, CliError> {
         let dir = directory(dir)?;
-        let store = Store::open(&dir)?;
+        let (store, adoption) = Store::open_or_adopt(&dir, clock::now())?;
+        if let Some(adoption) = adoption {
+            note(&adopted(&adoption));
+        }
         let config = read_config(&dir)?;
         Ok(Self { dir, store, config })
     }
@@ -55,10 +60,34 @@ impl Project {
     /// As [`Project::open`], but for the missing project.
     pub(crate) fn create(dir: &Path, now: Timestamp) -> Result<Self, CliError> {
         let dir = directory(dir)?;
+        let is_new = matches!(Store::open(&dir), Err(StoreError::NoProject { .. }));
         let store = Store::create(&dir, now)?;
+        if let Some(adoption) = store.adoption()?.filter(|_| is_new) {
+            note(&adopted(&adoption));
+        }
         let config = read_config(&dir)?;
         Ok(Self { dir, store, config })
     }
+}
+
+/// How many things that were left out a line names; `cogwork doctor` names all.
+const NAMED: usize = 3;
+
+/// Returns what was taken over when the project began, as one line.
+pub(crate) fn adopted(adoption: &Adoption) -> String {
+    let Adoption { source, features, left_out, .. } = adoption;
+    let mut line = format!("taken over from {source}, which stays as it is: {features} features; ");
+    match left_out.len() {
+        0 => line.push_str("nothing was left out"),
+        _ => line.push_str(&format!(
+            "left out: {}",
+            left_out.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ")
+        )),
+    }
+    if left_out.len() > NAMED {
+        line.push_str(&format!("; and {} more, see `cogwork doctor`", left_out.len() - NAMED));
+    }
+    clean(&line)
 }
 
 fn directory(dir: &Path) -> Result<PathBuf, CliError> {

@@ -25,6 +25,10 @@ pub enum StoreError {
     #[error("the directory {} does not exist: create it first", path.display())]
     NoDirectory { path: PathBuf },
 
+    /// The original's files cannot be taken over, and nothing was changed.
+    #[error("{} cannot be taken over: {fault}", path.display())]
+    NotAdopted { path: PathBuf, fault: AdoptionFault },
+
     /// A feature list has mistakes; all of them are here.
     #[error("the feature list cannot be imported, nothing was changed:{}", bullets(problems))]
     BadList { problems: Vec<ListProblem> },
@@ -176,6 +180,35 @@ pub enum StoreError {
     },
 }
 
+/// What is wrong with a file of the original, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum AdoptionFault {
+    #[error(
+        "it is a symbolic link; put the file itself in its place, or move the link away to start without it"
+    )]
+    Link,
+    #[error("it is no file; move it away")]
+    NoFile,
+    #[error("it is empty; restore it from a copy, or start without it: `cogwork import FILE.json`")]
+    Empty,
+    #[error("{source}; make it readable for this user, or move it away to start without it")]
+    Unreadable {
+        #[source]
+        source: io::Error,
+    },
+    #[error("it is damaged ({detail}); restore it from a copy, or move it away to start without it")]
+    Damaged { detail: String },
+    #[error(
+        "it holds no features of AutoForge or autocoder ({what}); start without it: `cogwork import FILE.json`"
+    )]
+    Foreign { what: &'static str },
+    #[error("{} uses it; end that, then try again", user_text(*holder))]
+    InUse {
+        /// The process that holds it, where that is known.
+        holder: Option<i32>,
+    },
+}
+
 /// What stops a transaction: a refusal of ours, or the database's. Becomes a [`StoreError`] where the path is known.
 #[derive(Debug)]
 pub(crate) enum Fail {
@@ -277,6 +310,13 @@ fn status_word(status: Status) -> &'static str {
         Status::Passing => "passing",
         Status::Parked => "parked",
         Status::NeedsHuman => "waiting for a person",
+    }
+}
+
+fn user_text(holder: Option<i32>) -> String {
+    match holder {
+        Some(pid) if pid > 0 => format!("process {pid}"),
+        Some(_) | None => "another program".to_owned(),
     }
 }
 

@@ -20,6 +20,7 @@ pub mod graph;
 mod import;
 mod journal;
 mod landing;
+mod legacy;
 mod lock;
 mod migrate;
 mod open;
@@ -32,11 +33,11 @@ use std::path::{Path, PathBuf};
 
 use cogwork_schemas::SessionId;
 
-pub use error::StoreError;
+pub use error::{AdoptionFault, StoreError};
 pub use open::Store;
 pub use types::{
-    Attempt, AttemptLimits, AttemptRecord, Claim, Evidence, ImportLimits, Imported, ListProblem, LiveSession,
-    Merge, NewFeature, NewSession, Submitted,
+    Adoption, Attempt, AttemptLimits, AttemptRecord, Claim, Evidence, ImportLimits, Imported, ListProblem,
+    LiveSession, Merge, NewFeature, NewSession, Submitted,
 };
 
 /// The directory inside a project that holds everything of Cogwork's.

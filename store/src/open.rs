@@ -12,13 +12,13 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
 use crate::columns::Micros;
 use crate::disk::{FileIdentity, Filesystem};
-use crate::error::Fail;
+use crate::error::{AdoptionFault, Fail};
 use crate::lock::{Held, LOCK_WAIT, WriteLock};
 use crate::migrate::{self, Schema};
-use crate::{StoreError, state_dir};
+use crate::{StoreError, legacy, state_dir};
 
 /// The database, in the state directory.
-const DATABASE: &str = "features.db";
+pub(crate) const DATABASE: &str = "features.db";
 /// What writers queue at, beside it.
 const WRITE_LOCK: &str = "write.lock";
 
@@ -71,7 +71,8 @@ impl Home {
 }
 
 impl Store {
-    /// Opens the project in an existing directory, making it one if need be.
+    /// Opens the project in an existing directory, making it one if need be: with the features that the original
+    /// left there, or with none.
     ///
     /// # Errors
     ///
@@ -80,10 +81,16 @@ impl Store {
         if !project.is_dir() {
             return Err(StoreError::NoDirectory { path: project.to_owned() });
         }
+        match legacy::adopt(project, now) {
+            // A file of somebody else's that only has the same name.
+            Err(StoreError::NotAdopted {
+                fault: AdoptionFault::Empty | AdoptionFault::Foreign { .. },
+                ..
+            }) => {}
+            other => drop(other?),
+        }
         let dir = state_dir(project);
-        fs::create_dir_all(&dir).map_err(|error| failed("create", &dir, error))?;
-        keep_private(&dir)?;
-        ignore_in_git(&dir)?;
+        prepare(&dir)?;
         let lock = open_lock(&dir)?;
         let store = Self::open_writable(&dir, Filesystem::of(&dir), lock, OpenFlags::SQLITE_OPEN_CREATE)?;
         store.write(|tx| {
@@ -310,7 +317,7 @@ impl Store {
 }
 
 /// Sets what lasts as long as the connection.
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // NORMAL would lose acknowledged commits when the power fails.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -328,7 +335,14 @@ fn refuse_old_sqlite(number: i32, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn open_lock(dir: &Path) -> Result<WriteLock, StoreError> {
+/// Makes the state directory.
+pub(crate) fn prepare(dir: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(dir).map_err(|error| failed("create", dir, error))?;
+    keep_private(dir)?;
+    ignore_in_git(dir)
+}
+
+pub(crate) fn open_lock(dir: &Path) -> Result<WriteLock, StoreError> {
     let path = dir.join(WRITE_LOCK);
     WriteLock::open(&path, LOCK_WAIT).map_err(|error| {
         if error.kind() == ErrorKind::PermissionDenied {
@@ -338,13 +352,13 @@ fn open_lock(dir: &Path) -> Result<WriteLock, StoreError> {
     })
 }
 
-/// Keeps the state out of the project's history. An empty file is what a kill at the wrong moment leaves.
 /// The database holds every token, and logs what agents saw: for this user alone.
 fn keep_private(dir: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(|error| failed("protect", dir, error))
 }
 
+/// Keeps the state out of the project's history. An empty file is what a kill at the wrong moment leaves.
 fn ignore_in_git(dir: &Path) -> Result<(), StoreError> {
     let path = dir.join(".gitignore");
     if fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
@@ -354,7 +368,7 @@ fn ignore_in_git(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Returns the path as a SQLite URI that says that nobody writes the file.
-fn immutable_uri(path: &Path) -> String {
+pub(crate) fn immutable_uri(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_bytes() {
@@ -368,7 +382,7 @@ fn immutable_uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
+pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
     let path = path.to_owned();
     let kind = source.kind();
     if kind == ErrorKind::StorageFull {

@@ -92,6 +92,17 @@ pub struct Imported {
     pub repeated: bool,
 }
 
+/// What was taken over from the original when a project began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption {
+    pub at: Timestamp,
+    /// The file, relative to the project; it was left as it is.
+    pub source: String,
+    pub features: u32,
+    /// What of it has no place here, each as a phrase.
+    pub left_out: Vec<String>,
+}
+
 /// What a claim says about the session that it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSession {

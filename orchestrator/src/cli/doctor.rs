@@ -6,11 +6,13 @@ use clap::Args;
 use cogwork_process::contain;
 use cogwork_process::git::Git;
 use cogwork_runner::RunLock;
-use cogwork_store::{Store, state_dir};
+use cogwork_store::{Adoption, Store, state_dir};
 use serde::Serialize;
 
 use super::run::block_on;
 use super::{CliError, Exit, ProjectArg, print, print_json};
+use crate::driver::clock;
+use crate::terminal::clean;
 use cogwork_runner::chain;
 
 /// Check that git, the agents and the project's database are there and sound.
@@ -109,11 +111,14 @@ fn agents() -> Vec<Finding> {
 fn project(args: &DoctorArgs) -> Vec<Finding> {
     let dir = &args.project.dir;
     let mut findings = Vec::new();
-    match Store::open(dir) {
-        Ok(store) => findings.push(match store.check_integrity() {
-            Ok(()) => Finding::new(Health::Good, "database", "sound"),
-            Err(error) => Finding::new(Health::Bad, "database", chain(&error)),
-        }),
+    match Store::open_or_adopt(dir, clock::now()) {
+        Ok((store, _)) => {
+            findings.push(match store.check_integrity() {
+                Ok(()) => Finding::new(Health::Good, "database", "sound"),
+                Err(error) => Finding::new(Health::Bad, "database", chain(&error)),
+            });
+            findings.extend(adoption(&store));
+        }
         Err(error @ cogwork_store::StoreError::NoProject { .. }) => {
             findings.push(Finding::new(Health::Note, "project", chain(&error)));
             return findings;
@@ -144,6 +149,17 @@ fn project(args: &DoctorArgs) -> Vec<Finding> {
         Err(error) => findings.push(Finding::new(Health::Bad, "run", error.to_string())),
     }
     findings
+}
+
+/// Says where the project came from, and everything of it that has no place here.
+fn adoption(store: &Store) -> Option<Finding> {
+    // A database that cannot answer has its finding already.
+    let Adoption { source, features, left_out, .. } = store.adoption().ok().flatten()?;
+    let (health, rest) = match left_out.is_empty() {
+        true => (Health::Good, "nothing was left out".to_owned()),
+        false => (Health::Note, format!("left out: {}", clean(&left_out.join("; ")))),
+    };
+    Some(Finding::new(health, "taken over", format!("{features} features of {}; {rest}", clean(&source))))
 }
 
 /// Returns how many processes of sessions are alive whose run is not.

@@ -140,6 +140,12 @@ fn report(error: &CliError) -> ExitCode {
     error.exit.into()
 }
 
+/// Tells the person something beside the command's answer, which may be JSON for a program.
+#[expect(clippy::print_stderr, reason = "this is where a note meets the person")]
+pub(crate) fn note(text: &str) {
+    eprintln!("note: {text}");
+}
+
 /// Writes a command's answer to stdout. A reader that went away (`cogwork list | head`) is not an error.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {

@@ -3,11 +3,12 @@
 use clap::Args;
 use cogwork_runner::{Holder, RunLock};
 use cogwork_schemas::{FeatureId, Hold, SessionId};
+use cogwork_store::Adoption;
 use cogwork_store::graph::Graph;
 use serde::Serialize;
 
 use super::{CliError, Exit, ProjectArg, print, print_json};
-use crate::project::Project;
+use crate::project::{Project, adopted};
 
 /// Show where the project stands.
 #[derive(Debug, Args)]
@@ -32,6 +33,17 @@ struct Standing {
     /// The run that holds the project now.
     run: Option<Holder>,
     sessions: Vec<SessionLine>,
+    /// What was taken over from another program when the project began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adopted: Option<Adopted>,
+}
+
+#[derive(Debug, Serialize)]
+struct Adopted {
+    at: jiff::Timestamp,
+    source: String,
+    features: u32,
+    left_out: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,10 +76,20 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
         let (id, agent, since) = (session.id, session.agent, session.started_at);
         standing.sessions.push(SessionLine { id, agent, features, since });
     }
+    let adoption = project.store.adoption()?;
     if args.json {
+        standing.adopted = adoption.map(|Adoption { at, source, features, left_out }| Adopted {
+            at,
+            source,
+            features,
+            left_out,
+        });
         print_json(&standing)?;
     } else {
         print(&text(&standing))?;
+        if let Some(adoption) = adoption {
+            print(&format!("{}\n", adopted(&adoption)))?;
+        }
     }
     Ok(Exit::Ok)
 }

@@ -115,8 +115,8 @@ async fn start(
         flags.script = Some(std::path::absolute(script).map_err(unusable(script))?);
     }
     agent::preflight(&flags.agent, flags.script.as_deref(), own)?;
-    let store = Store::open(&flags.project_dir)?;
     let clock = Clock::start();
+    let (store, _) = Store::open_or_adopt(&flags.project_dir, clock.now())?;
     let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
     let mut inbox = Inbox::with_signals().map_err(kernel("hear signals"))?;
     contain::become_subreaper().map_err(kernel("adopt orphans"))?;

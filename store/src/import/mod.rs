@@ -14,6 +14,7 @@ use crate::columns::{Id, Json, Micros};
 use crate::error::Fail;
 use crate::types::{ImportLimits, Imported, NewFeature};
 use crate::{Store, StoreError, journal};
+pub(crate) use resolve::PRIORITY_BOUND;
 use resolve::{Meaning, Project, Target};
 
 /// How long a call that makes features is remembered: longer than any client takes to notice a lost answer.

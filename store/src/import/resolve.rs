@@ -35,7 +35,7 @@ pub(super) enum Target {
 }
 
 /// Priorities stay within this, so that there is always one behind all others.
-const PRIORITY_BOUND: i64 = 1_000_000_000_000;
+pub(crate) const PRIORITY_BOUND: i64 = 1_000_000_000_000;
 
 /// Returns the meaning of every item, in order, or all problems of the list.
 pub(super) fn resolve(

@@ -10,5 +10,6 @@ mod importing;
 mod journal;
 mod landing;
 mod model;
+mod legacy;
 mod opening;
 mod processes;

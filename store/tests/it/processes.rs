@@ -15,13 +15,13 @@ use crate::fixture::*;
 const RACERS: usize = 6;
 const FEATURES: i64 = 50;
 
-struct Racer {
+pub(crate) struct Racer {
     process: Child,
     stdout: BufReader<ChildStdout>,
 }
 
 /// Starts a child and waits until it stands at the line.
-fn start(test: &str, project: &Path, number: usize) -> Racer {
+pub(crate) fn start(test: &str, project: &Path, number: usize) -> Racer {
     #[expect(clippy::disallowed_methods, reason = "a test's own children; the crate itself starts nothing")]
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "--nocapture", test]);
@@ -46,15 +46,40 @@ impl Racer {
         }
     }
 
-    fn go(&mut self) {
+    pub(crate) fn go(&mut self) {
         drop(self.process.stdin.take());
     }
 
-    fn finish(mut self) {
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(crate) fn finish(mut self) {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
         assert!(self.process.wait().unwrap().success(), "{rest}");
     }
+}
+
+/// A child's side of [`start`] that stands at the line with what it made of the project; `None` when somebody runs
+/// the ignored tests by hand.
+pub(crate) fn wait<T>(make: impl FnOnce(&Path) -> T) -> Option<T> {
+    let mut stdin = BufReader::new(std::io::stdin());
+    let (mut project, mut number) = (String::new(), String::new());
+    stdin.read_line(&mut project).unwrap();
+    stdin.read_line(&mut number).unwrap();
+    if number.is_empty() {
+        return None;
+    }
+    let made = make(Path::new(project.trim_end()));
+    println!("ready");
+    stdin.read_to_end(&mut Vec::new()).unwrap();
+    Some(made)
 }
 
 /// A child's side of [`start`]; `None` when somebody runs the ignored tests by hand.
