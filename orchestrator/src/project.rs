@@ -35,6 +35,8 @@ pub(crate) struct Project {
     pub(crate) dir: PathBuf,
     pub(crate) store: Store,
     pub(crate) config: Config,
+    /// What was taken over from the original, when that was now.
+    pub(crate) adoption: Option<Adoption>,
 }
 
 impl Project {
@@ -46,11 +48,7 @@ impl Project {
     pub(crate) fn open(dir: &Path) -> Result<Self, CliError> {
         let dir = directory(dir)?;
         let (store, adoption) = Store::open_or_adopt(&dir, clock::now())?;
-        if let Some(adoption) = adoption {
-            note(&adopted(&adoption));
-        }
-        let config = read_config(&dir)?;
-        Ok(Self { dir, store, config })
+        Self::opened(dir, store, adoption)
     }
 
     /// Opens the project in a directory, after making one there if there is none.
@@ -62,11 +60,16 @@ impl Project {
         let dir = directory(dir)?;
         let is_new = matches!(Store::open(&dir), Err(StoreError::NoProject { .. }));
         let store = Store::create(&dir, now)?;
-        if let Some(adoption) = store.adoption()?.filter(|_| is_new) {
-            note(&adopted(&adoption));
+        let adoption = store.adoption()?.filter(|_| is_new);
+        Self::opened(dir, store, adoption)
+    }
+
+    fn opened(dir: PathBuf, store: Store, adoption: Option<Adoption>) -> Result<Self, CliError> {
+        if let Some(adoption) = &adoption {
+            note(&adopted(adoption));
         }
         let config = read_config(&dir)?;
-        Ok(Self { dir, store, config })
+        Ok(Self { dir, store, config, adoption })
     }
 }
 

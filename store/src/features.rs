@@ -11,7 +11,8 @@ use crate::error::Fail;
 use crate::graph::Node;
 use crate::{Store, StoreError, journal};
 
-const FEATURE: &str = "SELECT f.id, f.key, f.priority, f.category, f.name, f.description, f.steps, f.status,
+pub(crate) const FEATURE: &str =
+    "SELECT f.id, f.key, f.priority, f.category, f.name, f.description, f.steps, f.status,
        f.proof, f.estimate_s, f.failed_attempts, a.session_id, f.human_request, f.human_response
   FROM features f LEFT JOIN attempts a ON a.id = f.attempt_id";
 
@@ -216,7 +217,7 @@ fn edges(tx: &Transaction<'_>) -> Result<Vec<(FeatureId, FeatureId)>, Fail> {
     })
 }
 
-fn feature(row: &Row<'_>) -> rusqlite::Result<Feature> {
+pub(crate) fn feature(row: &Row<'_>) -> rusqlite::Result<Feature> {
     Ok(Feature {
         id: row.get::<_, Id<_>>(0)?.0,
         key: row.get(1)?,

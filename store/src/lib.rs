@@ -15,6 +15,7 @@ mod disk;
 mod endings;
 mod error;
 mod evidence;
+mod export;
 mod features;
 pub mod graph;
 mod import;

@@ -1,24 +1,30 @@
 //! `cogwork import`: features from a file into a project.
 
-use std::path::PathBuf;
+mod read;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cogwork_schemas::FeatureList;
 use cogwork_store::ImportLimits;
-use serde_json::{Map, Value};
 
+use super::export::Format;
 use super::{CliError, Exit, ProjectArg, print};
 use crate::driver::clock;
-use crate::project::Project;
+use crate::project::{Project, adopted};
+use read::List;
+#[cfg(test)]
+pub(super) use read::parse;
 
 /// Add features with their checks and dependencies from a JSON file.
 ///
 /// All or nothing: when anything in the file is wrong, every mistake is listed and nothing changes. A feature whose
-/// `key` is known already is left as it is: give every feature a key, and the same file can be imported twice.
+/// `key` is known already is left as it is: give every feature a key, and the same file can be imported twice. In a
+/// project without features, a list in which all have an `id` keeps these numbers.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct ImportArgs {
-    /// The feature list.
+    /// The feature list: JSON, or JSON Lines with one feature in each; - reads it from the standard input.
     file: PathBuf,
     #[command(flatten)]
     project: ProjectArg,
@@ -29,15 +35,22 @@ const EXAMPLE: &str = r#"A feature list:
     {"key": "store", "name": "Items are stored in a file", "checks": ["sh checks/store.sh"]},
     {"key": "add", "name": "Add an item", "dependencies": ["store"], "estimate_s": 300,
      "checks": [{"command": "sh checks/add.sh", "timeout_s": 60}]}
-  ]}"#;
+  ]}
+The same as JSON Lines:
+  {"key": "store", "name": "Items are stored in a file", "checks": ["sh checks/store.sh"]}
+  {"key": "add", "name": "Add an item", "dependencies": ["store"], "estimate_s": 300}"#;
 
 pub(crate) fn import(args: &ImportArgs) -> Result<Exit, CliError> {
-    let text = std::fs::read_to_string(&args.file)
-        .map_err(|error| CliError::new(format!("cannot read {}: {error}", args.file.display())))?;
-    let (list, ignored) = parse(&text).map_err(|reason| {
-        CliError::new(format!("{} is not a feature list: {reason}", args.file.display()))
-            .hint("`cogwork import --help` shows one")
-    })?;
+    if let Some(line) = taken_over(&args.project.dir, &args.file) {
+        print(&format!("{line}\n"))?;
+        return Ok(Exit::Ok);
+    }
+    let (name, text) = read(&args.file)?;
+    let List { list, ignored, with_state } =
+        read::parse(&text, Format::of(&args.file)).map_err(|reason| {
+            CliError::new(format!("{name} is not a feature list: {reason}"))
+                .hint("`cogwork import --help` shows one")
+        })?;
     let project = Project::create(&args.project.dir, clock::now())?;
     let imported = project.store.import(clock::now(), &list, &ImportLimits::default())?;
     let mut text = format!("{} features imported", imported.created.len());
@@ -45,6 +58,11 @@ pub(crate) fn import(args: &ImportArgs) -> Result<Exit, CliError> {
         text.push_str(&format!(", {} were known already", imported.known.len()));
     }
     text.push('\n');
+    if with_state > 0 {
+        text.push_str(&format!(
+            "note: where {with_state} of them stood was not taken over: what passes here has to be seen here\n"
+        ));
+    }
     for (field, times) in ignored {
         text.push_str(&format!(
             "note: the field `{field}` means nothing here and was ignored ({times} times)\n"
@@ -54,85 +72,27 @@ pub(crate) fn import(args: &ImportArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-/// Fields that are in the file and mean nothing, with how often; a misspelt `dependencies` must not pass unseen.
-type Ignored = Vec<(String, usize)>;
-
-/// Reads a feature list: an object with `features`, or the bare array.
-fn parse(text: &str) -> Result<(FeatureList, Ignored), String> {
-    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let items = match value {
-        Value::Array(items) => items,
-        Value::Object(mut object) => match object.remove("features") {
-            Some(Value::Array(items)) => items,
-            Some(_) => return Err("`features` is not an array".to_owned()),
-            None => return Err("it has no `features`".to_owned()),
-        },
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            return Err("it is neither an object with `features` nor an array".to_owned());
-        }
-    };
-    if items.is_empty() {
-        return Err("it is empty: there is nothing to import".to_owned());
-    }
-    let mut ignored = Ignored::new();
-    let mut features = Vec::with_capacity(items.len());
-    let mut wrong = Vec::new();
-    for (index, item) in items.into_iter().enumerate() {
-        if let Value::Object(object) = &item {
-            note_unknown(object, &mut ignored);
-        }
-        match serde_json::from_value(item) {
-            Ok(feature) => features.push(feature),
-            Err(error) => wrong.push(format!("\n  - features[{index}]: {error}")),
-        }
-    }
-    if wrong.is_empty() { Ok((FeatureList { features }, ignored)) } else { Err(wrong.concat()) }
+/// Says so when the file is the one that was just taken over, because the project was opened for the first time: its
+/// features would come in twice.
+fn taken_over(dir: &Path, file: &Path) -> Option<String> {
+    // What is wrong with the project is said by the import itself.
+    let adoption = Project::open(dir).ok()?.adoption?;
+    let same = std::fs::canonicalize(dir.join(&adoption.source)).ok()? == std::fs::canonicalize(file).ok()?;
+    same.then(|| adopted(&adoption))
 }
 
-fn note_unknown(object: &Map<String, Value>, ignored: &mut Ignored) {
-    const KNOWN: [&str; 10] = [
-        "id",
-        "key",
-        "category",
-        "name",
-        "description",
-        "steps",
-        "checks",
-        "dependencies",
-        "priority",
-        "estimate_s",
-    ];
-    for field in object.keys().filter(|field| !KNOWN.contains(&field.as_str())) {
-        match ignored.iter_mut().find(|(known, _)| known == field) {
-            Some((_, times)) => *times += 1,
-            None => ignored.push((field.clone(), 1)),
-        }
+/// Returns what errors call the file, and its text.
+fn read(file: &Path) -> Result<(String, String), CliError> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        return match std::io::stdin().lock().read_to_string(&mut text) {
+            Ok(_) => Ok(("the standard input".to_owned(), text)),
+            Err(error) => Err(CliError::new(format!("cannot read the standard input: {error}"))),
+        };
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_bad_item_is_named() {
-        let error = parse(r#"{"features": [{"name": "a"}, {"checks": []}, {"name": 3}]}"#).unwrap_err();
-        assert!(error.contains("features[1]: missing field `name`"), "{error}");
-        assert!(error.contains("features[2]: invalid type"), "{error}");
-    }
-
-    #[test]
-    fn unknown_fields_are_counted() {
-        let (list, ignored) =
-            parse(r#"[{"name": "a", "dependancies": [1]}, {"name": "b", "dependancies": []}]"#).unwrap();
-        assert_eq!(list.features.len(), 2);
-        assert_eq!(ignored, [("dependancies".to_owned(), 2)]);
-    }
-
-    #[test]
-    fn what_is_no_list_is_refused() {
-        for text in ["", "{}", "3", "[]", r#"{"features": 3}"#] {
-            assert!(parse(text).is_err(), "{text}");
-        }
+    let name = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(CliError::new(format!("cannot read {name}: {error}"))),
     }
 }

@@ -1,12 +1,17 @@
 //! The command line: one file per subcommand, errors as sentences, exit codes in one enum.
 
+mod answer;
+mod delete;
 mod demo;
+mod depend;
 mod doctor;
 mod error;
 mod exit;
+mod export;
 mod import;
 mod list;
 mod mcp;
+mod question;
 mod retry;
 mod run;
 mod show;
@@ -47,11 +52,15 @@ enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
     Import(import::ImportArgs),
+    Export(export::ExportArgs),
     Status(status::StatusArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Why(why::WhyArgs),
+    Answer(answer::AnswerArgs),
     Retry(retry::RetryArgs),
+    Depend(depend::DependArgs),
+    Delete(delete::DeleteArgs),
     Verify(verify::VerifyArgs),
     Doctor(doctor::DoctorArgs),
     /// The MCP server over the feature database, the same as `cogwork-mcp`; `cogwork mcp install` registers it.
@@ -120,11 +129,15 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::demo(args),
         Command::Run(args) => run::run(&args),
         Command::Import(args) => import::import(&args),
+        Command::Export(args) => export::export(&args),
         Command::Status(args) => status::status(&args),
         Command::List(args) => list::list(&args),
         Command::Show(args) => show::show(&args),
         Command::Why(args) => why::why(&args),
+        Command::Answer(args) => answer::answer(&args),
         Command::Retry(args) => retry::retry(&args),
+        Command::Depend(args) => depend::depend(&args),
+        Command::Delete(args) => delete::delete(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Mcp(_) | Command::Agent(_) => {

@@ -7,7 +7,7 @@ use cogwork_runner::{AgentSpec, Environment, RunLock, SessionLimits, preflight};
 use cogwork_schemas::{Isolation, RunOutcome, Status};
 use cogwork_store::{AttemptLimits, state_dir};
 
-use super::{CliError, Exit, ProjectArg, print};
+use super::{CliError, Exit, ProjectArg, print, question};
 use crate::driver::{self, Plan, clock};
 use crate::project::Project;
 use crate::terminal::{self, clean, duration};
@@ -178,6 +178,7 @@ fn closing(project: &Project, plan: &Plan, outcome: &RunOutcome, ms: i128) -> Re
     }
     if *outcome != RunOutcome::Complete {
         next.push_str(&format!("why:    cogwork why --project-dir {dir}\n"));
+        next.push_str(&question::open(&features, &project.dir));
         if count(Status::Parked) > 0 {
             next.push_str(&format!("retry:  cogwork retry ID --project-dir {dir}\n"));
         }
@@ -196,7 +197,7 @@ fn closing(project: &Project, plan: &Plan, outcome: &RunOutcome, ms: i128) -> Re
 }
 
 /// Returns a word as a shell takes it for itself.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let word = clean(word);
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -207,7 +208,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// Returns a path as a person in the current directory would type it.
-fn relative(dir: &Path) -> PathBuf {
+pub(super) fn relative(dir: &Path) -> PathBuf {
     let here = std::env::current_dir().ok();
     let inside = here.as_deref().and_then(|here| dir.strip_prefix(here).ok());
     match inside {

@@ -1,13 +1,15 @@
 //! `cogwork show`: one feature with its whole history.
 
+use std::path::Path;
+
 use clap::Args;
-use cogwork_schemas::{CheckPhase, Feature, FeatureId, Hold};
+use cogwork_schemas::{CheckPhase, Feature, FeatureId, Hold, Status};
 use cogwork_store::graph::Graph;
 use cogwork_store::{AttemptRecord, Evidence, StoreError};
 use serde::Serialize;
 
 use super::list::standing;
-use super::{CliError, Exit, ProjectArg, print, print_json, why};
+use super::{CliError, Exit, ProjectArg, print, print_json, question, why};
 use crate::project::Project;
 use crate::terminal::{clean, cut, duration, short};
 
@@ -68,12 +70,12 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
     if args.json {
         print_json(&shown)?;
     } else {
-        print(&text(&shown))?;
+        print(&text(&shown, &project.dir))?;
     }
     Ok(Exit::Ok)
 }
 
-fn text(shown: &Shown) -> String {
+fn text(shown: &Shown, dir: &Path) -> String {
     let feature = &shown.feature;
     let mut text = format!("{} {}\n", feature.id, clean(&feature.name));
     let mut field = |name: &str, value: &str| text.push_str(&format!("  {name:<10} {value}\n"));
@@ -98,8 +100,23 @@ fn text(shown: &Shown) -> String {
     for check in &feature.checks {
         text.push_str(&format!("  check      {}  (at most {} s)\n", clean(&check.command), check.timeout_s));
     }
+    text.push_str(&question_text(feature, dir));
     for attempt in &shown.attempts {
         text.push_str(&attempt_text(attempt));
+    }
+    text
+}
+
+/// Returns the last question to a person, with its answer or how to answer it.
+fn question_text(feature: &Feature, dir: &Path) -> String {
+    let Some(request) = &feature.human_request else { return String::new() };
+    let end = match feature.status {
+        Status::NeedsHuman => format!("answer: {}\n", question::command(feature.id, request, dir)),
+        Status::Pending | Status::Claimed | Status::Passing | Status::Parked => question::answered(feature),
+    };
+    let mut text = "\n  asked a person\n".to_owned();
+    for line in format!("{}{end}", question::asked(request)).lines() {
+        text.push_str(&format!("    {line}\n"));
     }
     text
 }

@@ -7,7 +7,7 @@ use cogwork_store::Adoption;
 use cogwork_store::graph::Graph;
 use serde::Serialize;
 
-use super::{CliError, Exit, ProjectArg, print, print_json};
+use super::{CliError, Exit, ProjectArg, print, print_json, question};
 use crate::project::{Project, adopted};
 
 /// Show where the project stands.
@@ -87,6 +87,9 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
         print_json(&standing)?;
     } else {
         print(&text(&standing))?;
+        if standing.needs_human > 0 {
+            print(&question::open(&project.store.features()?, &project.dir))?;
+        }
         if let Some(adoption) = adoption {
             print(&format!("{}\n", adopted(&adoption)))?;
         }

@@ -5,7 +5,7 @@ use cogwork_schemas::{Feature, FeatureId, Hold};
 use cogwork_store::graph::Graph;
 use serde::Serialize;
 
-use super::{CliError, Exit, ProjectArg, print, print_json};
+use super::{CliError, Exit, ProjectArg, print, print_json, question};
 use crate::project::Project;
 use crate::terminal::{clean, cut};
 
@@ -46,6 +46,13 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
         print("every feature passes\n")?;
     } else {
         print(&answers.iter().map(line).collect::<String>())?;
+        // One that is asked for by its number is worth all that it takes to go on.
+        if let (Some(id), [Answer { why: Hold::NeedsHuman { .. }, .. }]) = (args.id, answers.as_slice())
+            && let Some(request) = project.store.feature(id)?.human_request
+        {
+            let command = question::command(id, &request, &project.dir);
+            print(&format!("{}answer: {command}\n", question::asked(&request)))?;
+        }
     }
     Ok(Exit::Ok)
 }

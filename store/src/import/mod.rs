@@ -20,6 +20,9 @@ use resolve::{Meaning, Project, Target};
 /// How long a call that makes features is remembered: longer than any client takes to notice a lost answer.
 const CALL_MEMORY: SignedDuration = SignedDuration::from_mins(10);
 
+/// Numbers of features stay within this, so that there is always a next one.
+pub(crate) const HIGHEST_ID: i64 = 1_000_000_000_000;
+
 impl Store {
     /// Adds the features of a list, in one transaction. Features whose key the project knows stay as they are;
     /// features without a key are always new.
@@ -116,6 +119,7 @@ fn write(
     // Behind those of this list that say their own, too: what was given its place never shares it.
     let said = items.iter().filter_map(|item| item.listed.priority).max();
     let mut last = last_priority(tx)?.max(said.unwrap_or(0));
+    let keep_ids = may_keep_ids(tx, items)?;
     for (NewFeature { listed: item, .. }, meaning) in items.iter().zip(meanings) {
         let id = match meaning {
             Meaning::Known(id) => {
@@ -125,7 +129,7 @@ fn write(
             Meaning::New { .. } => {
                 let priority = item.priority.unwrap_or(last + 1);
                 last = last.max(priority);
-                let id = insert(tx, now, item, priority)?;
+                let id = insert(tx, now, item, priority, item.id.filter(|_| keep_ids))?;
                 imported.created.push(id);
                 id
             }
@@ -152,17 +156,27 @@ fn write(
     Ok(imported)
 }
 
+/// Returns whether the features of a list keep their own numbers: when all have one, in a project in which no number
+/// was ever given. So a list that was exported comes back as it was.
+fn may_keep_ids(tx: &Transaction<'_>, items: &[NewFeature]) -> Result<bool, Fail> {
+    let all = items.iter().all(|item| item.listed.id.is_some_and(|id| (1..=HIGHEST_ID).contains(&id)));
+    let none_given = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'features')";
+    Ok(all && tx.prepare_cached(none_given)?.query_row([], |row| row.get(0))?)
+}
+
 fn insert(
     tx: &Transaction<'_>,
     now: Timestamp,
     item: &ListedFeature,
     priority: i64,
+    id: Option<i64>,
 ) -> Result<FeatureId, Fail> {
     tx.prepare_cached(
-        "INSERT INTO features (key, priority, category, name, description, steps, estimate_s)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO features (id, key, priority, category, name, description, steps, estimate_s)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute((
+        id,
         &item.key,
         priority,
         &item.category,

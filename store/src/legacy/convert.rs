@@ -10,10 +10,7 @@ use serde_json::{Map, Value};
 
 use super::human;
 use super::source::{Found, MissingPriority};
-use crate::import::PRIORITY_BOUND;
-
-/// Numbers stay within this, so that there is always a next one.
-const HIGHEST: i64 = 1_000_000_000_000;
+use crate::import::{HIGHEST_ID, PRIORITY_BOUND};
 
 /// The priority that the original gave to a feature without one.
 const LATE: i64 = 999;
@@ -93,7 +90,7 @@ impl Numbers {
             for (place, wanted) in wanted.into_iter().enumerate() {
                 let (None, Some(number)) = (given[place], wanted) else { continue };
                 let is_its_own = own[place].is_none_or(|own| own == number);
-                if is_its_own && (1..=HIGHEST).contains(&number) && !called.contains_key(&number) {
+                if is_its_own && (1..=HIGHEST_ID).contains(&number) && !called.contains_key(&number) {
                     called.insert(number, FeatureId(number));
                     given[place] = Some(FeatureId(number));
                 }
@@ -104,7 +101,7 @@ impl Numbers {
             id.unwrap_or_else(|| {
                 next = next.saturating_add(1);
                 if let Some(number) = own[place] {
-                    let is_number = (1..=HIGHEST).contains(&number);
+                    let is_number = (1..=HIGHEST_ID).contains(&number);
                     let why = if is_number { "another one has" } else { "is no number for a feature" };
                     left_out.push(format!("the number {number}, which {why}: that feature is #{next}"));
                     called.entry(number).or_insert(FeatureId(next));
