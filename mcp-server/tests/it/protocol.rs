@@ -165,6 +165,25 @@ fn a_directory_without_a_project_still_has_tools_that_say_so() {
 }
 
 #[test]
+fn a_project_of_the_original_is_taken_over_by_the_first_call() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("feature_list.json");
+    std::fs::write(&list, r#"[{"name": "a", "passes": true}, {"name": "b", "passes": false}]"#).unwrap();
+    let mut command = crate::client::server();
+    let mut client = Client::open(command.arg("--project-dir").arg(dir.path()), Era::Initialize);
+    assert!(!dir.path().join(".cogwork").exists());
+    let stats = client.get("feature_get_stats", json!({}));
+    assert_eq!((&stats["total"], &stats["passing"]), (&json!(2), &json!(1)));
+    // And what cannot be is said.
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("feature_list.json"), "[").unwrap();
+    let mut command = crate::client::server();
+    let mut client = Client::open(command.arg("--project-dir").arg(dir.path()), Era::Stateless);
+    let text = client.fail("feature_get_stats", json!({}));
+    assert!(text.starts_with("Error (no_project): ") && text.contains("cannot be taken over"), "{text}");
+}
+
+#[test]
 fn the_project_may_come_from_the_environment() {
     let project = Project::new();
     let mut command = crate::client::server();

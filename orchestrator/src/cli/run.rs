@@ -199,7 +199,7 @@ fn closing(project: &Project, plan: &Plan, outcome: &RunOutcome, ms: i128) -> Re
 /// Returns a word as a shell takes it for itself.
 pub(super) fn quoted(word: &str) -> String {
     let word = clean(word);
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word
     } else {

@@ -11,6 +11,7 @@ mod contention;
 mod demo;
 mod hostile;
 mod landing;
+mod people;
 mod place;
 mod refusals;
 mod tidy;
