@@ -3,11 +3,15 @@
 //! It owns the one connection: opened at the first call that needs it, so that a server in a directory without a
 //! project still starts, lists its tools and says what is wrong; used by one call at a time, in the order in which
 //! they came; off the runtime's thread, so that a slow disk holds up no ping. It never interprets what it runs.
+//!
+//! A server that nobody checked the database for does so itself: once, beside its calls, on a connection of its own.
+//! What that finds is what every later call is answered with.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use cogwork_store::Store;
+use cogwork_store::{Store, StoreError};
 use tokio::sync::Mutex;
 
 use crate::clock;
@@ -19,12 +23,21 @@ pub(crate) struct Database {
     project: PathBuf,
     /// Tokio's mutex: it is fair, it may be held across the hop to another thread, and a panic does not poison it.
     store: Arc<Mutex<Option<Store>>>,
+    /// What is wrong with the file, once that is known.
+    damage: Arc<OnceLock<StoreError>>,
+    /// Nobody has begun to look for damage, and somebody should.
+    unchecked: Arc<AtomicBool>,
 }
 
 impl Database {
-    /// Names the project; nothing is opened yet.
-    pub(crate) fn of(project: &Path) -> Self {
-        Self { project: project.to_owned(), store: Arc::default() }
+    /// Names the project; nothing is opened yet. `checked` when whoever started this server looked for damage.
+    pub(crate) fn of(project: &Path, checked: bool) -> Self {
+        Self {
+            project: project.to_owned(),
+            store: Arc::default(),
+            damage: Arc::default(),
+            unchecked: Arc::new(AtomicBool::new(!checked)),
+        }
     }
 
     /// Runs one use of the store and returns its result.
@@ -38,6 +51,9 @@ impl Database {
         job: impl FnOnce(&Store) -> Result<T, ToolError> + Send + 'static,
     ) -> Result<T, ToolError> {
         let mut slot = Arc::clone(&self.store).lock_owned().await;
+        if let Some(damage) = self.damage.get() {
+            return Err(damage.into());
+        }
         let project = self.project.clone();
         let done = tokio::task::spawn_blocking(move || {
             let store = match slot.take() {
@@ -47,12 +63,33 @@ impl Database {
             // Back in its slot only after a use that returned: a connection that a panic went through is not reused.
             let result = job(&store);
             *slot = Some(store);
-            result
+            Ok(result)
         });
         match done.await {
-            Ok(result) => result,
+            Ok(Ok(result)) => {
+                self.look_for_damage();
+                result
+            }
+            Ok(Err(not_opened)) => Err(not_opened),
             Err(panic) => Err(ToolError::internal(&panic)),
         }
+    }
+
+    /// Begins to read the whole file, after the first call that could use it: none waits for this.
+    fn look_for_damage(&self) {
+        if !self.unchecked.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let (project, damage) = (self.project.clone(), Arc::clone(&self.damage));
+        // Nobody waits for its end either: a server may end before it is known.
+        drop(tokio::task::spawn_blocking(move || {
+            // What else may be wrong, a call meets by itself.
+            if let Err(error @ StoreError::Corrupt { .. }) =
+                Store::open(&project).and_then(|store| store.check_integrity())
+            {
+                drop(damage.set(error));
+            }
+        }));
     }
 
     /// Closes the file, so that the next use opens it anew.

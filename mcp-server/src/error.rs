@@ -169,9 +169,15 @@ impl IntoCallToolResult for ToolError {
 
 impl From<StoreError> for ToolError {
     fn from(error: StoreError) -> Self {
+        (&error).into()
+    }
+}
+
+impl From<&StoreError> for ToolError {
+    fn from(error: &StoreError) -> Self {
         use Code::{Busy, Conflict, Internal, InvalidArgument, Limit, NoProject, NotFound, StaleToken};
         let another = "Take another feature: feature_get_ready lists them.";
-        match &error {
+        match error {
             StoreError::UnknownFeature { id, highest } => {
                 let highest = highest.map_or_else(
                     || "the project has no features yet".to_owned(),
@@ -276,7 +282,7 @@ impl From<StoreError> for ToolError {
             | StoreError::JournalMode { .. }
             | StoreError::Io { .. }
             | StoreError::Database { .. } => {
-                tracing::error!(cause = source_chain(&error), "the store failed");
+                tracing::error!(cause = source_chain(error), "the store failed");
                 Self::new(Internal, error.to_string(), "Do not retry; tell the person you work for.")
             }
         }

@@ -25,7 +25,7 @@ use crate::ask::Seal;
 use crate::claims::Claims;
 use crate::database::Database;
 use crate::error::ToolError;
-use crate::options::{Options, ToolFilter};
+use crate::options::{Assignment, Options, ToolFilter};
 use crate::{arguments, contain, prompts, resources, role, schema, tools};
 
 /// How long a client may keep a list: none ever changes while a server lives.
@@ -73,7 +73,8 @@ impl Server {
             inner: Arc::new(Inner {
                 tools: router.list_all(),
                 router,
-                database: Database::of(&options.project),
+                // A run reads the whole database before it starts anything.
+                database: Database::of(&options.project, matches!(options.assignment, Assignment::Given(_))),
                 claims: Claims::of(&options.assignment),
                 checking: Mutex::default(),
                 seal: Seal::default(),

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
+use crate::backups;
 use crate::graph::Cycle;
 use crate::types::ListProblem;
 
@@ -147,8 +148,13 @@ pub enum StoreError {
     Replaced { path: PathBuf },
 
     /// The file is damaged, or no database at all.
-    #[error("{} is damaged ({detail}); it was left as it is: restore it from a copy, or move it away and import the features again", path.display())]
-    Corrupt { path: PathBuf, detail: String },
+    #[error("{} is damaged ({detail}); it was left as it is: {}", path.display(), remedy(path, backup.as_deref()))]
+    Corrupt {
+        path: PathBuf,
+        detail: String,
+        /// The newest copy there is.
+        backup: Option<PathBuf>,
+    },
 
     /// The disk has no room.
     #[error("the disk of {} is full, nothing was written: free some space and try again", path.display())]
@@ -209,10 +215,19 @@ pub enum AdoptionFault {
     },
 }
 
+impl StoreError {
+    /// Returns the error for a damaged file, which names its newest copy.
+    pub(crate) fn corrupt(path: &Path, detail: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.to_owned(), detail: detail.into(), backup: backups::newest(path) }
+    }
+}
+
 /// What stops a transaction: a refusal of ours, or the database's. Becomes a [`StoreError`] where the path is known.
 #[derive(Debug)]
 pub(crate) enum Fail {
     Refused(StoreError),
+    /// What was found cannot be.
+    Damaged(String),
     Sql(rusqlite::Error),
 }
 
@@ -239,6 +254,7 @@ impl Fail {
     pub(crate) fn at(self, path: &Path) -> StoreError {
         let error = match self {
             Self::Refused(error) => return error,
+            Self::Damaged(detail) => return StoreError::corrupt(path, detail),
             Self::Sql(error) => error,
         };
         let path = path.to_owned();
@@ -248,7 +264,7 @@ impl Fail {
         }
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                StoreError::Corrupt { path, detail: error.to_string() }
+                StoreError::corrupt(&path, error.to_string())
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 StoreError::Busy { path, holder: None, waited_s: crate::lock::LOCK_WAIT.as_secs() }
@@ -257,6 +273,17 @@ impl Fail {
             Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { path },
             _ => StoreError::Database { path, source: error.into() },
         }
+    }
+}
+
+fn remedy(path: &Path, backup: Option<&Path>) -> String {
+    match backup {
+        None => "restore it from a copy, or move it away and import the features again".to_owned(),
+        Some(backup) => format!(
+            "stop all of cogwork, move it and {0}-wal away, and put its newest copy in its place: cp {1} {0}",
+            path.display(),
+            backup.display()
+        ),
     }
 }
 

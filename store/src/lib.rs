@@ -8,6 +8,7 @@
 //! [`graph`] is the pure part: what is ready, blocked, cyclic and critical.
 
 mod attempts;
+mod backups;
 mod claims;
 mod columns;
 mod dependencies;
@@ -19,6 +20,7 @@ mod export;
 mod features;
 pub mod graph;
 mod import;
+mod integrity;
 mod journal;
 mod landing;
 mod legacy;

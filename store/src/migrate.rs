@@ -52,7 +52,8 @@ pub(crate) fn migrate(transaction: &Transaction<'_>) -> Result<Schema, Fail> {
     if schema == Schema::Behind {
         let version = usize::try_from(pragma(transaction, "user_version")?).unwrap_or(usize::MAX);
         for step in MIGRATIONS.iter().skip(version) {
-            transaction.execute_batch(step)?;
+            // What every file of that version takes, and this one does not.
+            transaction.execute_batch(step).map_err(|error| Fail::Damaged(error.to_string()))?;
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", known())?;

@@ -15,7 +15,7 @@ use crate::disk::{FileIdentity, Filesystem};
 use crate::error::{AdoptionFault, Fail};
 use crate::lock::{Held, LOCK_WAIT, WriteLock};
 use crate::migrate::{self, Schema};
-use crate::{StoreError, legacy, state_dir};
+use crate::{StoreError, integrity, legacy, state_dir};
 
 /// The database, in the state directory.
 pub(crate) const DATABASE: &str = "features.db";
@@ -30,6 +30,9 @@ const CHECKPOINT_PAGES: i64 = 1_000;
 
 /// The log is cut back to this after a checkpoint; without it one large import would keep its size for ever.
 const LOG_SIZE_LIMIT: i64 = 64 * 1024 * 1024;
+
+/// A database has at least one page, and there are no smaller ones.
+const SMALLEST_PAGE: u64 = 512;
 
 /// Statements kept prepared: all there are, so that a hot path never parses SQL again.
 const PREPARED_STATEMENTS: usize = 64;
@@ -91,6 +94,9 @@ impl Store {
         }
         let dir = state_dir(project);
         prepare(&dir)?;
+        if let Ok(found) = fs::metadata(dir.join(DATABASE)) {
+            refuse_stump(&dir.join(DATABASE), found.len())?;
+        }
         let lock = open_lock(&dir)?;
         let store = Self::open_writable(&dir, Filesystem::of(&dir), lock, OpenFlags::SQLITE_OPEN_CREATE)?;
         store.write(|tx| {
@@ -110,10 +116,9 @@ impl Store {
         let database = dir.join(DATABASE);
         match fs::metadata(&database) {
             Ok(found) if found.len() == 0 => {
-                let detail = "the file is empty".to_owned();
-                return Err(StoreError::Corrupt { path: database, detail });
+                return Err(StoreError::corrupt(&database, "the file is empty"));
             }
-            Ok(_) => {}
+            Ok(found) => refuse_stump(&database, found.len())?,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Err(StoreError::NoProject { path: project.to_owned() });
             }
@@ -139,20 +144,6 @@ impl Store {
         store.ask(configure)?;
         store.migrate()?;
         Ok(store)
-    }
-
-    /// Reads the whole database and looks for damage. Takes a moment with a large one.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Corrupt`] with the first thing found.
-    pub fn check_integrity(&self) -> Result<(), StoreError> {
-        let answer: String =
-            self.read(|tx| Ok(tx.pragma_query_value(None, "quick_check", |row| row.get(0))?))?;
-        if answer == "ok" {
-            return Ok(());
-        }
-        Err(StoreError::Corrupt { path: self.home.name().to_owned(), detail: answer })
     }
 
     /// Returns a number that changes whenever another connection commits; microseconds, so it may be polled. Also
@@ -185,6 +176,26 @@ impl Store {
         let done = self.transact(TransactionBehavior::Immediate, work);
         drop(held);
         done
+    }
+
+    /// Returns what errors call the database.
+    pub(crate) fn name(&self) -> &Path {
+        self.home.name()
+    }
+
+    /// Returns the directory of a database that may be written.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        match &self.home {
+            Home::Disk { database, .. } => database.parent(),
+            Home::Memory | Home::ReadOnly { .. } => None,
+        }
+    }
+
+    /// Writes the database as it is at one moment into a new file.
+    pub(crate) fn vacuum_into(&self, file: &Path) -> Result<(), StoreError> {
+        let sql = "VACUUM INTO CAST(?1 AS TEXT)";
+        self.ask(|connection| connection.execute(sql, [file.as_os_str().as_encoded_bytes()]))?;
+        Ok(())
     }
 
     fn transact<T>(
@@ -249,6 +260,7 @@ impl Store {
         if schema == Schema::Behind {
             store.migrate()?;
         }
+        store.read(integrity::glance)?;
         Ok(store)
     }
 
@@ -278,6 +290,7 @@ impl Store {
         if schema == Schema::Behind {
             return Err(StoreError::ReadOnly { path: store.home.name().to_owned() });
         }
+        store.read(integrity::glance)?;
         Ok(store)
     }
 
@@ -331,6 +344,14 @@ pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
 fn refuse_old_sqlite(number: i32, name: &str) -> Result<(), StoreError> {
     if number < OLDEST_SQLITE {
         return Err(StoreError::OldSqlite { found: name.to_owned() });
+    }
+    Ok(())
+}
+
+/// Refuses what is left of a file that was cut off. SQLite takes one of a single byte for a new one.
+fn refuse_stump(database: &Path, bytes: u64) -> Result<(), StoreError> {
+    if bytes > 0 && bytes < SMALLEST_PAGE {
+        return Err(StoreError::corrupt(database, format!("only {bytes} bytes are left of it")));
     }
     Ok(())
 }

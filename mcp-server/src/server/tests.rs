@@ -9,7 +9,6 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 use super::*;
-use crate::options::Assignment;
 
 const ROLES: [Role; 6] =
     [Role::Initializer, Role::Coding, Role::Testing, Role::Chat, Role::Orchestrator, Role::All];
@@ -261,7 +260,7 @@ async fn what_is_no_tool_is_contained_too() {
 async fn a_panic_in_the_store_costs_one_call() {
     let project = tempfile::tempdir().unwrap();
     cogwork_store::Store::create(project.path(), crate::clock::now()).unwrap();
-    let database = Database::of(project.path());
+    let database = Database::of(project.path(), true);
     let panicked = database.run(|_| -> Result<(), ToolError> { panic!("planted panic") }).await.unwrap_err();
     assert!(panicked.to_string().starts_with("Error (internal)"), "{panicked}");
     assert_eq!(database.run(|store| Ok(store.features()?.len())).await.unwrap(), 0);

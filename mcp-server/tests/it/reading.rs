@@ -1,8 +1,10 @@
 //! Every tool that reads: what it answers, and what it says when there is nothing to answer.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
-use crate::client::ERAS;
+use crate::client::{Client, ERAS};
 use crate::project::{BLOCKED, LONG, NO_CHECK, ONE_CHECK, Project, TWO_CHECKS};
 
 #[test]
@@ -214,4 +216,47 @@ fn a_list_never_outgrows_an_answer() {
         assert_eq!(seen, (1..=120).collect::<Vec<i64>>(), "{tool}");
     }
     assert!(client.get("feature_get_graph", json!({}))["next_offset"].is_i64());
+}
+
+#[test]
+fn damage_that_no_call_would_meet_is_found_and_said() {
+    let project = Project::new();
+    let database = project.path().join(".cogwork/features.db");
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir(copy.path().join(".cogwork")).unwrap();
+    drop(project.open(ERAS[0], &[]).get("feature_get_stats", json!({})));
+    // The project's own store stays open, and its log with it: the copy needs both to be whole.
+    for ending in ["", "-wal"] {
+        let name = format!("features.db{ending}");
+        std::fs::copy(database.with_file_name(&name), copy.path().join(".cogwork").join(name)).unwrap();
+    }
+    cogwork_store::Store::open(copy.path()).unwrap().check_integrity().unwrap();
+    let file = copy.path().join(".cogwork/features.db");
+    let sound = std::fs::read(&file).unwrap();
+    let mut said = 0;
+    for page in 1..sound.len() / 4096 {
+        let mut damaged = sound.clone();
+        damaged[page * 4096..][..4096].fill(0);
+        std::fs::write(&file, &damaged).unwrap();
+        let mut command = crate::client::server();
+        let mut client = Client::open(command.arg("--project-dir").arg(copy.path()), ERAS[0]);
+        // Reads only what counts features; most pages are none of that.
+        let start = Instant::now();
+        loop {
+            assert!(start.elapsed() < Duration::from_secs(20), "page {page} is nothing, and nobody says so");
+            let answer = client.call("feature_get_stats", json!({}))["result"].take();
+            if answer["isError"] == true {
+                let text = answer["content"][0]["text"].as_str().unwrap();
+                // A value that cannot be is for the doctor to explain.
+                if text.contains("failed: run `cogwork doctor`") {
+                    continue;
+                }
+                assert!(text.contains("features.db is damaged (") && text.contains("restore it"), "{text}");
+                said += 1;
+                break;
+            }
+        }
+        client.close();
+    }
+    assert!(said > 10, "{said}");
 }

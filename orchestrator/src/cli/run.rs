@@ -7,7 +7,7 @@ use cogwork_runner::{AgentSpec, Environment, RunLock, SessionLimits, preflight};
 use cogwork_schemas::{Isolation, RunOutcome, Status};
 use cogwork_store::{AttemptLimits, state_dir};
 
-use super::{CliError, Exit, ProjectArg, print, question};
+use super::{CliError, Exit, ProjectArg, note, print, question};
 use crate::driver::{self, Plan, clock};
 use crate::project::Project;
 use crate::terminal::{self, clean, duration};
@@ -105,6 +105,10 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     let plan = plan(project, how)?;
     // The lock goes first: everything after it may assume that no other run changes the project.
     let _lock = RunLock::acquire(&project.dir, clock::now())?;
+    project.store.check_integrity()?;
+    if let Err(error) = project.store.back_up(clock::now()) {
+        note(&format!("the database could not be backed up: {}", cogwork_runner::chain(&error)));
+    }
     preflight(&plan.agent, plan.script.as_deref(), &Environment::of_this_process())
         .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
     let start = clock::now();

@@ -4,6 +4,7 @@
 
 mod changing;
 mod claims;
+mod damage;
 mod fencing;
 mod fixture;
 mod importing;
@@ -11,5 +12,6 @@ mod journal;
 mod landing;
 mod model;
 mod legacy;
+mod migrating;
 mod opening;
 mod processes;

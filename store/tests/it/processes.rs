@@ -6,6 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use cogwork_schemas::{Fact, FeatureId, Isolation, Status};
 use cogwork_store::{ImportLimits, Store, StoreError};
@@ -54,7 +55,10 @@ impl Racer {
         self.process.id()
     }
 
-    pub(crate) fn kill(mut self) {
+    /// Kills it after it had a while.
+    #[expect(clippy::disallowed_methods, reason = "at no moment that anybody could know")]
+    pub(crate) fn kill_after(mut self, delay: Duration) {
+        std::thread::sleep(delay);
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }

@@ -126,8 +126,7 @@ fn a_kill_at_any_moment_leaves_all_or_nothing() {
         let before = files(dir.path());
         let mut child = start("legacy::together::opens_the_project", dir.path(), 0);
         child.go();
-        std::thread::sleep(Duration::from_millis(round));
-        child.kill();
+        child.kill_after(Duration::from_millis(round));
         assert!(files(dir.path()) == before);
         if state_dir(dir.path()).join("features.db").exists() {
             whole += 1;
