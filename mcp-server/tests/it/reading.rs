@@ -219,6 +219,7 @@ fn a_list_never_outgrows_an_answer() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test that must not wait for ever")]
 fn damage_that_no_call_would_meet_is_found_and_said() {
     let project = Project::new();
     let database = project.path().join(".cogwork/features.db");
