@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, Token};
+use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, SessionId, Token};
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use crate::columns::{Id, Json, Micros, Word};
 use crate::error::Fail;
 use crate::features::{list, status};
-use crate::types::{Attempt, AttemptRecord, Submitted};
+use crate::types::{Attempt, AttemptRecord, Submitted, Taken};
 use crate::{Store, StoreError, evidence};
 
 /// An attempt's columns, as [`read`] takes them.
@@ -71,6 +71,14 @@ pub(crate) fn all_live(tx: &Transaction<'_>) -> Result<Vec<Attempt>, Fail> {
     list(tx, &format!("{ATTEMPT} WHERE a.ended_at IS NULL ORDER BY a.id"), [], |row| Ok(read(row)?.attempt))
 }
 
+/// Reads the attempts of a session, dead or alive, oldest first.
+pub(crate) fn of_session(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<Taken>, Fail> {
+    list(tx, &format!("{ATTEMPT} WHERE a.session_id = ?1 ORDER BY a.id"), [Id(session)], |row| {
+        let Found { attempt, outcome, .. } = read(row)?;
+        Ok(Taken { attempt, outcome })
+    })
+}
+
 impl Store {
     /// Returns the live attempt of a token.
     ///
@@ -88,6 +96,15 @@ impl Store {
     /// The database's.
     pub fn live_attempts(&self) -> Result<Vec<Attempt>, StoreError> {
         self.read(all_live)
+    }
+
+    /// Returns the attempts that a session has made, oldest first; none for a session that never was.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn attempts_of_session(&self, session: SessionId) -> Result<Vec<Taken>, StoreError> {
+        self.read(|tx| of_session(tx, session))
     }
 
     /// Returns the history of a feature, oldest attempt first.

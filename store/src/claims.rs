@@ -124,7 +124,7 @@ fn not_claimable(tx: &Transaction<'_>, id: FeatureId) -> Result<StoreError, Fail
     }
 }
 
-fn after(now: Timestamp, lease: SignedDuration) -> Timestamp {
+pub(crate) fn after(now: Timestamp, lease: SignedDuration) -> Timestamp {
     // The last full second there is: the library prints microseconds after it that it does not read again.
     let never = || Timestamp::from_second(Timestamp::MAX.as_second()).unwrap_or(Timestamp::MAX);
     now.checked_add(lease).unwrap_or_else(|_| never())

@@ -9,6 +9,7 @@
 
 mod attempts;
 mod backups;
+mod batches;
 mod claims;
 mod columns;
 mod dependencies;
@@ -18,6 +19,7 @@ mod error;
 mod evidence;
 mod export;
 mod features;
+mod further;
 pub mod graph;
 mod import;
 mod integrity;
@@ -40,7 +42,7 @@ pub use error::{AdoptionFault, StoreError};
 pub use open::Store;
 pub use types::{
     Adoption, Attempt, AttemptLimits, AttemptRecord, Claim, Evidence, ImportLimits, Imported, ListProblem,
-    LiveSession, Merge, NewFeature, NewSession, Submitted,
+    LiveSession, Merge, NewFeature, NewSession, Next, Submitted, Taken,
 };
 
 /// The directory inside a project that holds everything of Cogwork's.

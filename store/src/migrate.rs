@@ -7,8 +7,11 @@ use rusqlite::{Connection, Transaction};
 use crate::error::Fail;
 
 /// Every step from an empty file to the present schema.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_people_and_calls.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_people_and_calls.sql"),
+    include_str!("migrations/0003_batches.sql"),
+];
 
 /// Marks a SQLite file as ours, in its header: `Cogw`.
 const APPLICATION_ID: i64 = 0x436f_6777;

@@ -123,6 +123,60 @@ pub struct Claim {
     pub number: u32,
 }
 
+/// What a session that asks for a further feature gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// The next feature, claimed by it.
+    Claimed { feature: FeatureId, claim: Claim },
+    /// Nothing yet. What it handed in is about to land, which may free something for it, and until then nobody
+    /// misses its slot.
+    Wait,
+    /// Nothing: it should end.
+    Nothing,
+}
+
+/// An attempt that a session made, alive or ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    pub attempt: Attempt,
+    /// `None` while it lives.
+    pub outcome: Option<AttemptOutcome>,
+}
+
+impl Taken {
+    /// Returns whether it lives and its work is still to be done.
+    pub fn is_open(&self) -> bool {
+        self.outcome.is_none() && self.attempt.submitted.is_none()
+    }
+
+    /// Returns whether its claim was taken from its session, which then has no right to anything any more. What
+    /// becomes of work that was handed in is another matter.
+    pub fn is_lost(&self) -> bool {
+        if self.attempt.submitted.is_some() {
+            return false;
+        }
+        match &self.outcome {
+            Some(
+                AttemptOutcome::Crashed { .. }
+                | AttemptOutcome::Stopped
+                | AttemptOutcome::Expired
+                | AttemptOutcome::Orphaned,
+            ) => true,
+            None
+            | Some(
+                AttemptOutcome::Landed
+                | AttemptOutcome::NotFinished { .. }
+                | AttemptOutcome::Conflict { .. }
+                | AttemptOutcome::RedAfterMerge { .. }
+                | AttemptOutcome::TimedOut { .. }
+                | AttemptOutcome::GivenUp { .. }
+                | AttemptOutcome::NeedsHuman
+                | AttemptOutcome::Confirmed,
+            ) => false,
+        }
+    }
+}
+
 /// A live attempt: the feature is claimed by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {

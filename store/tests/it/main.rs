@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod batches;
 mod changing;
 mod claims;
 mod damage;

@@ -1,0 +1,171 @@
+//! Batches: sessions that take one further feature after another, each when the one before is handed in.
+
+use std::collections::BTreeSet;
+
+use cogwork_schemas::{Fact, FeatureId, SessionId, Token};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{OptionalExtension, Transaction};
+
+use crate::claims::{after, insert_attempt};
+use crate::columns::{Id, Micros};
+use crate::error::Fail;
+use crate::features::{list, nodes};
+use crate::further::{Asking, Choice, choose};
+use crate::graph::Graph;
+use crate::journal::{self, About};
+use crate::types::{Attempt, Next, Taken};
+use crate::{Store, StoreError, attempts};
+
+/// A session, as far as batches are concerned.
+struct Batch {
+    is_over: bool,
+    size: u32,
+    is_closed: bool,
+    slots: Option<u32>,
+}
+
+impl Store {
+    /// Lets a session take further features, until it has had `size` with its first. `slots` is how many sessions
+    /// its run has at once: what a free one would start is not for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownSession`].
+    pub fn begin_batch(&self, session: SessionId, size: u32, slots: u32) -> Result<(), StoreError> {
+        self.write(|tx| {
+            let changed = tx
+                .prepare_cached("UPDATE sessions SET batch = ?2, slots = ?3 WHERE id = ?1")?
+                .execute((Id(session), size.max(1), slots.max(1)))?;
+            if changed == 0 {
+                return Err(StoreError::UnknownSession { id: session }.into());
+            }
+            Ok(())
+        })
+    }
+
+    /// Lets no session that lives now take a further feature: the run is about to end.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn close_batches(&self) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.prepare_cached("UPDATE sessions SET closed = 1 WHERE ended_at IS NULL")?.execute([])?;
+            Ok(())
+        })
+    }
+
+    /// Takes the next feature for a session that has handed in all it had, or says that there is none. Any of the
+    /// session's tokens shows which session asks. Against whoever else claims at this moment, one wins.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::StaleToken`] when the session is over or one of its claims was taken from it;
+    /// [`StoreError::Misuse`] while it has work to do.
+    pub fn claim_next(
+        &self,
+        now: Timestamp,
+        token: &Token,
+        lease: SignedDuration,
+    ) -> Result<Next, StoreError> {
+        self.write(|tx| {
+            let (session, batch, taken) = session_of(tx, token)?;
+            if taken.iter().any(Taken::is_open) {
+                let what = "a session takes a further feature only when the one it has is handed in";
+                return Err(StoreError::Misuse { what }.into());
+            }
+            let Some(slots) = batch.slots.filter(|_| !batch.is_closed && taken.len() < batch.size as usize)
+            else {
+                return Ok(Next::Nothing);
+            };
+            let asking = Asking {
+                graph: &Graph::new(nodes(tx)?)?,
+                mine: &taken.iter().map(|taken| taken.attempt.feature).collect(),
+                kin: &kin(tx, session)?,
+                free: slots.saturating_sub(sessions_with_a_slot(tx)?) as usize,
+                is_landing: taken.iter().any(|taken| taken.outcome.is_none()),
+            };
+            let feature = match choose(&asking) {
+                Choice::Take(feature) => feature,
+                Choice::Wait => return Ok(Next::Wait),
+                Choice::Nothing => return Ok(Next::Nothing),
+            };
+            let claim = insert_attempt(tx, now, feature, session, lease)?;
+            tx.prepare_cached("UPDATE features SET status = 'claimed', attempt_id = ?2 WHERE id = ?1")?
+                .execute((Id(feature), Id(claim.attempt)))?;
+            let about =
+                About { feature: Some(feature), session: Some(session), attempt: Some(claim.attempt) };
+            journal::record(tx, now, about, &Fact::Claimed { number: claim.number })?;
+            Ok(Next::Claimed { feature, claim })
+        })
+    }
+
+    /// Keeps all claims of a session for another lease from now, and returns its live attempts, oldest first. Any of
+    /// the session's tokens will do.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::StaleToken`] when the session is over, or one of its claims was taken from it, or its only one
+    /// has ended: its work must stop.
+    pub fn renew_session(
+        &self,
+        now: Timestamp,
+        token: &Token,
+        lease: SignedDuration,
+    ) -> Result<Vec<Attempt>, StoreError> {
+        self.write(|tx| {
+            let (session, batch, taken) = session_of(tx, token)?;
+            if batch.size == 1 {
+                attempts::live(tx, token)?;
+            }
+            tx.prepare_cached(
+                "UPDATE attempts SET lease_until = ?2
+                  WHERE session_id = ?1 AND ended_at IS NULL AND submitted_at IS NULL",
+            )?
+            .execute((Id(session), Micros(after(now, lease))))?;
+            let live = taken.into_iter().filter(|taken| taken.outcome.is_none());
+            Ok(live.map(|taken| taken.attempt).collect())
+        })
+    }
+}
+
+/// Returns the session of a token and what it has taken so far, if both are alive. The fence in front of what a
+/// session does, as [`attempts::live`] is for what is done at a feature.
+fn session_of(tx: &Transaction<'_>, token: &Token) -> Result<(SessionId, Batch, Vec<Taken>), Fail> {
+    let Some(found) = attempts::find(tx, token)? else {
+        return Err(attempts::stale(None).into());
+    };
+    let session = found.attempt.session;
+    let taken = attempts::of_session(tx, session)?;
+    match batch(tx, session)? {
+        Some(batch) if !batch.is_over && !taken.iter().any(Taken::is_lost) => Ok((session, batch, taken)),
+        Some(_) | None => Err(attempts::stale(Some(&found)).into()),
+    }
+}
+
+fn batch(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Batch>, Fail> {
+    Ok(tx
+        .prepare_cached("SELECT ended_at IS NOT NULL, batch, closed, slots FROM sessions WHERE id = ?1")?
+        .query_row([Id(session)], |row| {
+            Ok(Batch { is_over: row.get(0)?, size: row.get(1)?, is_closed: row.get(2)?, slots: row.get(3)? })
+        })
+        .optional()?)
+}
+
+fn sessions_with_a_slot(tx: &Transaction<'_>) -> Result<u32, Fail> {
+    Ok(tx
+        .prepare_cached("SELECT count(*) FROM sessions WHERE ended_at IS NULL AND slots IS NOT NULL")?
+        .query_row([], |row| row.get(0))?)
+}
+
+/// Reads the pending features of the categories that a session has worked in.
+fn kin(tx: &Transaction<'_>, session: SessionId) -> Result<BTreeSet<FeatureId>, Fail> {
+    let features = list(
+        tx,
+        "SELECT id FROM features WHERE status = 'pending' AND category IN (
+             SELECT f.category FROM attempts a JOIN features f ON f.id = a.feature_id WHERE a.session_id = ?1)",
+        [Id(session)],
+        |row| Ok(row.get::<_, Id<_>>(0)?.0),
+    )?;
+    Ok(features.into_iter().collect())
+}

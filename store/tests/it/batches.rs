@@ -1,0 +1,207 @@
+//! Sessions that take one further feature after another.
+
+use cogwork_schemas::{AttemptOutcome, FeatureId, SessionId, SessionOutcome, Status, Token};
+use cogwork_store::{Claim, ImportLimits, Next, Store, StoreError};
+
+use crate::fixture::*;
+
+/// A second kind of features, all ready: 5 to 8.
+const DOCS: &str = r#"
+    {"name": "a", "category": "docs"}, {"name": "b", "category": "docs"},
+    {"name": "c", "category": "docs"}, {"name": "d", "category": "docs"}"#;
+
+/// Runs a test on the small project with [`DOCS`], and a session on the first of them that may take up to `size`.
+fn batch(size: u32, slots: u32, test: impl Fn(&Store, Claim)) {
+    both(|store| {
+        store.import(at(0), &list(DOCS), &ImportLimits::default()).unwrap();
+        let first = claim(store, 1, FeatureId(5));
+        store.begin_batch(first.session, size, slots).unwrap();
+        test(store, first);
+    });
+}
+
+fn submit(store: &Store, token: &Token) {
+    store.submit(at(2), token, Some("c1"), &[]).unwrap();
+}
+
+fn land(store: &Store, token: &Token) {
+    store.land(at(3), token, &merge("c2", vec![])).unwrap();
+}
+
+fn next(store: &Store, token: &Token) -> Next {
+    store.claim_next(at(4), token, LEASE).unwrap()
+}
+
+fn claimed(store: &Store, token: &Token) -> (i64, Claim) {
+    match next(store, token) {
+        Next::Claimed { feature, claim } => (feature.0, claim),
+        none @ (Next::Wait | Next::Nothing) => panic!("{none:?}"),
+    }
+}
+
+#[test]
+fn a_session_takes_features_of_its_kind_up_to_its_size() {
+    batch(3, 1, |store, first| {
+        submit(store, &first.token);
+        let seq = store.last_seq().unwrap();
+        let (id, second) = claimed(store, &first.token);
+        assert_eq!((id, second.session, second.number), (6, first.session, 1));
+        assert_eq!(kinds(store, seq), ["#6 claimed"], "no session is started for it");
+        let feature = store.feature(FeatureId(6)).unwrap();
+        assert_eq!((feature.status, feature.session), (Status::Claimed, Some(first.session)));
+        assert_eq!(store.attempt(&second.token).unwrap().lease_until, Some(at(64)));
+
+        submit(store, &second.token);
+        land(store, &first.token);
+        // Any token of the session shows which one it is, also that of an attempt that has landed.
+        let (id, third) = claimed(store, &first.token);
+        assert_eq!(id, 7);
+        submit(store, &third.token);
+        assert_eq!(next(store, &third.token), Next::Nothing, "three is its size");
+        let taken = store.attempts_of_session(first.session).unwrap();
+        let ids: Vec<_> = taken.iter().map(|taken| taken.attempt.feature.0).collect();
+        assert_eq!(ids, [5, 6, 7]);
+        assert_eq!(taken[0].outcome, Some(AttemptOutcome::Landed));
+    });
+}
+
+#[test]
+fn what_a_free_slot_would_start_is_not_taken() {
+    // Five are ready: #1, #4 and three docs.
+    for (slots, takes) in [(1, true), (5, true), (6, false)] {
+        batch(3, slots, |store, first| {
+            submit(store, &first.token);
+            land(store, &first.token);
+            let got = next(store, &first.token);
+            assert_eq!(matches!(got, Next::Claimed { .. }), takes, "{slots} slots: {got:?}");
+        });
+    }
+    // A session that lives fills a slot, a person's does not.
+    batch(3, 6, |store, first| {
+        submit(store, &first.token);
+        let other = claim(store, 2, BASE);
+        // Four are ready, five slots are free for all that is known; its own work is about to land.
+        assert_eq!(next(store, &first.token), Next::Wait);
+        store.begin_batch(other.session, 3, 6).unwrap();
+        assert_eq!(next(store, &first.token), Next::Wait, "four slots and four features");
+        store.import(at(3), &list(r#"{"name": "e"}"#), &ImportLimits::default()).unwrap();
+        assert_eq!(claimed(store, &first.token).0, 6);
+    });
+}
+
+#[test]
+fn the_chain_is_followed_once_its_work_has_landed() {
+    both(|store| {
+        let first = claim(store, 1, BASE);
+        store.begin_batch(first.session, 2, 1).unwrap();
+        store.record_before(at(1), &first.token, None, &red(&["t1", "t2"])).unwrap();
+        store.submit(at(2), &first.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
+        pass(store, 2, PROSE);
+        assert_eq!(next(store, &first.token), Next::Wait, "nothing is ready before it lands");
+        store.land(at(3), &first.token, &merge("c2", green(&["t1", "t2"]))).unwrap();
+        assert_eq!(claimed(store, &first.token).0, MIDDLE.0);
+    });
+}
+
+#[test]
+fn no_further_feature_for_a_session_that_has_one_or_that_may_not() {
+    batch(3, 1, |store, first| {
+        let before = all(store);
+        let error = store.claim_next(at(4), &first.token, LEASE).unwrap_err();
+        assert!(matches!(error, StoreError::Misuse { .. }), "{error:?}");
+        assert_eq!(all(store), before);
+        submit(store, &first.token);
+        store.close_batches().unwrap();
+        assert_eq!(next(store, &first.token), Next::Nothing, "the run is about to end");
+        // The next run's sessions are not meant.
+        store.end_session(at(5), first.session, &SessionOutcome::Completed, 1).unwrap();
+        let later = claim(store, 6, FeatureId(6));
+        store.begin_batch(later.session, 2, 1).unwrap();
+        submit(store, &later.token);
+        assert_eq!(claimed(store, &later.token).0, 7);
+    });
+    both(|store| {
+        let only = claim(store, 1, PROSE);
+        submit(store, &only.token);
+        assert_eq!(next(store, &only.token), Next::Nothing, "a batch is begun by whoever starts the session");
+    });
+}
+
+#[test]
+fn a_session_that_is_over_or_was_robbed_takes_nothing() {
+    let refused = |store: &Store, token: &Token| {
+        let before = all(store);
+        for result in [
+            store.claim_next(at(9), token, LEASE).map(drop),
+            store.renew_session(at(9), token, LEASE).map(drop),
+        ] {
+            assert!(matches!(result, Err(StoreError::StaleToken { .. })), "{result:?}");
+        }
+        assert_eq!(all(store), before);
+    };
+    batch(3, 1, |store, first| {
+        submit(store, &first.token);
+        store.end_session(at(3), first.session, &SessionOutcome::Completed, 1).unwrap();
+        refused(store, &first.token);
+    });
+    for outcome in [AttemptOutcome::Expired, AttemptOutcome::Stopped, AttemptOutcome::Orphaned] {
+        batch(3, 1, |store, first| {
+            submit(store, &first.token);
+            let (_, second) = claimed(store, &first.token);
+            store.end_attempt(at(5), &second.token, &outcome, &LIMITS).unwrap();
+            refused(store, &first.token);
+        });
+    }
+    both(|store| refused(store, &Token::new("7-guess")));
+}
+
+#[test]
+fn work_that_was_handed_in_may_fail_without_harm_to_its_session() {
+    for outcome in
+        [AttemptOutcome::Conflict { reason: "a".into() }, AttemptOutcome::Crashed { reason: "b".into() }]
+    {
+        batch(3, 1, |store, first| {
+            submit(store, &first.token);
+            let (_, second) = claimed(store, &first.token);
+            store.end_attempt(at(5), &first.token, &outcome, &LIMITS).unwrap();
+            let live = store.renew_session(at(6), &first.token, LEASE).unwrap();
+            assert_eq!(live.iter().map(|attempt| attempt.id).collect::<Vec<_>>(), [second.attempt]);
+            submit(store, &second.token);
+            let id = claimed(store, &second.token).0;
+            assert_eq!(id, 7, "#5 is ready again, and not for the one who failed at it");
+        });
+    }
+}
+
+#[test]
+fn all_claims_of_a_session_are_kept_together() {
+    batch(3, 1, |store, first| {
+        submit(store, &first.token);
+        let (_, second) = claimed(store, &first.token);
+        let live = store.renew_session(at(50), &first.token, LEASE).unwrap();
+        assert_eq!(live.len(), 2);
+        let leases = || -> Vec<_> {
+            store.live_attempts().unwrap().into_iter().map(|attempt| attempt.lease_until).collect()
+        };
+        assert_eq!(leases(), [None, Some(at(110))]);
+        assert_eq!(store.reap(at(70), &LIMITS).unwrap(), []);
+        assert_eq!(store.reap(at(120), &LIMITS).unwrap(), [FeatureId(6)], "what was handed in cannot expire");
+        drop(second);
+    });
+    both(|store| {
+        let only = claim(store, 1, PROSE);
+        assert_eq!(store.renew_session(at(2), &only.token, LEASE).unwrap().len(), 1);
+        let given_up = AttemptOutcome::GivenUp { reason: "hard".into() };
+        store.end_attempt(at(3), &only.token, &given_up, &LIMITS).unwrap();
+        let error = store.renew_session(at(4), &only.token, LEASE).unwrap_err();
+        assert!(matches!(error, StoreError::StaleToken { .. }), "its only claim is over");
+    });
+}
+
+#[test]
+fn a_batch_of_nobody_is_refused() {
+    both(|store| {
+        let error = store.begin_batch(NOBODY, 3, 1).unwrap_err();
+        assert!(matches!(error, StoreError::UnknownSession { id: SessionId(99) }), "{error:?}");
+    });
+}
