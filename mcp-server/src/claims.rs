@@ -1,7 +1,7 @@
 //! Which features this server may change, and the tokens that prove it.
 //!
-//! It owns the tokens: given ones as they came, own ones from the claim until the feature passes or the server
-//! ends. It talks to nobody and decides only by what it holds; whether a token still counts is the store's word.
+//! It owns the tokens: given ones as they came, with those that the session takes later, and own ones from the claim
+//! until the feature passes or the server ends. It talks to nobody and decides only by what it holds; whether a token still counts is the store's word.
 //! No token ever goes into an answer or a log.
 
 use std::collections::BTreeMap;
@@ -16,10 +16,18 @@ use crate::options::Assignment;
 /// The rights of this server.
 #[derive(Debug)]
 pub(crate) enum Claims {
-    /// Fixed at the start; whoever gave them renews and ends them.
-    Given(Vec<(FeatureId, Token)>),
+    /// Given at the start, or taken later by the session; whoever started the session renews and ends them.
+    Given(Given),
     /// The server claims, renews and ends by itself.
     Own(Own),
+}
+
+/// What a session was given, and what it took since.
+#[derive(Debug)]
+pub(crate) struct Given {
+    held: Mutex<Vec<(FeatureId, Token)>>,
+    /// Held while a further feature is taken: a session takes one at a time.
+    taking: tokio::sync::Mutex<()>,
 }
 
 /// What a server without an orchestrator may claim, and has claimed.
@@ -42,7 +50,10 @@ impl Claims {
     /// Takes what the server was started with.
     pub(crate) fn of(assignment: &Assignment) -> Self {
         match assignment {
-            Assignment::Given(features) => Self::Given(features.clone()),
+            Assignment::Given(features) => Self::Given(Given {
+                held: Mutex::new(features.clone()),
+                taking: tokio::sync::Mutex::default(),
+            }),
             Assignment::Own { only } => Self::Own(Own { only: only.clone(), held: Mutex::default() }),
         }
     }
@@ -53,9 +64,9 @@ impl Claims {
     /// When the feature is not this server's to change.
     pub(crate) fn token(&self, id: FeatureId) -> Result<Option<Token>, ToolError> {
         match self {
-            Self::Given(features) => match features.iter().find(|(feature, _)| *feature == id) {
-                Some((_, token)) => Ok(Some(token.clone())),
-                None => Err(not_assigned(id, features.iter().map(|(feature, _)| *feature).collect())),
+            Self::Given(given) => match given.all().into_iter().find(|(feature, _)| *feature == id) {
+                Some((_, token)) => Ok(Some(token)),
+                None => Err(not_assigned(id, self.features())),
             },
             Self::Own(own) if !own.may_claim(id) => Err(not_assigned(id, own.only.clone())),
             Self::Own(own) => Ok(own.held().get(&id).map(|held| held.token.clone())),
@@ -65,9 +76,29 @@ impl Claims {
     /// Returns the features that were given or are held, in the order in which they came.
     pub(crate) fn features(&self) -> Vec<FeatureId> {
         match self {
-            Self::Given(features) => features.iter().map(|(id, _)| *id).collect(),
+            Self::Given(given) => given.all().into_iter().map(|(id, _)| id).collect(),
             Self::Own(own) => own.held().keys().copied().collect(),
         }
+    }
+}
+
+impl Given {
+    /// Remembers a feature that the session has taken; once.
+    pub(crate) fn hold(&self, id: FeatureId, token: Token) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !held.iter().any(|(feature, _)| *feature == id) {
+            held.push((id, token));
+        }
+    }
+
+    /// Returns all claims as they are now, in the order in which they came.
+    pub(crate) fn all(&self) -> Vec<(FeatureId, Token)> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for the turn to take a further feature.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.taking.lock().await
     }
 }
 

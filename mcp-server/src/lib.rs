@@ -22,6 +22,7 @@ mod database;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
+mod further;
 mod http;
 mod judge;
 mod options;

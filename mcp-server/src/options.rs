@@ -106,6 +106,13 @@ pub(crate) enum Assignment {
     Own { only: Vec<FeatureId> },
 }
 
+/// How a session that was given a feature gets further ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Further {
+    /// The branch of the project on which each begins; none where the session works in the project itself.
+    pub(crate) branch: Option<String>,
+}
+
 /// Which of the role's tools are served.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ToolFilter {
@@ -123,6 +130,8 @@ pub(crate) struct Options {
     pub(crate) workspace: PathBuf,
     pub(crate) role: Role,
     pub(crate) assignment: Assignment,
+    /// Set in a session that may take further features when it has handed in what it was given.
+    pub(crate) further: Option<Further>,
     pub(crate) filter: ToolFilter,
     /// Where to serve over HTTP; `None` for standard input and output.
     pub(crate) http: Option<Http>,
@@ -188,6 +197,7 @@ impl Options {
             project,
             role: flags.role,
             assignment: assignment(features, environment)?,
+            further: further(environment),
             filter: ToolFilter { only: flags.tools, except: flags.exclude_tools, read_only: flags.read_only },
             http: flags.http.map(|address| http(address, environment)).transpose()?,
             limits: ImportLimits { dependencies: flags.max_dependencies, ..ImportLimits::default() },
@@ -234,6 +244,13 @@ fn assignment(features: Vec<FeatureId>, environment: &Environment) -> Result<Ass
         return Err(OptionsError::TokenCount { tokens: tokens.len(), features: features.len() });
     }
     Ok(Assignment::Given(features.into_iter().zip(tokens).collect()))
+}
+
+/// Returns how to take further features in a session whose batch is larger than one.
+fn further(environment: &Environment) -> Option<Further> {
+    let size: u32 = environment.text("COGWORK_BATCH")?.parse().ok()?;
+    let branch = environment.text("COGWORK_BRANCH").map(str::to_owned);
+    (size > 1).then_some(Further { branch })
 }
 
 #[cfg(test)]

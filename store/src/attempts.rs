@@ -107,6 +107,18 @@ impl Store {
         self.read(|tx| of_session(tx, session))
     }
 
+    /// Returns the attempts of the session that a token belongs to, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::StaleToken`] when the token is no attempt's.
+    pub fn attempts_beside(&self, token: &Token) -> Result<Vec<Taken>, StoreError> {
+        self.read(|tx| {
+            let Some(found) = find(tx, token)? else { return Err(stale(None).into()) };
+            of_session(tx, found.attempt.session)
+        })
+    }
+
     /// Returns the history of a feature, oldest attempt first.
     ///
     /// # Errors

@@ -24,6 +24,12 @@ struct Batch {
     slots: Option<u32>,
 }
 
+impl Batch {
+    fn has_room(&self, taken: &[Taken]) -> bool {
+        !self.is_closed && taken.len() < self.size as usize
+    }
+}
+
 impl Store {
     /// Lets a session take further features, until it has had `size` with its first. `slots` is how many sessions
     /// its run has at once: what a free one would start is not for it.
@@ -97,6 +103,19 @@ impl Store {
                 About { feature: Some(feature), session: Some(session), attempt: Some(claim.attempt) };
             journal::record(tx, now, about, &Fact::Claimed { number: claim.number })?;
             Ok(Next::Claimed { feature, claim })
+        })
+    }
+
+    /// Returns whether a session that hands in what it has may ask for a further feature. Whether there is one for it
+    /// then, [`Store::claim_next`] says. Any of the session's tokens will do.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::StaleToken`] as there.
+    pub fn may_claim_next(&self, token: &Token) -> Result<bool, StoreError> {
+        self.read(|tx| {
+            let (_, batch, taken) = session_of(tx, token)?;
+            Ok(batch.has_room(&taken) && !taken.iter().any(Taken::is_open))
         })
     }
 

@@ -36,7 +36,7 @@ mod types;
 
 use std::path::{Path, PathBuf};
 
-use cogwork_schemas::SessionId;
+use cogwork_schemas::{AttemptId, SessionId};
 
 pub use error::{AdoptionFault, StoreError};
 pub use open::Store;
@@ -56,6 +56,11 @@ pub fn state_dir(project: &Path) -> PathBuf {
 /// Returns where a session with isolation `workspace` works.
 pub fn workspace_dir(project: &Path, session: SessionId) -> PathBuf {
     state_dir(project).join("workspaces").join(session.to_string())
+}
+
+/// Returns the ref that keeps what an attempt committed and did not land, in the project and in its session's clone.
+pub fn kept_ref(attempt: AttemptId) -> String {
+    format!("refs/cogwork/attempts/{}", attempt.0)
 }
 
 /// Returns the branch that such a session works on, in its own clone.

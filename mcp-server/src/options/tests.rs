@@ -52,6 +52,18 @@ fn without_a_token_the_server_claims_for_itself() {
 }
 
 #[test]
+fn a_batch_of_one_takes_no_further_features() {
+    let token = ("COGWORK_TOKEN", "7-aa");
+    let further = |size| {
+        let session = [token, ("COGWORK_BATCH", size), ("COGWORK_BRANCH", "main")];
+        resolved(&["--features", "3"], &session).unwrap().further
+    };
+    assert_eq!(further("1"), None);
+    assert_eq!(further("3"), Some(Further { branch: Some("main".to_owned()) }));
+    assert_eq!(resolved(&["--features", "3"], &[token]).unwrap().further, None);
+}
+
+#[test]
 fn inside_a_session_a_missing_token_gives_no_right() {
     let session = [("COGWORK_SESSION", "4")];
     assert_eq!(resolved(&[], &session).unwrap().assignment, Assignment::Given(Vec::new()));

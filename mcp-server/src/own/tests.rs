@@ -16,6 +16,7 @@ async fn holding(project: &std::path::Path) -> Server {
         workspace: project.to_owned(),
         role: Role::All,
         assignment: Assignment::Own { only: Vec::new() },
+        further: None,
         filter: ToolFilter::default(),
         http: None,
         limits: ImportLimits::default(),

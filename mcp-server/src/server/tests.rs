@@ -19,6 +19,7 @@ fn options(role: Role) -> Options {
         workspace: PathBuf::from("/nowhere"),
         role,
         assignment: Assignment::Given(vec![(FeatureId(1), Token::new("1-a"))]),
+        further: None,
         filter: ToolFilter::default(),
         http: None,
         limits: ImportLimits::default(),

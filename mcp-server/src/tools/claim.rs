@@ -40,35 +40,45 @@ impl Server {
     ) -> Result<Claimed, ToolError> {
         match self.claims() {
             Claims::Given(given) => {
-                let mut wanted = given.clone();
+                let mut wanted = given.all();
                 if let Some(id) = id {
                     // Says so when it is not among them.
                     self.claims().token(id)?;
                     wanted.retain(|(given, _)| *given == id);
                 }
-                self.first_alive(wanted, id).await
+                match (self.first_alive(wanted, id).await?, &self.options().further) {
+                    (Some(id), _) => Ok(Claimed { id, already: true }),
+                    (None, Some(further)) if id.is_none() => {
+                        let (id, already) = self
+                            .take_further(given, further, context)
+                            .await?
+                            .ok_or_else(|| all_done(None))?;
+                        Ok(Claimed { id, already })
+                    }
+                    (None, _) => Err(all_done(id)),
+                }
             }
             Claims::Own(own) => self.held_or_claimed(own, id, context).await,
         }
     }
 
-    /// Confirms the first of some features whose claim is alive and whose work is still to be done.
+    /// Returns the first of some features whose claim is alive and whose work is still to be done.
     async fn first_alive(
         &self,
         wanted: Vec<(FeatureId, Token)>,
         named: Option<FeatureId>,
-    ) -> Result<Claimed, ToolError> {
+    ) -> Result<Option<FeatureId>, ToolError> {
         let alive = move |store: &Store| {
             for (id, token) in wanted {
                 match attempt::is_open(store, id, &token) {
-                    Ok(true) => return Ok(Claimed { id, already: true }),
+                    Ok(true) => return Ok(Some(id)),
                     Ok(false) => {}
                     // Landed, or lost: the next one may be alive.
                     Err(error) if named.is_none() && error.code() == Code::StaleToken => {}
                     Err(error) => return Err(error),
                 }
             }
-            Err(all_done(named))
+            Ok(None)
         };
         self.database().run(alive).await
     }
@@ -112,6 +122,10 @@ fn hint(store: &Store, detail: &Detail, id: FeatureId, token: Option<&Token>) ->
     Ok(format!("{}{when}, call feature_mark_passing with feature_id {}.", detail.news(), id.0))
 }
 
+/// What an agent has to know that goes on in a directory it has worked in.
+const ANEW: &str = "The directory is at the main branch as it is now: what you did before is in it once it is merged, \
+                    and so is the work of others. Read files again before you change them.";
+
 fn all_done(named: Option<FeatureId>) -> ToolError {
     let what = match named {
         Some(id) => format!("the work on feature {id} is done and waits to be merged"),
@@ -143,6 +157,9 @@ impl Server {
             Ok(detail)
         });
         let mut detail = read.await?;
+        if !already && self.options().further.as_ref().is_some_and(|further| further.branch.is_some()) {
+            detail.hint = detail.hint.map(|hint| format!("{ANEW} {hint}"));
+        }
         detail.already_claimed = Some(already);
         detail.claimed_by_you = Some(true);
         Ok(Out(detail))

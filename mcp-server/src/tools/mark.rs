@@ -16,7 +16,7 @@ use crate::error::ToolError;
 use crate::server::Server;
 use crate::{judge, schema};
 
-use work::{HandedIn, Landed, Standing, Then, standing};
+use work::{HandedIn, Landed, More, Standing, Then, standing};
 
 /// What became of the question.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -70,11 +70,14 @@ impl Marked {
         }
     }
 
-    fn waiting(feature: &Feature, changed: bool, more: bool) -> Self {
-        let next = if more {
-            "Call feature_claim_and_get for the next feature assigned to you."
-        } else {
-            "You are done: end the session."
+    fn waiting(feature: &Feature, changed: bool, more: &More) -> Self {
+        let next = match more {
+            More::Assigned => "Call feature_claim_and_get for the next feature assigned to you.",
+            More::Perhaps => {
+                "Call feature_claim_and_get without an id: it gives you your next feature, or tells you that you are \
+                 done."
+            }
+            More::Nothing => "You are done: end the session.",
         };
         Self::new(feature, State::WaitingForIntegration, changed, next)
     }
@@ -99,7 +102,7 @@ impl Server {
         let HandedIn { proof, changed, then } = handed_in;
         let marked = match then {
             Then::Landed(landed) => Marked::landed(feature, changed, landed),
-            Then::Waits { more } => Marked::waiting(feature, changed, more),
+            Then::Waits(more) => Marked::waiting(feature, changed, &more),
         };
         Marked { proof: Some(proof), hint: self.hint(proof).await, ..marked }
     }
@@ -122,6 +125,7 @@ impl Server {
         let uncommitted = judge::uncommitted(&self.options().workspace).await;
         if !uncommitted.is_empty() {
             let then = match self.claims() {
+                Claims::Given(_) if self.options().further.is_some() => "it is no part of what you handed in",
                 Claims::Given(_) => "this is committed for you when the session ends",
                 Claims::Own(_) => "commit it",
             };

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod asking;
+mod batches;
 mod claiming;
 mod client;
 mod creating;

@@ -1,9 +1,12 @@
 //! The way of finished work from an agent's question to the database: judged, handed in, and landed where nobody
 //! else would land it.
 
-use cogwork_schemas::{CheckPhase, CheckReport, Feature, FeatureId, Proof, SessionOutcome, Status, Token};
+use cogwork_process::git::Git;
+use cogwork_schemas::{
+    CheckPhase, CheckReport, Feature, FeatureId, Proof, SessionId, SessionOutcome, Status, Token,
+};
 use cogwork_store::graph::Graph;
-use cogwork_store::{Store, Submitted};
+use cogwork_store::{Attempt, Store, Submitted};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
 
@@ -25,6 +28,7 @@ pub(super) enum Standing {
 pub(super) struct Work {
     pub(super) feature: Feature,
     token: Token,
+    session: SessionId,
     /// Set when it was handed in before.
     submitted: Option<Submitted>,
 }
@@ -39,10 +43,18 @@ pub(super) struct HandedIn {
 
 /// What follows.
 pub(super) enum Then {
-    /// It waits for integration; `more` tells whether this session has other features to work on.
-    Waits { more: bool },
+    /// It waits for integration.
+    Waits(More),
     /// The feature passes now.
     Landed(Landed),
+}
+
+/// Whether this session has other features to work on.
+pub(super) enum More {
+    Assigned,
+    /// It may ask for one.
+    Perhaps,
+    Nothing,
 }
 
 /// What a landed feature changed.
@@ -65,8 +77,8 @@ pub(super) fn standing(store: &Store, id: FeatureId, token: Option<Token>) -> Re
     let Some(token) = token else {
         return Err(attempt::not_claimed(id));
     };
-    let submitted = attempt::live(store, id, &token)?.submitted;
-    Ok(Standing::Open(Work { feature, token, submitted }))
+    let Attempt { session, submitted, .. } = attempt::live(store, id, &token)?;
+    Ok(Standing::Open(Work { feature, token, session, submitted }))
 }
 
 impl Server {
@@ -80,6 +92,7 @@ impl Server {
         work: &Work,
         context: &RequestContext<RoleServer>,
     ) -> Result<HandedIn, ToolError> {
+        self.settle(work).await?;
         let commit = judge::commit(&self.options().workspace).await?;
         let known = work.submitted.as_ref().filter(|before| before.commit == commit || commit.is_none());
         let reports = match known {
@@ -92,14 +105,39 @@ impl Server {
                     Some(before) => before.proof,
                     None => self.submitted(work, commit.clone(), reports).await?,
                 };
-                let others: Vec<_> = given.iter().filter(|(id, _)| *id != work.feature.id).cloned().collect();
-                let then = Then::Waits { more: self.any_open(others).await? };
-                Ok(HandedIn { proof, changed: known.is_none(), then })
+                let mut others = given.all();
+                others.retain(|(id, _)| *id != work.feature.id);
+                let more = if self.any_open(others).await? {
+                    More::Assigned
+                } else if self.may_take_further(&work.token).await? {
+                    More::Perhaps
+                } else {
+                    More::Nothing
+                };
+                Ok(HandedIn { proof, changed: known.is_none(), then: Then::Waits(more) })
             }
             Claims::Own(own) => {
                 let (proof, landed) = self.landed(own, work, commit, reports).await?;
                 Ok(HandedIn { proof, changed: true, then: Then::Landed(landed) })
             }
+        }
+    }
+
+    /// Commits what lies about, where the work lands while its session goes on: nobody could do it later.
+    async fn settle(&self, work: &Work) -> Result<(), ToolError> {
+        let further = self.options().further.as_ref();
+        if further.is_none_or(|further| further.branch.is_none()) {
+            return Ok(());
+        }
+        let message = format!("{} {}: what the agent left uncommitted", work.feature.id, work.feature.name);
+        let git = Git::workspace(&self.options().workspace);
+        match git.commit_all(&message, &[("Cogwork-Session", &work.session.to_string())]).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ToolError::new(
+                Code::Conflict,
+                format!("your work cannot be committed: {error}"),
+                "Repair the git repository you work in, commit, and call feature_mark_passing again.",
+            )),
         }
     }
 

@@ -1,0 +1,207 @@
+//! Sessions that take further features, each in a clone that is brought to the main branch for it.
+
+use std::path::{Path, PathBuf};
+
+use cogwork_schemas::{AttemptOutcome, CheckPhase, CheckVerdict, FeatureId, Proof, SessionOutcome, Status};
+use cogwork_store::{AttemptLimits, Claim, Merge, workspace_dir};
+use serde_json::{Value, json};
+
+use crate::client::{Client, ERAS, Era, command, succeeded};
+use crate::project::{Project, now, report};
+
+/// A project in git, and a session in a clone of it that may take `size` features one after the other.
+struct Batch {
+    project: Project,
+    first: Claim,
+    clone: PathBuf,
+    base: String,
+}
+
+fn git(dir: &Path, args: &[&str]) -> String {
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@t"];
+    let output = command("git").args(identity).args(args).current_dir(dir).output().unwrap();
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+impl Batch {
+    fn new(features: Value, size: u32, slots: u32) -> Self {
+        let project = Project::with(features);
+        std::fs::write(project.path().join(".gitignore"), ".cogwork\n").unwrap();
+        let base = project.git();
+        git(project.path(), &["branch", "--move", "main"]);
+        let first = project.claim(1);
+        project.store.begin_batch(first.session, size, slots).unwrap();
+        let clone = workspace_dir(project.path(), first.session);
+        std::fs::create_dir_all(clone.parent().unwrap()).unwrap();
+        git(project.path(), &["clone", "--quiet", "--shared", ".", clone.to_str().unwrap()]);
+        Self { project, first, clone, base }
+    }
+
+    fn open(&self, era: Era) -> Client {
+        let mut command = self.project.session_command(&[(1, &self.first.token)]);
+        command.env("COGWORK_BATCH", "3").env("COGWORK_BRANCH", "main").env("COGWORK_WORKSPACE", &self.clone);
+        let mut client = Client::open(&mut command, era);
+        client.secrets = vec![self.first.token.reveal().to_owned()];
+        client
+    }
+
+    /// Merges what was handed in for a feature, as the orchestrator does.
+    fn land(&self, id: i64) {
+        let live = self.project.store.live_attempts().unwrap();
+        let attempt = live.into_iter().find(|attempt| attempt.feature == FeatureId(id)).unwrap();
+        let commit = attempt.submitted.unwrap().commit.unwrap();
+        git(self.project.path(), &["fetch", "--quiet", self.clone.to_str().unwrap(), &commit]);
+        git(self.project.path(), &["merge", "--quiet", "--no-ff", "-m", "landed", &commit]);
+        let checks = self.project.store.feature(FeatureId(id)).unwrap().checks;
+        let reports = checks.iter().map(|check| report(&check.command, CheckVerdict::Green)).collect();
+        let merge = Merge { commit: Some(commit), reports, merge_ms: 1, check_ms: 1 };
+        self.project.store.land(now(), &attempt.token, &merge).unwrap();
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.clone.join(file).exists()
+    }
+}
+
+fn docs() -> Value {
+    json!([
+        {"name": "a", "category": "docs", "checks": ["echo x > made-by-check; test -f a.txt"]},
+        {"name": "b", "category": "docs", "checks": ["echo x > made-by-check; test -f b.txt"]},
+        {"name": "c", "category": "docs"},
+        {"name": "d", "category": "other"},
+    ])
+}
+
+const PERHAPS: &str = "Call feature_claim_and_get without an id: it gives you your next feature, or tells you that you are done.";
+
+#[test]
+fn one_feature_after_the_other_each_on_the_main_branch() {
+    for era in ERAS {
+        let batch = Batch::new(docs(), 3, 1);
+        let store = &batch.project.store;
+        let mut client = batch.open(era);
+        std::fs::write(batch.clone.join("a.txt"), "a").unwrap();
+        let done = client.get("feature_mark_passing", json!({"feature_id": 1}));
+        assert_eq!(done["next"], PERHAPS);
+        let commit = store.attempt(&batch.first.token).unwrap().submitted.unwrap().commit.unwrap();
+        assert_eq!(
+            git(&batch.clone, &["show", "--name-only", "--format=%s", &commit]),
+            "#1 a: what the agent left uncommitted\n\na.txt"
+        );
+
+        let next = client.get("feature_claim_and_get", json!({}));
+        assert_eq!((&next["id"], &next["already_claimed"]), (&json!(2), &json!(false)));
+        assert_eq!(next["claimed_by"], batch.first.session.0);
+        let hint = next["hint"].as_str().unwrap();
+        assert!(hint.starts_with("The directory is at the main branch as it is now"), "{hint}");
+        // What has not landed is no base for anything, and what the checks left is nobody's work.
+        assert!(!batch.has("a.txt") && !batch.has("made-by-check"));
+        assert_eq!(git(&batch.clone, &["rev-parse", "HEAD"]), batch.base);
+        assert_eq!(git(&batch.clone, &["rev-parse", "refs/cogwork/attempts/1"]), commit);
+        let record = store.attempts_of(FeatureId(2)).unwrap().remove(0);
+        let before = &record.evidence[0];
+        assert_eq!((before.phase, before.commit.as_ref()), (CheckPhase::Before, Some(&batch.base)));
+        assert_eq!(client.get("feature_claim_and_get", json!({}))["already_claimed"], true);
+
+        batch.land(1);
+        std::fs::write(batch.clone.join("b.txt"), "b").unwrap();
+        let done = client.get("feature_mark_passing", json!({"feature_id": 2}));
+        assert_eq!((&done["proof"], &done["next"]), (&json!("red_green"), &json!(PERHAPS)));
+        batch.land(2);
+        assert_eq!(store.feature(FeatureId(2)).unwrap().proof, Some(Proof::RedGreen));
+
+        assert_eq!(client.get("feature_claim_and_get", json!({}))["id"], 3);
+        assert!(batch.has("a.txt") && batch.has("b.txt"), "what has landed is there");
+        let done = client.get("feature_mark_passing", json!({"feature_id": 3}));
+        assert_eq!(done["next"], "You are done: end the session.");
+        let text = client.fail("feature_claim_and_get", json!({}));
+        assert!(text.ends_with("You are done: end the session."), "{text}");
+        let text = client.fail("feature_mark_passing", json!({"feature_id": 4}));
+        assert!(text.starts_with("Error (not_assigned)"), "{text}");
+        assert_eq!(store.feature(FeatureId(4)).unwrap().status, Status::Pending, "no kin of it");
+    }
+}
+
+#[test]
+fn it_waits_for_its_own_work_to_land_and_follows_the_chain() {
+    let features = json!([
+        {"name": "a", "key": "a", "checks": ["test -f a.txt"]},
+        {"name": "b", "category": "other", "dependencies": ["a"], "checks": ["test -f a.txt && test -f b.txt"]},
+    ]);
+    let batch = Batch::new(features, 2, 1);
+    let mut client = batch.open(Era::Initialize);
+    std::fs::write(batch.clone.join("a.txt"), "a").unwrap();
+    client.get("feature_mark_passing", json!({"feature_id": 1}));
+    let id = client.send("tools/call", json!({"name": "feature_claim_and_get", "arguments": {}}));
+    // Other calls go on meanwhile.
+    assert_eq!(client.get("feature_get_stats", json!({}))["passing"], 0);
+    batch.land(1);
+    let next = succeeded(&client.answer(id));
+    assert_eq!(next["id"], 2);
+    assert!(batch.has("a.txt"));
+}
+
+#[test]
+fn a_drain_ends_the_wait() {
+    let batch = Batch::new(json!([{"name": "a"}]), 3, 1);
+    let mut client = batch.open(Era::Stateless);
+    client.get("feature_mark_passing", json!({"feature_id": 1}));
+    let id = client.send("tools/call", json!({"name": "feature_claim_and_get", "arguments": {}}));
+    client.get("feature_get_stats", json!({}));
+    batch.project.store.close_batches().unwrap();
+    let answer = client.answer(id);
+    assert!(answer.to_string().contains("nothing is left to do"), "{answer}");
+    let done = client.get("feature_mark_passing", json!({"feature_id": 1}));
+    assert_eq!(done["next"], "You are done: end the session.");
+}
+
+#[test]
+fn a_server_that_was_started_anew_knows_what_its_session_has_taken() {
+    let batch = Batch::new(docs(), 3, 1);
+    let mut client = batch.open(Era::Initialize);
+    std::fs::write(batch.clone.join("a.txt"), "a").unwrap();
+    client.get("feature_mark_passing", json!({"feature_id": 1}));
+    client.get("feature_claim_and_get", json!({}));
+    std::fs::write(batch.clone.join("b.txt"), "b").unwrap();
+    drop(client);
+    let mut client = batch.open(Era::Initialize);
+    let mine = client.get("feature_claim_and_get", json!({}));
+    assert_eq!((&mine["id"], &mine["already_claimed"]), (&json!(2), &json!(true)));
+    assert!(batch.has("b.txt"), "work under way is left alone");
+    client.get("feature_mark_passing", json!({"feature_id": 2}));
+}
+
+#[test]
+fn a_session_that_was_stopped_takes_nothing_more() {
+    let batch = Batch::new(docs(), 3, 1);
+    let mut client = batch.open(Era::Initialize);
+    std::fs::write(batch.clone.join("a.txt"), "a").unwrap();
+    client.get("feature_mark_passing", json!({"feature_id": 1}));
+    let store = &batch.project.store;
+    client.get("feature_claim_and_get", json!({}));
+    let second = store.live_attempts().unwrap().pop().unwrap();
+    store.end_attempt(now(), &second.token, &AttemptOutcome::Stopped, &AttemptLimits::default()).unwrap();
+    let text = client.fail("feature_claim_and_get", json!({}));
+    assert!(text.starts_with("Error (stale_token)"), "{text}");
+    store.end_session(now(), batch.first.session, &SessionOutcome::Stopped, 1).unwrap();
+    assert_eq!(store.feature(FeatureId(2)).unwrap().failed_attempts, 0);
+    let text = client.fail("feature_claim_and_get", json!({}));
+    assert!(text.starts_with("Error (stale_token)") && text.ends_with("end the session."), "{text}");
+}
+
+#[test]
+fn a_clone_that_was_broken_costs_the_next_feature_nothing() {
+    let batch = Batch::new(docs(), 3, 1);
+    let mut client = batch.open(Era::Initialize);
+    std::fs::write(batch.clone.join("a.txt"), "a").unwrap();
+    client.get("feature_mark_passing", json!({"feature_id": 1}));
+    std::fs::remove_dir_all(batch.clone.join(".git")).unwrap();
+    let text = client.fail("feature_claim_and_get", json!({}));
+    assert!(
+        text.contains("cannot be brought to the main branch") && text.ends_with("end the session."),
+        "{text}"
+    );
+    let feature = batch.project.store.feature(FeatureId(2)).unwrap();
+    assert_eq!((feature.status, feature.failed_attempts), (Status::Pending, 0));
+}
