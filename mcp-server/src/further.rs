@@ -115,13 +115,18 @@ impl Server {
     ) -> Result<(), ToolError> {
         if let Some(branch) = &further.branch {
             let _turn = self.checking().lock().await;
-            self.begin_on(branch, before.map(|before| before.attempt.id)).await.map_err(unusable)?;
+            self.begin_on(branch, before.map(|before| before.attempt.id))
+                .await
+                .map_err(|error| unusable(&error))?;
         }
         self.look_before(id, token, context).await?;
         // What checks leave lying about is nobody's work.
         if further.branch.is_some() {
             let _turn = self.checking().lock().await;
-            Git::workspace(&self.options().workspace).reset_hard_clean("HEAD").await.map_err(unusable)?;
+            Git::workspace(&self.options().workspace)
+                .reset_hard_clean("HEAD")
+                .await
+                .map_err(|error| unusable(&error))?;
         }
         Ok(())
     }
@@ -159,7 +164,7 @@ impl Server {
     }
 }
 
-fn unusable(error: GitError) -> ToolError {
+fn unusable(error: &GitError) -> ToolError {
     tracing::error!(%error, "the session's directory cannot be brought to the main branch");
     ToolError::new(
         Code::Conflict,

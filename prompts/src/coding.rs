@@ -14,6 +14,8 @@ pub struct Coding {
     pub branch: Option<String>,
     /// The names of the features this one builds on; all of them pass.
     pub builds_on: Vec<String>,
+    /// How many features the session may have, one after the other; this is the first.
+    pub batch: u32,
     /// What earlier attempts at this feature came to, oldest first.
     pub previous: Vec<PreviousAttempt>,
 }

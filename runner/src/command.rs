@@ -28,6 +28,8 @@ pub struct SessionCommand {
     pub isolation: Isolation,
     /// The commit that the workspace starts from; `None` for what is checked out in the project.
     pub base: Option<String>,
+    /// How many features the session may have, one after the other; the first is given.
+    pub batch: u32,
     pub limits: SessionLimits,
     /// Names of variables that the agent sees beyond the allow list.
     pub pass_env: Vec<String>,
@@ -86,6 +88,9 @@ impl SessionCommand {
         }
         if let Some(script) = &self.script {
             push("--script", script.into());
+        }
+        if self.batch > 1 {
+            push("--batch-size", self.batch.to_string().into());
         }
         let limits = &self.limits;
         push("--max-session-s", limits.max_session_s.to_string().into());
@@ -149,6 +154,9 @@ pub(crate) struct SessionFlags {
     /// The commit that the workspace starts from [default: what is checked out in the project]
     #[arg(long, value_name = "COMMIT")]
     base: Option<String>,
+    /// How many features the session may have, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: u32,
     #[command(flatten)]
     limits: SessionLimits,
     /// Let the agent see these variables, too
@@ -169,6 +177,7 @@ impl SessionFlags {
             script: self.script,
             isolation: self.isolation,
             base: self.base,
+            batch: self.batch_size,
             limits: self.limits,
             pass_env: self.pass_env,
         }
@@ -209,6 +218,7 @@ mod tests {
             script: Some("/s.toml".into()),
             isolation: Isolation::Shared,
             base: Some("abc".into()),
+            batch: 3,
             limits: SessionLimits { max_session_s: 1, max_silence_s: 2, grace_s: 0, lease_s: 4 },
             pass_env: vec!["A".into(), "B".into()],
         }
@@ -228,6 +238,7 @@ mod tests {
         let bare = SessionCommand {
             script: None,
             base: None,
+            batch: 1,
             pass_env: vec![],
             isolation: Isolation::Workspace,
             limits: SessionLimits::default(),

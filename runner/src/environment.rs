@@ -17,6 +17,10 @@ pub(crate) const SESSION: &str = "COGWORK_SESSION";
 pub(crate) const FEATURES: &str = "COGWORK_FEATURES";
 /// One fencing token per feature, in the same order, with commas.
 pub(crate) const TOKEN: &str = "COGWORK_TOKEN";
+/// How many features the session may have, one after the other; not set when it is one.
+pub(crate) const BATCH: &str = "COGWORK_BATCH";
+/// The branch of the project on which each further feature of a workspace begins.
+pub(crate) const BRANCH: &str = "COGWORK_BRANCH";
 /// The path of the MCP configuration.
 pub(crate) const MCP_CONFIG: &str = "COGWORK_MCP_CONFIG";
 /// What a sweep looks for: see [`marker`].

@@ -93,6 +93,7 @@ async fn with_outbox(
         role: command.role,
         isolation: command.isolation,
         base: command.base,
+        batch: command.batch,
         limits: command.limits,
         pass_env: command.pass_env,
         own,

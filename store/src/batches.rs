@@ -156,8 +156,16 @@ fn session_of(tx: &Transaction<'_>, token: &Token) -> Result<(SessionId, Batch, 
     };
     let session = found.attempt.session;
     let taken = attempts::of_session(tx, session)?;
+    if let Some(lost) = taken.iter().find(|taken| taken.is_lost()) {
+        return Err(StoreError::StaleToken {
+            feature: Some(lost.attempt.feature),
+            attempt: Some(lost.attempt.id),
+            ended: lost.outcome.as_ref().map(|outcome| outcome.word().to_owned()),
+        }
+        .into());
+    }
     match batch(tx, session)? {
-        Some(batch) if !batch.is_over && !taken.iter().any(Taken::is_lost) => Ok((session, batch, taken)),
+        Some(batch) if !batch.is_over => Ok((session, batch, taken)),
         Some(_) | None => Err(attempts::stale(Some(&found)).into()),
     }
 }

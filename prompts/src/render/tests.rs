@@ -17,6 +17,7 @@ fn coding() -> Coding {
         isolation: Isolation::Workspace,
         branch: Some("cogwork/s4".into()),
         builds_on: vec!["add an entry".into()],
+        batch: 1,
         previous: vec![PreviousAttempt { number: 1, outcome: "not finished: `sh t/list.sh` is red".into() }],
     }
 }
@@ -108,6 +109,7 @@ fn a_bare_feature_in_a_shared_tree_without_git() {
         },
         isolation: Isolation::Shared,
         branch: None,
+        batch: 1,
         builds_on: vec![],
         previous: vec![],
     };
@@ -190,4 +192,16 @@ fn an_override_that_is_no_text_is_an_error_and_not_ignored() {
     std::fs::write(&path, [0xff, 0xfe]).unwrap();
     let error = rendered(project.path(), coding()).unwrap_err().to_string();
     assert!(error.starts_with("cannot read the prompt") && error.contains("coding.md"), "{error}");
+}
+
+#[test]
+fn a_batch_is_told_of_its_next_feature_and_nobody_else_is() {
+    let project = tempfile::tempdir().unwrap();
+    let batch = |batch| rendered(project.path(), Coding { batch, ..coding() }).unwrap();
+    for words in
+        ["up to 3 in all", "`feature_claim_and_get` without `feature_id`", "read files again before you"]
+    {
+        assert!(batch(3).contains(words) && !batch(1).contains(words), "{words}");
+    }
+    assert!(!batch(3).contains("and stop"));
 }

@@ -35,7 +35,48 @@ pub(super) async fn judge(
     let Some(prepared) = prepared else {
         return Ok(Verdict::NotSubmitted { reason: None });
     };
-    let (job, tree) = (world.job, &prepared.tree);
+    match standing(world)? {
+        Standing::First => judge_open(world, &prepared.tree, depth).await,
+        Standing::Further(job) => judge_open(World { job: &job, ..world }, &prepared.tree, depth).await,
+        Standing::Over(verdict) => Ok(verdict),
+    }
+}
+
+/// What a session was working on when its agent ended.
+enum Standing<'a> {
+    /// The feature that it was started for.
+    First,
+    /// One that it has taken since.
+    Further(Box<Job<'a>>),
+    /// Nothing: what it had was handed in before, and is landing or has landed.
+    Over(Verdict),
+}
+
+fn standing<'a>(world: World<'a>) -> Result<Standing<'a>, Setback> {
+    let job = world.job;
+    if job.batch == 1 {
+        return Ok(Standing::First);
+    }
+    let Some(newest) = world.store.attempts_beside(&job.token)?.pop() else { return Err(Setback::Stale) };
+    if newest.is_lost() {
+        return Err(Setback::Stale);
+    }
+    if newest.attempt.submitted.is_some() {
+        return Ok(Standing::Over(Verdict::SubmittedByAgent));
+    }
+    if newest.outcome.is_some() {
+        return Ok(Standing::Over(Verdict::NotSubmitted { reason: None }));
+    }
+    if newest.attempt.id == job.attempt {
+        return Ok(Standing::First);
+    }
+    let feature = world.store.feature(newest.attempt.feature)?;
+    Ok(Standing::Further(Box::new(job.at(newest.attempt, feature))))
+}
+
+/// Judges the work at one feature, which is still to be handed in unless the session has no other.
+async fn judge_open(world: World<'_>, tree: &Tree, depth: Depth) -> Result<Verdict, Setback> {
+    let job = world.job;
     let submitted = world.store.attempt(&job.token)?.submitted;
     let commit = match settled_commit(job, tree).await {
         Ok(commit) => commit,

@@ -18,7 +18,7 @@ use cogwork_schemas::{
     AgentEvent, AttemptId, Feature, Isolation, ProcessIdentity, Role, RunnerEvent, SessionId, SessionOutcome,
     Token,
 };
-use cogwork_store::{Store, StoreError};
+use cogwork_store::{Attempt, Store, StoreError};
 
 use crate::agent::Backend;
 use crate::clock::Clock;
@@ -46,10 +46,33 @@ pub(crate) struct Job<'a> {
     pub(crate) role: Role,
     pub(crate) isolation: Isolation,
     pub(crate) base: Option<String>,
+    /// How many features the session may have, one after the other; this is the first.
+    pub(crate) batch: u32,
     pub(crate) limits: SessionLimits,
     pub(crate) pass_env: Vec<String>,
     pub(crate) own: &'a Environment,
     pub(crate) programs: &'a Programs,
+}
+
+impl Job<'_> {
+    /// Returns the branch of the project that the session starts from, where the base is one.
+    fn branch(&self) -> Option<&str> {
+        self.base.as_deref()?.strip_prefix("refs/remotes/origin/")
+    }
+
+    /// Returns the same session at work on another attempt.
+    fn at(&self, attempt: Attempt, feature: Feature) -> Self {
+        Self {
+            attempt: attempt.id,
+            token: attempt.token,
+            feature,
+            project: self.project.clone(),
+            base: self.base.clone(),
+            limits: self.limits.clone(),
+            pass_env: self.pass_env.clone(),
+            ..*self
+        }
+    }
 }
 
 /// What the session needs of the world, shared by everything it does.
@@ -156,6 +179,8 @@ struct Driver<'a> {
     bytes_seen: u64,
     verdict: Option<Verdict>,
     is_claim_lost: bool,
+    /// The newest attempt of the session that is known here.
+    newest: AttemptId,
     events: VecDeque<Event>,
 }
 
@@ -172,6 +197,7 @@ impl<'a> Driver<'a> {
             bytes_seen: 0,
             verdict: None,
             is_claim_lost: false,
+            newest: world.job.attempt,
             events: VecDeque::new(),
         }
     }
@@ -308,11 +334,17 @@ impl<'a> Driver<'a> {
         });
     }
 
+    /// Renews the claims of the session, and learns what it has taken since the last time.
     fn renew(&mut self) {
         let job = self.world.job;
         let lease = job.limits.durations().lease;
-        match self.world.store.renew(self.world.clock.now(), &job.token, lease) {
-            Ok(()) => {}
+        match self.world.store.renew_session(self.world.clock.now(), &job.token, lease) {
+            Ok(live) => {
+                if let Some(newest) = live.last().map(|attempt| attempt.id).filter(|id| *id > self.newest) {
+                    self.newest = newest;
+                    self.events.push_back(Event::NextFeature);
+                }
+            }
             Err(error) if is_stale(&error) => {
                 tracing::warn!("{error}");
                 self.is_claim_lost = true;

@@ -130,6 +130,7 @@ fn prompt(world: World<'_>, tree: &Tree) -> Result<String, Setback> {
         isolation: job.isolation,
         branch: tree.branch.clone(),
         builds_on,
+        batch: job.batch,
         previous: previous(world)?,
     };
     cogwork_prompts::render(&job.project, &Prompt::Coding(Box::new(coding)))
@@ -159,7 +160,7 @@ pub(super) fn ceiling(project: &Path) -> (OsString, OsString) {
 /// Returns the variables by which the processes of a session know where they belong, but for the MCP configuration.
 fn session_env(job: &Job<'_>, workspace: &Path) -> Vec<(OsString, OsString)> {
     let project = job.project.clone().into_os_string();
-    vec![
+    let mut env = vec![
         (environment::PROJECT.into(), project.clone()),
         (environment::PROJECT_DIR.into(), project),
         (environment::SESSION.into(), job.session.0.to_string().into()),
@@ -168,7 +169,14 @@ fn session_env(job: &Job<'_>, workspace: &Path) -> Vec<(OsString, OsString)> {
         (environment::MARKER.into(), environment::marker(&job.project, job.session).into()),
         (environment::WORKSPACE.into(), workspace.into()),
         ceiling(&job.project),
-    ]
+    ];
+    if job.batch > 1 {
+        env.push((environment::BATCH.into(), job.batch.to_string().into()));
+        if let (Isolation::Workspace, Some(branch)) = (job.isolation, job.branch()) {
+            env.push((environment::BRANCH.into(), branch.into()));
+        }
+    }
+    env
 }
 
 /// Returns the configuration that agents take for `--mcp-config` and the like.

@@ -10,6 +10,7 @@ mod moves;
 mod script;
 mod server;
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use clap::Parser;
 use cogwork_schemas::{AgentEvent, FeatureId};
 use serde_json::{Value, json};
 
-use client::{Client, ClientError};
+use client::{Answer, Client, ClientError};
 use moves::MoveError;
 pub(crate) use script::Script;
 pub use script::ScriptError;
@@ -108,10 +109,15 @@ impl<'a> Player<'a> {
         let server = Server::start(&self.config, &self.workspace, self.own)?;
         let mut client = Client::connect(server).await?;
         let mut code = 0;
-        for feature in &self.features {
-            code = self.play_feature(&mut client, *feature).await?;
+        let mut features = VecDeque::from(self.features.clone());
+        while let Some(feature) = features.pop_front() {
+            code = self.play_feature(&mut client, feature).await?;
             if code != 0 {
                 break;
+            }
+            if features.is_empty() && self.own.get(environment::BATCH).is_some() {
+                // What it gets again it has not handed in, and the script has no more moves for it.
+                features.extend(further(&mut client).await?.filter(|next| *next != feature));
             }
         }
         client.into_wire().stop().await;
@@ -131,13 +137,36 @@ impl<'a> Player<'a> {
     }
 }
 
+/// Asks for the next feature; none when the server says that this session is done.
+async fn further(client: &mut Client<Server>) -> Result<Option<FeatureId>, PlayError> {
+    let tool = "feature_claim_and_get";
+    let answer = told(client, tool, json!({})).await?;
+    if answer.is_error {
+        let is_done = answer.text.ends_with("end the session.");
+        return if is_done { Ok(None) } else { Err(PlayError::ToolRefused { tool, text: answer.text }) };
+    }
+    Ok(answer.data.and_then(|data| data["id"].as_i64()).map(FeatureId))
+}
+
 /// Calls a tool about a feature, prints call and result, and returns the answer as data.
 async fn call(
     client: &mut Client<Server>,
     tool: &'static str,
     feature: FeatureId,
 ) -> Result<Value, PlayError> {
-    let arguments = json!({ "feature_id": feature.0 });
+    let answer = told(client, tool, json!({ "feature_id": feature.0 })).await?;
+    if answer.is_error {
+        return Err(PlayError::ToolRefused { tool, text: answer.text });
+    }
+    Ok(answer.data.unwrap_or_default())
+}
+
+/// Calls a tool, and prints call and result.
+async fn told(
+    client: &mut Client<Server>,
+    tool: &'static str,
+    arguments: Value,
+) -> Result<Answer, PlayError> {
     print(&AgentEvent::ToolCall { tool: tool.to_owned(), input: arguments.to_string() })?;
     let answer = client.call(tool, arguments).await?;
     print(&AgentEvent::ToolResult {
@@ -145,10 +174,7 @@ async fn call(
         is_error: answer.is_error,
         output: answer.text.clone(),
     })?;
-    if answer.is_error {
-        return Err(PlayError::ToolRefused { tool, text: answer.text });
-    }
-    Ok(answer.data.unwrap_or_default())
+    Ok(answer)
 }
 
 fn print(event: &AgentEvent) -> io::Result<()> {

@@ -15,6 +15,8 @@ pub(crate) enum Event {
     AgentNotStarted { reason: String },
     /// The agent printed something, on stdout or stderr: a sign of life, not of progress.
     AgentOutput,
+    /// The session has taken a further feature, after it had handed in the one before.
+    NextFeature,
     /// The agent process itself ended; its descendants may still live.
     AgentExited(Exit),
     /// [`Effect::Judge`] is done and recorded.

@@ -42,7 +42,12 @@ enum Phase {
     /// The agent was asked for and is not yet there.
     Starting,
     /// The agent works.
-    Running { started: Timestamp, last_output: Timestamp },
+    Running {
+        started: Timestamp,
+        /// When it began with the feature that it is at.
+        began: Timestamp,
+        last_output: Timestamp,
+    },
     /// The agent was told to end, or is to be told as soon as it is there.
     Stopping {
         started: Option<Timestamp>,
@@ -80,9 +85,10 @@ impl Session {
             Event::NotPrepared { reason } | Event::AgentNotStarted { reason } => self.on_not_started(reason),
             Event::AgentStarted => self.on_agent_started(now),
             Event::AgentOutput => self.on_agent_output(now),
+            Event::NextFeature => self.on_next_feature(now),
             Event::AgentExited(exit) => self.on_agent_exited(now, exit),
             Event::Judged => self.on_judged(),
-            // A session has one feature: there is nothing further that it could not start.
+            // Whoever drains gives no further feature to anybody; what the session has, it finishes.
             Event::Control(Control::Drain) => vec![],
             Event::Control(Control::Stop) => self.on_control_stop(now),
             Event::Signal => self.on_signal(now),
@@ -95,8 +101,8 @@ impl Session {
     /// Returns when [`Event::Deadline`] is due if nothing happens before; `None` when the session is over.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         let limit = match &self.phase {
-            Phase::Running { started, last_output } => {
-                Some((*started + self.limits.max_session).min(*last_output + self.limits.max_silence))
+            Phase::Running { began, last_output, .. } => {
+                Some((*began + self.limits.max_session).min(*last_output + self.limits.max_silence))
             }
             Phase::Stopping { kill_at, .. } => *kill_at,
             Phase::Preparing | Phase::Starting | Phase::Judging { .. } => None,
@@ -134,7 +140,7 @@ impl Session {
     fn on_agent_started(&mut self, now: Timestamp) -> Vec<Effect> {
         match &mut self.phase {
             Phase::Starting => {
-                self.phase = Phase::Running { started: now, last_output: now };
+                self.phase = Phase::Running { started: now, began: now, last_output: now };
                 vec![]
             }
             // The stop came first, so this agent never heard of it.
@@ -152,6 +158,20 @@ impl Session {
         match &mut self.phase {
             Phase::Running { last_output, .. } => *last_output = now,
             // Last words: of no consequence, the limits have been met or the exit is known.
+            Phase::Preparing
+            | Phase::Starting
+            | Phase::Stopping { .. }
+            | Phase::Judging { .. }
+            | Phase::Over => {}
+        }
+        vec![]
+    }
+
+    /// The time limit is that of one feature.
+    fn on_next_feature(&mut self, now: Timestamp) -> Vec<Effect> {
+        match &mut self.phase {
+            Phase::Running { began, .. } => *began = now,
+            // It is on its way out, whatever it has begun.
             Phase::Preparing
             | Phase::Starting
             | Phase::Stopping { .. }
@@ -237,7 +257,7 @@ impl Session {
             effects.push(Effect::Renew);
         }
         match &mut self.phase {
-            Phase::Running { started, .. } if *started + self.limits.max_session <= now => {
+            Phase::Running { began, .. } if *began + self.limits.max_session <= now => {
                 effects.extend(self.on_stop(now, Cause::WallClock, self.limits.grace));
             }
             Phase::Running { last_output, .. } if *last_output + self.limits.max_silence <= now => {

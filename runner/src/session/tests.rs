@@ -299,3 +299,20 @@ fn every_life_ends_once_and_soon() {
         assert_eq!(session.next_deadline(), None);
     }
 }
+
+#[test]
+fn each_feature_has_the_time_of_one() {
+    let mut busy: Vec<_> = (3..200).map(|second| (second, Event::AgentOutput)).collect();
+    busy.insert(80, (90, Event::NextFeature));
+    busy.sort_by_key(|(second, _)| *second);
+    busy.extend([(200, Event::Deadline), (201, exit(143)), (202, Event::Judged)]);
+    check(
+        &up_then(&busy),
+        &[
+            "1: Start",
+            "200: Terminate",
+            "201: Judge(Checks)",
+            "202: Finish { outcome: TimedOut { after_s: 100 }, agent_ms: 199000 }",
+        ],
+    );
+}

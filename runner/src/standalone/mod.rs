@@ -220,6 +220,7 @@ impl Lone<'_> {
             role: self.flags.role,
             isolation: Isolation::Shared,
             base: None,
+            batch: 1,
             limits: self.flags.limits.clone(),
             pass_env: self.flags.pass_env.clone(),
             own: self.own,

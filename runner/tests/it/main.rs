@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod batches;
 mod containment;
 mod project;
 mod runner;

@@ -72,6 +72,7 @@ impl Project {
             script: None,
             isolation: Isolation::Workspace,
             base: None,
+            batch: 1,
             limits: SessionLimits::default(),
             pass_env: vec![],
         }
