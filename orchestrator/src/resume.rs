@@ -36,13 +36,14 @@ pub(crate) fn resume(
     limits: &AttemptLimits,
     alive: impl Fn(&ProcessIdentity) -> bool,
 ) -> Result<Resumed, StoreError> {
-    let mut sessions: BTreeMap<_, _> =
+    let sessions: BTreeMap<_, _> =
         store.live_sessions()?.into_iter().map(|session| (session.id, session)).collect();
     let (mut events, mut submitted) = (Vec::new(), BTreeMap::new());
     for attempt in store.live_attempts()? {
         if sessions.get(&attempt.session).is_some_and(|session| is_somebodys(session, &alive)) {
-            sessions.remove(&attempt.session);
-        } else if attempt.submitted.is_some() {
+            continue;
+        }
+        if attempt.submitted.is_some() {
             events.push(Event::Recovered { feature: attempt.feature, attempt: attempt.id });
             submitted.insert(attempt.id, attempt);
         } else {

@@ -48,9 +48,10 @@ pub(crate) struct How {
     /// Where sessions work: each in a clone of its own, or all in the project directory [default: workspace].
     #[arg(long, value_name = "WHERE", value_parser = ["workspace", "shared"])]
     pub(crate) isolation: Option<String>,
-    /// Features given to one session; this version gives one.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = only_one)]
-    pub(crate) batch_size: u8,
+    /// Features that one session may have, one after the other, when it has handed in the one before and no free slot
+    /// could start the next.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) batch_size: u32,
     /// Testing sessions kept running beside the coding ones; this version starts none.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = only_none)]
     pub(crate) testing_ratio: u8,
@@ -65,10 +66,6 @@ pub(crate) struct How {
     /// Print every event as a line of JSON.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-fn only_one(text: &str) -> Result<u8, String> {
-    if text == "1" { Ok(1) } else { Err("this version gives one feature to a session: use 1".to_owned()) }
 }
 
 fn only_none(text: &str) -> Result<u8, String> {
@@ -142,6 +139,7 @@ fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
     };
     Ok(Plan {
         slots: how.concurrency.map(usize::from).or(config.concurrency).unwrap_or(CONCURRENCY),
+        batch: how.batch_size,
         agent,
         script: script(project, how)?,
         isolation,

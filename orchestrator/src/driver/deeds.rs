@@ -1,17 +1,19 @@
 //! What the engine asks for, done: claims, runners, ends of attempts, integrations.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cogwork_process::contain::{self, Sweep};
 use cogwork_runner::SessionCommand;
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckPhase, FeatureId, Isolation, Proof, Role, RunnerEvent, SessionId,
-    SessionOutcome,
+    AttemptId, AttemptOutcome, CheckPhase, Entry, Fact, FeatureId, Isolation, Proof, Role, RunnerEvent,
+    SessionId, SessionOutcome,
 };
-use cogwork_store::{Claim, Merge, NewSession, StoreError, state_dir};
+use cogwork_store::{Attempt, Claim, Merge, NewSession, StoreError, Taken, state_dir};
 use jiff::SignedDuration;
 
-use super::{Input, Run, clock, sessions};
+use super::sessions::{self, Begun};
+use super::{Input, Run, clock};
 use crate::engine::{Event, Landing, SessionEnd, StartFailure};
 use crate::integrate::{Integration, Integrator, Job};
 use cogwork_runner::chain;
@@ -43,9 +45,14 @@ impl Run<'_> {
             }
             Err(error) => return Err(error),
         };
+        if self.plan.batch > 1 {
+            let slots = u32::try_from(self.plan.slots).unwrap_or(u32::MAX);
+            self.store.begin_batch(claim.session, self.plan.batch, slots)?;
+        }
         let command = self.command(feature, &claim);
         let environment = (&self.programs, &self.environment);
-        match sessions::start(&command, (clock::now(), limit), environment, self.inputs.clone()) {
+        let begun = Begun { feature, attempt: claim.attempt, at: clock::now() };
+        match sessions::start(&command, (begun, limit), environment, self.inputs.clone()) {
             Ok((session, process)) => {
                 self.sessions.insert(claim.session, session);
                 self.store.session_up(clock::now(), claim.session, &process)?;
@@ -66,6 +73,35 @@ impl Run<'_> {
                 Ok(vec![self.node(feature)?, failed])
             }
         }
+    }
+
+    /// Returns what an entry says about a session that goes on after it has handed something in.
+    pub(super) fn of_session(&mut self, entry: &Entry) -> Result<Option<Event>, StoreError> {
+        let (Some(session), Some(feature), Some(attempt)) = (entry.session, entry.feature, entry.attempt)
+        else {
+            return Ok(None);
+        };
+        if self.plan.batch == 1 || !self.sessions.contains_key(&session) {
+            return Ok(None);
+        }
+        if let Fact::Claimed { .. } = entry.fact {
+            let limit = self.limit(feature)?;
+            let begun = Begun { feature, attempt, at: entry.at };
+            let known = self.sessions.get_mut(&session).filter(|known| !known.attempts.contains(&attempt));
+            return Ok(known.map(|known| {
+                known.went_on(begun, limit);
+                Event::Took { session, feature, attempt }
+            }));
+        }
+        if let Fact::ChecksGreen { .. } | Fact::SaidDone { .. } = entry.fact {
+            let live = self.store.live_attempts()?.into_iter().find(|live| live.id == attempt);
+            // What has ended meanwhile is no more to be landed.
+            return Ok(live.map(|live| {
+                self.submitted.insert(attempt, live);
+                Event::Submitted { session, attempt }
+            }));
+        }
+        Ok(None)
     }
 
     /// After this time a runner has failed to keep the limits that are its own: it is stopped, or hangs.
@@ -89,6 +125,7 @@ impl Run<'_> {
             script: self.plan.script.clone(),
             isolation: self.plan.isolation,
             base: self.integrator.as_ref().map(Integrator::base),
+            batch: self.plan.batch,
             limits: self.plan.session_limits.clone(),
             pass_env: self.plan.pass_env.clone(),
         }
@@ -112,6 +149,8 @@ impl Run<'_> {
 
     /// A runner process is gone. Whatever it left of its session is ended before anybody else may claim.
     pub(super) async fn on_runner_gone(&mut self, id: SessionId, how: &str) {
+        // Whatever it took and handed in is known before its end.
+        self.catch_up();
         let Some(session) = self.sessions.remove(&id) else { return };
         let end = match session.report.clone() {
             Some((outcome, red)) => SessionEnd::Reported { outcome, red },
@@ -126,24 +165,23 @@ impl Run<'_> {
                 SessionEnd::RunnerLost { reason }
             }
         };
-        match self.store.attempt(&session.token) {
-            Ok(attempt) => {
-                let submitted = attempt.submitted.is_some();
-                if submitted {
-                    self.submitted.insert(attempt.id, attempt);
-                }
+        // An attempt whose lease ran out was taken back by somebody; there is nothing left to judge.
+        match self.store.attempts_of_session(id) {
+            Ok(taken) => {
+                let is_waiting = |taken: &Taken| taken.outcome.is_none() && taken.attempt.submitted.is_some();
+                let waiting = taken.into_iter().filter(is_waiting).map(|taken| taken.attempt);
+                let waiting: BTreeMap<_, _> = waiting.map(|attempt| (attempt.id, attempt)).collect();
+                let submitted = waiting.keys().copied().collect();
+                self.submitted.extend(waiting);
                 self.feed(Event::SessionEnded { session: id, submitted, end });
-            }
-            // Its lease ran out and somebody took the claim back; there is nothing left to judge.
-            Err(StoreError::StaleToken { .. }) => {
-                self.feed(Event::SessionEnded { session: id, submitted: false, end });
             }
             Err(error) => {
                 self.feed(Event::Broken { reason: chain(&error) });
                 // Whatever it is worth stays in the store, for the next run; nothing is judged now.
-                self.feed(Event::SessionEnded { session: id, submitted: true, end });
+                self.feed(Event::SessionEnded { session: id, submitted: session.attempts, end });
             }
         }
+        self.clear_away(id);
     }
 
     pub(super) fn end_attempt(
@@ -159,7 +197,7 @@ impl Run<'_> {
             self.store.end_attempt(clock::now(), &live.token, outcome, &self.plan.limits)?;
         }
         self.submitted.remove(&attempt);
-        self.clear_away(record.session, attempt, false);
+        self.clear_away(record.session);
         Ok(vec![self.node(feature)?])
     }
 
@@ -169,11 +207,15 @@ impl Run<'_> {
         feature: FeatureId,
         attempt: AttemptId,
     ) -> Result<Vec<Event>, StoreError> {
-        let Some(waiting) = self.submitted.get(&attempt) else {
+        let Some(mut waiting) = self.submitted.get(&attempt).cloned() else {
             let reason = "it is not known any more".to_owned();
             let landing = Landing::Refused(AttemptOutcome::Crashed { reason });
             return Ok(vec![Event::Integrated { attempt, landing }]);
         };
+        // A session that goes on may have handed in a newer commit since.
+        if let Ok(newer) = self.store.attempt(&waiting.token) {
+            waiting = newer;
+        }
         let submitted = waiting.submitted.as_ref();
         let commit = submitted.and_then(|submitted| submitted.commit.clone());
         let inputs = self.inputs.clone();
@@ -185,6 +227,7 @@ impl Run<'_> {
             commit: commit.clone(),
             proof: submitted.map_or(Proof::Unverified, |submitted| submitted.proof),
             base: self.base_of(feature, attempt)?,
+            foreign: self.foreign_to(&waiting)?,
         };
         let task = tokio::spawn(async move {
             let integration = match integrator {
@@ -197,6 +240,18 @@ impl Run<'_> {
         });
         self.landing = Some((attempt, task.abort_handle()));
         Ok(Vec::new())
+    }
+
+    /// Returns what the same session handed in for other features and what has not landed: no part of this work.
+    fn foreign_to(&self, attempt: &Attempt) -> Result<Vec<String>, StoreError> {
+        if self.plan.batch == 1 {
+            return Ok(Vec::new());
+        }
+        let others =
+            self.store.attempts_of_session(attempt.session)?.into_iter().filter(|other| {
+                other.attempt.id != attempt.id && other.outcome != Some(AttemptOutcome::Landed)
+            });
+        Ok(others.filter_map(|other| other.attempt.submitted?.commit).collect())
     }
 
     /// Returns the commit that an attempt's checks were red on.
@@ -244,7 +299,7 @@ impl Run<'_> {
         match integration {
             Integration::OnMain(merge) => {
                 self.store.land(clock::now(), &waiting.token, &merge)?;
-                self.clear_away(waiting.session, attempt, true);
+                self.clear_away(waiting.session);
                 Ok(Landing::Landed)
             }
             Integration::Refused { outcome, reports, commit } => {
@@ -289,11 +344,17 @@ impl Run<'_> {
         Ok(vec![Event::Features(self.store.nodes()?)])
     }
 
-    /// Removes a session's workspace in the background; work that did not land is kept under a ref first.
-    fn clear_away(&mut self, session: SessionId, attempt: AttemptId, landed: bool) {
-        if let Some(integrator) = self.integrator.clone() {
+    /// Removes the workspace of a session that is over and has nothing left to land, in the background; work that did
+    /// not land is kept under a ref first.
+    fn clear_away(&mut self, session: SessionId) {
+        let Some(integrator) = self.integrator.clone() else { return };
+        // What cannot be read now is found by the next start.
+        let Ok(taken) = self.store.attempts_of_session(session) else { return };
+        let is_over =
+            !self.sessions.contains_key(&session) && taken.iter().all(|taken| taken.outcome.is_some());
+        if is_over && self.cleared.insert(session) {
             self.chores.spawn(async move {
-                if let Err(error) = integrator.clear_away(session, attempt, landed).await {
+                if let Err(error) = integrator.clear_away(session, &taken).await {
                     tracing::warn!("the workspace of {session} stays: {}", chain(&error));
                 }
             });

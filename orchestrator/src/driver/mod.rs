@@ -50,6 +50,8 @@ const PAGE: usize = 1000;
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) slots: usize,
+    /// How many features a session may have, one after the other.
+    pub(crate) batch: u32,
     pub(crate) agent: AgentSpec,
     pub(crate) script: Option<PathBuf>,
     pub(crate) isolation: Isolation,
@@ -93,6 +95,8 @@ pub(crate) struct Run<'a> {
     landing: Option<(AttemptId, AbortHandle)>,
     /// How often git has failed on an attempt.
     failures: BTreeMap<AttemptId, u32>,
+    /// Sessions whose workspace is gone or about to be.
+    cleared: BTreeSet<SessionId>,
     /// Workspaces that are being cleared away; a run waits for them before it ends.
     chores: JoinSet<()>,
     inputs: mpsc::Sender<Input>,
@@ -136,6 +140,7 @@ pub(crate) async fn run(
         integrator: prepared.integrator,
         landing: None,
         failures: BTreeMap::new(),
+        cleared: BTreeSet::new(),
         chores: JoinSet::new(),
         inputs,
         received,
@@ -212,6 +217,10 @@ impl Run<'_> {
             Effect::Start { feature } => self.start(feature),
             Effect::EndAttempt { feature, attempt, outcome } => self.end_attempt(feature, attempt, &outcome),
             Effect::Integrate { feature, attempt } => self.integrate(feature, attempt),
+            Effect::CloseBatches => {
+                self.store.close_batches()?;
+                Ok(Vec::new())
+            }
             Effect::StopSession { session } => {
                 if let Some(session) = self.sessions.get_mut(&session) {
                     session.stop();
@@ -254,7 +263,7 @@ impl Run<'_> {
     /// The journal is written in the transaction of each change, so nothing can change unseen. Leases alone are
     /// renewed without an entry; the engine asks the store before it takes one back.
     fn catch_up(&mut self) {
-        let mut changed = BTreeSet::new();
+        let (mut changed, mut of_sessions) = (BTreeSet::new(), Vec::new());
         loop {
             let entries = match self.store.journal_since(self.shown, PAGE) {
                 Ok(entries) => entries,
@@ -264,6 +273,10 @@ impl Run<'_> {
             self.shown = last.seq;
             for entry in &entries {
                 self.learn(entry);
+                match self.of_session(entry) {
+                    Ok(event) => of_sessions.extend(event),
+                    Err(error) => of_sessions.push(Event::Broken { reason: chain(&error) }),
+                }
                 self.reporter.entry(entry);
                 changed.extend(entry.feature);
             }
@@ -283,6 +296,7 @@ impl Run<'_> {
             }
             Err(error) => self.feed(Event::Broken { reason: chain(&error) }),
         }
+        of_sessions.into_iter().for_each(|event| self.feed(event));
     }
 
     /// Looks whether the database is still the one that was opened, and shows that time goes by. That the loop was
@@ -301,10 +315,11 @@ impl Run<'_> {
 
     /// Ends sessions whose runner does not give a sign of life.
     fn look_at_leases(&mut self) {
-        for session in self.sessions.values_mut() {
-            // An attempt that is over, or a store that is busy, is noticed elsewhere.
-            if let Ok(attempt) = self.store.attempt(&session.token) {
-                session.end_if_it_sleeps(attempt.lease_until, self.plan.session_limits.lease_s);
+        // A store that is busy is noticed elsewhere.
+        for live in self.store.live_sessions().unwrap_or_default() {
+            if let Some(session) = self.sessions.get_mut(&live.id) {
+                let lease = live.attempts.iter().filter_map(|attempt| attempt.lease_until).max();
+                session.end_if_it_sleeps(lease, self.plan.session_limits.lease_s);
             }
         }
     }
@@ -375,12 +390,16 @@ fn answer_of_a_failed(effect: &Effect) -> Option<Event> {
             let reason = "the store does not answer".to_owned();
             Some(Event::Integrated { attempt: *attempt, landing: Landing::Postponed { reason } })
         }
-        Effect::EndAttempt { .. } | Effect::StopSession { .. } | Effect::Reap | Effect::Finish(_) => None,
+        Effect::EndAttempt { .. }
+        | Effect::CloseBatches
+        | Effect::StopSession { .. }
+        | Effect::Reap
+        | Effect::Finish(_) => None,
     }
 }
 
 /// The settings of the engine that a plan asks for.
 fn settings(plan: &Plan) -> Settings {
     // Several minutes of a person's unsaved work on the main branch, as the waits grow.
-    Settings { slots: plan.slots, postponements: 10 }
+    Settings { slots: plan.slots, batch: plan.batch, postponements: 10 }
 }

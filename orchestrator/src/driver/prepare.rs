@@ -3,7 +3,7 @@
 use cogwork_process::contain::{self, Sweep};
 use cogwork_process::git::{Git, Healed};
 use cogwork_runner::Environment;
-use cogwork_schemas::{Isolation, ProcessIdentity};
+use cogwork_schemas::{Isolation, ProcessIdentity, SessionId};
 use cogwork_store::{Attempt, state_dir};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -107,15 +107,13 @@ async fn clear_leftovers(
     let live: BTreeSet<_> =
         project.store.live_attempts()?.into_iter().map(|attempt| attempt.session.0).collect();
     let left: BTreeSet<_> = found.into_iter().filter(|session| !live.contains(session)).collect();
-    if !left.is_empty() {
-        for feature in project.store.features()? {
-            for record in project.store.attempts_of(feature.id)? {
-                if left.contains(&record.session.0)
-                    && let Err(error) = integrator.clear_away(record.session, record.id, false).await
-                {
-                    reporter.note(&format!("the workspace of {} stays: {}", record.session, chain(&error)));
-                }
-            }
+    for session in left.into_iter().map(SessionId) {
+        let taken = project.store.attempts_of_session(session)?;
+        // A directory that is no session's is not ours.
+        if !taken.is_empty()
+            && let Err(error) = integrator.clear_away(session, &taken).await
+        {
+            reporter.note(&format!("the workspace of {session} stays: {}", chain(&error)));
         }
     }
     for pid in numbered(&state_dir(&project.dir), "verify-") {

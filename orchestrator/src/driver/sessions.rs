@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use cogwork_process::contain::{Bond, Contained, Output, Spawn, StartError, Stdin};
 use cogwork_runner::{Environment, Programs, SessionCommand};
-use cogwork_schemas::{Control, FeatureId, ProcessIdentity, RunnerMessage, SessionId, SessionOutcome, Token};
+use cogwork_schemas::{
+    AttemptId, Control, FeatureId, ProcessIdentity, RunnerMessage, SessionId, SessionOutcome,
+};
 use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -15,11 +17,16 @@ use super::clock::Stopwatch;
 /// A runner that was told to stop has its own, shorter graces; this one is for a runner that hangs itself.
 const RUNNER_GRACE: Duration = Duration::from_secs(30);
 
+/// Room for a stop, a kill, and more features than a session takes while its task looks away.
+const ORDERS: usize = 16;
+
 /// What is known of a session that is under way.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) feature: FeatureId,
-    pub(super) token: Token,
+    /// What it has taken, the first included.
+    pub(super) attempts: Vec<AttemptId>,
+    /// When it began with the feature that it is at.
     pub(super) since: Timestamp,
     /// What its runner reported last, when it did: how the agent ended, and why its work was not submitted.
     pub(super) report: Option<(SessionOutcome, Option<String>)>,
@@ -36,14 +43,26 @@ enum Order {
     Stop,
     /// Nothing: it is ended.
     Kill,
+    /// Nothing, but it has so long from now.
+    MoreTime(Duration),
 }
 
 impl Session {
     /// Asks the session to stop. It ends by itself after that.
     pub(super) fn stop(&mut self) {
         if let Some(orders) = &self.orders {
-            // Room for both; a session that is over hears nothing and needs nothing.
+            // A session that is over hears nothing and needs nothing.
             let _: Result<(), _> = orders.try_send(Order::Stop);
+        }
+    }
+
+    /// Notes that the session has begun with a further feature, for which it has so long.
+    pub(super) fn went_on(&mut self, taken: Begun, limit: Duration) {
+        self.feature = taken.feature;
+        self.attempts.push(taken.attempt);
+        self.since = taken.at;
+        if let Some(orders) = &self.orders {
+            let _: Result<(), _> = orders.try_send(Order::MoreTime(limit));
         }
     }
 
@@ -60,6 +79,14 @@ impl Session {
     }
 }
 
+/// An attempt that a session has begun with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    pub(super) feature: FeatureId,
+    pub(super) attempt: AttemptId,
+    pub(super) at: Timestamp,
+}
+
 /// Starts a runner and the task that listens to it, and kills it when it lives longer than the limit.
 ///
 /// # Errors
@@ -67,7 +94,7 @@ impl Session {
 /// When the process cannot be started; then nothing is left of it.
 pub(super) fn start(
     command: &SessionCommand,
-    (since, limit): (Timestamp, Duration),
+    (begun, limit): (Begun, Duration),
     (programs, environment): (&Programs, &Environment),
     inputs: mpsc::Sender<Input>,
 ) -> Result<(Session, ProcessIdentity), StartError> {
@@ -79,14 +106,13 @@ pub(super) fn start(
     spawn.bond = Bond::Asked;
     let runner = spawn.start()?;
     let process = runner.identity().clone();
-    let (orders, received) = mpsc::channel(2);
+    let (orders, received) = mpsc::channel(ORDERS);
     tokio::spawn(listen(command.session, (runner, limit), received, inputs));
-    let (feature, token) = (command.feature, command.token.clone());
     Ok((
         Session {
-            feature,
-            token,
-            since,
+            feature: begun.feature,
+            attempts: vec![begun.attempt],
+            since: begun.at,
             report: None,
             orders: Some(orders),
             lease: (None, Stopwatch::start()),
@@ -112,7 +138,7 @@ async fn listen(
             output = runner.next() => output,
             () = &mut overdue, if !is_overdue => {
                 is_overdue = true;
-                tracing::error!("the runner of {session} is {} s old and does not end: it is killed", limit.as_secs());
+                tracing::error!("the runner of {session} is {} s at its feature and does not end: it is killed", limit.as_secs());
                 runner.kill();
                 continue;
             }
@@ -131,6 +157,7 @@ async fn listen(
                         is_over = true;
                         runner.kill();
                     }
+                    Some(Order::MoreTime(limit)) => overdue.set(tokio::time::sleep(limit)),
                     // The run has forgotten it: it is over.
                     None => {
                         is_over = true;

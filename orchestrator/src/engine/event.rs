@@ -8,6 +8,8 @@ use cogwork_store::graph::Node;
 pub struct Settings {
     /// How many sessions may be alive at one moment.
     pub slots: usize,
+    /// How many features a session may have, one after the other.
+    pub batch: u32,
     /// How often in a row a landing may be postponed before the run gives up.
     pub postponements: u32,
 }
@@ -27,8 +29,13 @@ pub enum Event {
     Started { feature: FeatureId, session: SessionId, attempt: AttemptId },
     /// A feature asked for by [`Effect::Start`] does not run.
     StartFailed { feature: FeatureId, failure: StartFailure },
-    /// A session's processes are gone. `submitted`: its work is green and waits for integration.
-    SessionEnded { session: SessionId, submitted: bool, end: SessionEnd },
+    /// A session has taken a further feature, after it had handed in what it had.
+    Took { session: SessionId, feature: FeatureId, attempt: AttemptId },
+    /// The work of an attempt is green and waits for integration, while its session goes on.
+    Submitted { session: SessionId, attempt: AttemptId },
+    /// A session's processes are gone. `submitted`: those of its attempts whose work is green and waits for
+    /// integration.
+    SessionEnded { session: SessionId, submitted: Vec<AttemptId>, end: SessionEnd },
     /// The answer to [`Effect::Integrate`].
     Integrated { attempt: AttemptId, landing: Landing },
     /// Finish what runs, start nothing more.
@@ -79,6 +86,8 @@ pub enum Effect {
     EndAttempt { feature: FeatureId, attempt: AttemptId, outcome: AttemptOutcome },
     /// Merge, check and land. Answered by [`Event::Integrated`].
     Integrate { feature: FeatureId, attempt: AttemptId },
+    /// Let no session take a further feature.
+    CloseBatches,
     /// Ask the session to stop. Answered by [`Event::SessionEnded`].
     StopSession { session: SessionId },
     /// Take back claims whose lease ran out.

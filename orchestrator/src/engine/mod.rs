@@ -45,7 +45,7 @@ enum Mode {
     Finished,
 }
 
-/// One session of this run.
+/// One attempt of a session of this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Running {
     feature: FeatureId,
@@ -60,7 +60,8 @@ pub struct Engine {
     graph: Graph,
     /// Asked for by [`Effect::Start`] and not answered yet; each one holds a slot.
     starting: BTreeSet<FeatureId>,
-    sessions: BTreeMap<SessionId, Running>,
+    /// Each holds a slot, and the attempt that it has not handed in; none between two features.
+    sessions: BTreeMap<SessionId, Option<Running>>,
     /// Attempts whose work is green and waits for the main branch, oldest first.
     queue: VecDeque<Running>,
     /// The one attempt that is being integrated.
@@ -108,8 +109,10 @@ impl Engine {
             Event::Recovered { feature, attempt } => self.on_recovered(feature, attempt),
             Event::Started { feature, session, attempt } => self.on_started(feature, session, attempt),
             Event::StartFailed { feature, failure } => self.on_start_failed(now, feature, failure),
+            Event::Took { session, feature, attempt } => self.on_took(session, Running { feature, attempt }),
+            Event::Submitted { session, attempt } => self.on_submitted(session, attempt),
             Event::SessionEnded { session, submitted, end } => {
-                self.on_session_ended(now, session, submitted, end)
+                self.on_session_ended(now, session, &submitted, end)
             }
             Event::Integrated { attempt, landing } => self.on_integrated(now, attempt, landing),
             Event::Drain => self.on_drain(),
@@ -180,7 +183,7 @@ impl Engine {
     fn on_started(&mut self, feature: FeatureId, session: SessionId, attempt: AttemptId) -> Vec<Effect> {
         self.starting.remove(&feature);
         self.start_after.remove(&feature);
-        self.sessions.insert(session, Running { feature, attempt });
+        self.sessions.insert(session, Some(Running { feature, attempt }));
         match self.mode {
             Mode::Stopping { .. } => vec![Effect::StopSession { session }],
             Mode::Opening | Mode::Running | Mode::Draining | Mode::Finished => Vec::new(),
@@ -199,17 +202,35 @@ impl Engine {
         }
     }
 
+    fn on_took(&mut self, session: SessionId, running: Running) -> Vec<Effect> {
+        if let Some(held) = self.sessions.get_mut(&session) {
+            // Whatever it had before is handed in or over: the store gives one at a time.
+            *held = Some(running);
+            self.start_after.remove(&running.feature);
+        }
+        Vec::new()
+    }
+
+    fn on_submitted(&mut self, session: SessionId, attempt: AttemptId) -> Vec<Effect> {
+        // Once: a newer commit of the same attempt takes the place of the older one where it waits.
+        let held = self.sessions.get_mut(&session);
+        self.queue.extend(held.and_then(|held| held.take_if(|running| running.attempt == attempt)));
+        Vec::new()
+    }
+
     fn on_session_ended(
         &mut self,
         now: Timestamp,
         session: SessionId,
-        submitted: bool,
+        submitted: &[AttemptId],
         end: SessionEnd,
     ) -> Vec<Effect> {
-        let Some(running) = self.sessions.remove(&session) else {
+        let Some(held) = self.sessions.remove(&session) else {
             return Vec::new(); // not of this run: a session that a kill left behind, already judged at the start
         };
-        if submitted {
+        // What it handed in before is landing already, and no matter of its end.
+        let Some(running) = held else { return Vec::new() };
+        if submitted.contains(&running.attempt) {
             self.queue.push_back(running);
             return Vec::new();
         }
@@ -261,15 +282,22 @@ impl Engine {
     fn on_drain(&mut self) -> Vec<Effect> {
         if matches!(self.mode, Mode::Opening | Mode::Running) {
             self.mode = Mode::Draining;
+            return self.close_batches();
         }
         Vec::new()
+    }
+
+    fn close_batches(&self) -> Vec<Effect> {
+        if self.settings.batch > 1 { vec![Effect::CloseBatches] } else { Vec::new() }
     }
 
     fn on_stop(&mut self, outcome: RunOutcome) -> Vec<Effect> {
         match self.mode {
             Mode::Opening | Mode::Running | Mode::Draining => {
                 self.mode = Mode::Stopping { outcome };
-                self.sessions.keys().map(|session| Effect::StopSession { session: *session }).collect()
+                let mut effects = self.close_batches();
+                effects.extend(self.sessions.keys().map(|session| Effect::StopSession { session: *session }));
+                effects
             }
             Mode::Stopping { .. } | Mode::Finished => Vec::new(),
         }
@@ -352,9 +380,11 @@ impl Engine {
     }
 
     fn is_startable(&self, feature: FeatureId) -> bool {
-        self.graph.is_ready(feature)
-            && !self.starting.contains(&feature)
-            && !self.sessions.values().any(|running| running.feature == feature)
+        self.graph.is_ready(feature) && !self.starting.contains(&feature) && !self.is_held(feature)
+    }
+
+    fn is_held(&self, feature: FeatureId) -> bool {
+        self.sessions.values().flatten().any(|running| running.feature == feature)
     }
 
     fn used_slots(&self) -> usize {
@@ -366,7 +396,9 @@ impl Engine {
         self.graph
             .iter()
             .filter(|node| node.status == Status::Claimed && !node.submitted)
-            .filter(|node| !self.sessions.values().any(|running| running.feature == node.id))
+            .filter(|node| !self.is_held(node.id))
+            // One of ours, that has taken it at this moment.
+            .filter(|node| node.session.is_none_or(|session| !self.sessions.contains_key(&session)))
             .filter_map(|node| node.lease_until)
     }
 

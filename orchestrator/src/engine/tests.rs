@@ -18,7 +18,7 @@ fn with(status: Status, node: Node) -> Node {
 
 fn engine(slots: usize, nodes: &[Node]) -> Engine {
     let graph = Graph::new(nodes.iter().cloned()).unwrap();
-    Engine::new(Settings { slots, postponements: 3 }, graph)
+    Engine::new(Settings { slots, batch: 1, postponements: 3 }, graph)
 }
 
 fn start(id: i64) -> Effect {
@@ -31,6 +31,7 @@ fn started(id: i64) -> Event {
 
 fn ended(id: i64, submitted: bool) -> Event {
     let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None };
+    let submitted = if submitted { vec![AttemptId(id)] } else { Vec::new() };
     Event::SessionEnded { session: SessionId(id), submitted, end }
 }
 
@@ -150,4 +151,48 @@ fn an_answer_that_nobody_asked_for_changes_nothing() {
     assert_eq!(engine.step(T0, Event::Begin), [start(1)]);
     assert_eq!(engine.step(T0, ended(99, true)), []);
     assert_eq!(engine.step(T0, integrated(99, Landing::Landed)), []);
+}
+
+/// Two features in one session: the first is handed in while the session goes on.
+fn batch() -> Engine {
+    let graph = Graph::new([node(1, &[]), node(2, &[]), node(3, &[])]).unwrap();
+    let mut engine = Engine::new(Settings { slots: 1, batch: 2, postponements: 3 }, graph);
+    assert_eq!(engine.step(T0, Event::Begin), [start(1)]);
+    assert_eq!(engine.step(T0, started(1)), []);
+    let submitted = Event::Submitted { session: SessionId(1), attempt: AttemptId(1) };
+    assert_eq!(engine.step(T0, Event::Features(vec![with(Status::Claimed, node(1, &[]))])), []);
+    assert_eq!(engine.step(T0, submitted.clone()), [integrate(1)]);
+    assert_eq!(engine.step(T0, submitted), [], "it is handed in once");
+    let took = Event::Took { session: SessionId(1), feature: FeatureId(2), attempt: AttemptId(2) };
+    assert_eq!(engine.step(T0, Event::Features(vec![with(Status::Claimed, node(2, &[]))])), []);
+    assert_eq!(engine.step(T0, took.clone()), [], "it holds the slot still");
+    assert_eq!(engine.step(T0, took), []);
+    engine
+}
+
+#[test]
+fn a_session_that_goes_on_holds_one_slot_and_its_work_lands_meanwhile() {
+    let mut engine = batch();
+    assert_eq!(engine.step(T0, Event::Features(vec![with(Status::Passing, node(1, &[]))])), []);
+    assert_eq!(engine.step(T0, integrated(1, Landing::Landed)), []);
+    let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None };
+    let ended = Event::SessionEnded { session: SessionId(1), submitted: vec![AttemptId(2)], end };
+    assert_eq!(engine.step(T0, ended), [integrate(2), start(3)]);
+}
+
+#[test]
+fn the_end_of_a_session_costs_only_what_it_was_at() {
+    let mut engine = batch();
+    let end = SessionEnd::Reported { outcome: SessionOutcome::TimedOut { after_s: 9 }, red: None };
+    let effects = engine.step(T0, Event::SessionEnded { session: SessionId(1), submitted: Vec::new(), end });
+    let [Effect::EndAttempt { attempt, outcome, .. }, next] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((*attempt, outcome.costs_attempt(), next), (AttemptId(2), true, &start(3)));
+    assert_eq!(engine.step(T0, Event::Features(vec![with(Status::Passing, node(1, &[]))])), []);
+}
+
+#[test]
+fn no_session_goes_on_once_the_run_is_to_end() {
+    assert_eq!(batch().step(T0, Event::Drain), [Effect::CloseBatches]);
+    let stop = Effect::StopSession { session: SessionId(1) };
+    assert_eq!(batch().step(T0, Event::Stop), [Effect::CloseBatches, stop]);
 }

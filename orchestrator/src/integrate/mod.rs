@@ -17,7 +17,7 @@ use cogwork_process::git::{Git, GitError, Merged};
 use cogwork_process::{check, contain};
 use cogwork_runner::chain;
 use cogwork_schemas::{AttemptId, AttemptOutcome, CheckReport, Feature, Proof, SessionId};
-use cogwork_store::{Merge, state_dir, workspace_dir};
+use cogwork_store::{Merge, Taken, kept_ref, state_dir, workspace_dir};
 
 use crate::driver::clock::Stopwatch;
 use crate::terminal::cut;
@@ -50,6 +50,8 @@ pub(crate) struct Job {
     /// The commit whose checks were green, and how well they prove it.
     pub(crate) commit: Option<String>,
     pub(crate) proof: Proof,
+    /// Commits of the same session that did not land: they must be no part of this.
+    pub(crate) foreign: Vec<String>,
     /// The commit that the session started from, where the checks before the work have recorded it.
     pub(crate) base: Option<String>,
 }
@@ -94,11 +96,6 @@ impl Integrator {
         format!("refs/remotes/origin/{}", self.branch)
     }
 
-    /// Returns the ref that keeps the work of an attempt that did not land.
-    fn kept_ref(attempt: AttemptId) -> String {
-        format!("refs/cogwork/attempts/{}", attempt.0)
-    }
-
     /// Merges, checks and lands. What git cannot do is a reason to try again, never a reason to give up work.
     pub(crate) async fn integrate(&self, job: &Job) -> Integration {
         match self.try_integrate(job).await {
@@ -124,6 +121,10 @@ impl Integrator {
             let reason = "its workspace is gone, and with it the commit that was green".to_owned();
             return Ok(refused(AttemptOutcome::Crashed { reason }));
         };
+        if self.holds_foreign(job, &tip).await? {
+            let reason = "it holds work of its session at another feature that did not land".to_owned();
+            return Ok(refused(AttemptOutcome::Crashed { reason }));
+        }
         for _ in 0..RACES {
             match self.merge_and_land(job, &tip).await? {
                 Ok(integration) => return Ok(integration),
@@ -161,6 +162,23 @@ impl Integrator {
         }
         clone.fetch(&workspace, &format!("+{commit}:refs/cogwork/incoming")).await?;
         Ok(Some(commit.clone()))
+    }
+
+    /// Returns whether the work holds other work that the main branch does not have. Each feature of a session begins
+    /// on the main branch; an agent may bring along what was taken away from it.
+    async fn holds_foreign(&self, job: &Job, tip: &str) -> Result<bool, GitError> {
+        let clone = self.clone_of_project().await?;
+        let main = self.git().resolve(&format!("refs/heads/{}", self.branch)).await?;
+        for commit in &job.foreign {
+            if clone.resolve(commit).await?.is_none() || !clone.is_ancestor(commit, tip).await? {
+                continue;
+            }
+            match &main {
+                Some(main) if clone.is_ancestor(commit, main).await? => {}
+                Some(_) | None => return Ok(true),
+            }
+        }
+        Ok(false)
     }
 
     async fn merge_and_land(&self, job: &Job, tip: &str) -> Result<Result<Integration, Race>, GitError> {
@@ -229,21 +247,20 @@ impl Integrator {
         }
     }
 
-    /// Keeps what an attempt committed without landing under a ref of the project, then removes its workspace.
+    /// Keeps what a session's attempts committed without landing under refs of the project, then removes its
+    /// workspace.
     ///
     /// Work that was paid for is never thrown away: the next attempt, or a person, can look at it.
-    pub(crate) async fn clear_away(
-        &self,
-        session: SessionId,
-        attempt: AttemptId,
-        landed: bool,
-    ) -> Result<(), GitError> {
+    pub(crate) async fn clear_away(&self, session: SessionId, taken: &[Taken]) -> Result<(), GitError> {
         let workspace = workspace_dir(&self.project, session);
         if !workspace.exists() {
             return Ok(());
         }
-        if !landed {
-            self.keep(&workspace, attempt).await?;
+        let has_landed = |taken: &Taken| taken.outcome == Some(AttemptOutcome::Landed);
+        if let Some((last, before)) = taken.split_last()
+            && !(before.is_empty() && has_landed(last))
+        {
+            self.keep(&workspace, before, (last.attempt.id, has_landed(last))).await?;
         }
         let gone = workspace.clone();
         // A workspace may hold a hundred thousand files.
@@ -254,25 +271,36 @@ impl Integrator {
         }
     }
 
-    async fn keep(&self, workspace: &Path, attempt: AttemptId) -> Result<(), GitError> {
+    /// Keeps what the main branch does not have: of earlier attempts what they had committed when the next one began,
+    /// of the last one what is checked out.
+    async fn keep(
+        &self,
+        workspace: &Path,
+        before: &[Taken],
+        (last, has_landed): (AttemptId, bool),
+    ) -> Result<(), GitError> {
         let git = self.git();
         let theirs = Git::workspace(workspace);
         if !theirs.is_repository().await? {
             // What may be in it cannot be kept, and is not for us to throw away.
             return Err(GitError::NotAClone { path: workspace.to_owned() });
         }
-        // A runner that ends in order has done this; one that was killed has not.
-        theirs.commit_all("What an attempt left uncommitted", &[]).await?;
-        let kept = Self::kept_ref(attempt);
-        let main = format!("refs/heads/{}", self.branch);
-        let (Some(tip), Some(main)) = (theirs.head().await?, git.resolve(&main).await?) else {
-            return Ok(());
-        };
-        // The workspace shares the project's objects, so it can compare the two without a copy.
-        if git.resolve(&kept).await?.is_some() || theirs.is_ancestor(&tip, &main).await? {
-            return Ok(()); // nothing that the project does not have
+        if !has_landed {
+            // A runner that ends in order has done this; one that was killed has not.
+            theirs.commit_all("What an attempt left uncommitted", &[]).await?;
         }
-        git.fetch(workspace, &format!("HEAD:{kept}")).await
+        let main = format!("refs/heads/{}", self.branch);
+        let Some(main) = git.resolve(&main).await? else { return Ok(()) };
+        let refs = before.iter().map(|taken| (taken.attempt.id, kept_ref(taken.attempt.id)));
+        for (attempt, from) in refs.chain([(last, "HEAD".to_owned())]) {
+            let (Some(tip), kept) = (theirs.resolve(&from).await?, kept_ref(attempt)) else { continue };
+            // The workspace shares the project's objects, so it can compare the two without a copy.
+            let is_known = git.resolve(&kept).await?.is_some() || theirs.is_ancestor(&tip, &main).await?;
+            if !is_known {
+                git.fetch(workspace, &format!("{from}:{kept}")).await?;
+            }
+        }
+        Ok(())
     }
 
     fn git(&self) -> Git {

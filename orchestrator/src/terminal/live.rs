@@ -117,6 +117,7 @@ impl Reporter for Live {
                 bar.set_style(style("{spinner} {msg}"));
                 Line { bar, label: names.label(Some(running.feature)), doing: String::new() }
             });
+            line.label = names.label(Some(running.feature));
             let ms = u64::try_from(now.duration_since(running.since).as_millis()).unwrap_or(0);
             line.bar.set_message(format!("{}  {:>7}  {}", line.label, duration(ms), line.doing));
             line.bar.tick();

@@ -6,7 +6,7 @@ use cogwork_store::{AttemptLimits, Claim, Next};
 use jiff::SignedDuration;
 
 use crate::project::{Project, now};
-use crate::runner::{Session, is_agent_up};
+use crate::runner::{Session, is_agent_up, until};
 
 const TWO: &str = r#"[{"name": "a", "checks": ["test -f a"]}, {"name": "b", "checks": ["test -f b"]}]"#;
 
@@ -38,10 +38,12 @@ fn it_keeps_and_judges_what_the_session_took_last() {
     let session = Session::start(&waiting(&project, &first, "echo > b"));
     session.until(is_agent_up);
     let second = goes_on(&project, &first);
-    for _ in 0..15 {
-        std::thread::sleep(std::time::Duration::from_millis(100));
+    let lease = || project.store.attempt(&second.token).unwrap().lease_until.unwrap();
+    let taken_until = lease();
+    until("the claim outlives its first lease", || {
         assert_eq!(project.store.reap(now(), &AttemptLimits::default()).unwrap(), []);
-    }
+        now() > taken_until && lease() > taken_until
+    });
     // What was handed in before may land at any moment.
     project.store.end_attempt(now(), &first.token, &conflict(), &AttemptLimits::default()).unwrap();
     project.write("go", "");

@@ -36,6 +36,7 @@ fn live_all(seeds: impl Iterator<Item = u64>) {
     let mut fenced = 0;
     let mut kills = 0;
     let mut nights = 0;
+    let mut further = 0;
     for seed in seeds {
         let world = std::panic::catch_unwind(|| live(seed)).unwrap_or_else(|_| {
             panic!("seed {seed} broke an invariant: COGWORK_SEED={seed} cargo test -p cogwork one_seed")
@@ -44,11 +45,13 @@ fn live_all(seeds: impl Iterator<Item = u64>) {
         complete += u64::from(world.is_complete());
         fenced += world.fenced_writes;
         kills += world.kills;
+        further += world.further;
     }
     // A simulator that never meets a zombie or never finishes anything would prove nothing.
     assert!(complete > nights / 4, "only {complete} of {nights} nights ended with every feature passing");
     assert!(fenced > nights / 4, "only {fenced} writes of zombies in {nights} nights");
     assert!(kills > nights / 4, "only {kills} kills in {nights} nights");
+    assert!(further > nights / 4, "sessions went on only {further} times in {nights} nights");
 }
 
 // Two halves, so that two cores share them.

@@ -1,6 +1,8 @@
 //! One night: the world around the engine, which does what is asked and has plans of its own.
 
+mod batches;
 mod invariants;
+mod people;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -9,7 +11,7 @@ use cogwork_schemas::{
     AttemptId, AttemptOutcome, Check, CheckReport, CheckVerdict, DependencyRef, FeatureId, FeatureList,
     Isolation, ListedFeature, ProcessIdentity, Role, RunOutcome, SessionId, SessionOutcome, Status, Token,
 };
-use cogwork_store::{AttemptLimits, ImportLimits, Merge, NewSession, Store};
+use cogwork_store::{AttemptLimits, Claim, ImportLimits, Merge, NewSession, Store};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{Effect, Engine, Event, Landing, SessionEnd, Settings, StartFailure};
@@ -39,6 +41,8 @@ struct Agent {
     feature: FeatureId,
     token: Token,
     fate: Fate,
+    /// It has handed in what it had, and asks for more.
+    is_between: bool,
     /// Whether a run of today watches it. A zombie is not watched and may write at any time.
     watched: bool,
 }
@@ -46,6 +50,8 @@ struct Agent {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
     AgentEnds(SessionId),
+    /// A session between two features asks again; it does so as often as this says.
+    AsksAgain(SessionId, u32),
     ZombieWrites(SessionId),
     IntegrationEnds(AttemptId, u64),
     /// The driver notices what others wrote.
@@ -79,6 +85,8 @@ pub(super) struct World {
     main_in_use: bool,
     /// The main branch: which attempts are on it.
     main: BTreeSet<AttemptId>,
+    /// What is in the work of an attempt beyond itself: what it began on, and what its agent brought along.
+    contents: BTreeMap<AttemptId, BTreeSet<AttemptId>>,
     /// Features that no agent will ever get right.
     hopeless: BTreeSet<FeatureId>,
     ended: Option<RunOutcome>,
@@ -86,12 +94,14 @@ pub(super) struct World {
     pub(super) trace: Vec<String>,
     pub(super) fenced_writes: u64,
     pub(super) kills: u64,
+    /// How often a session went on with a further feature.
+    pub(super) further: u64,
 }
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let settings = Settings { slots: rng.usize(1..=4), postponements: 3 };
+        let settings = Settings { slots: rng.usize(1..=4), batch: rng.u32(1..=3), postponements: 3 };
         let mut world = Self {
             now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 50),
             store: Store::in_memory().unwrap(),
@@ -106,12 +116,14 @@ impl World {
             integrating: None,
             main_in_use: false,
             main: BTreeSet::new(),
+            contents: BTreeMap::new(),
             hopeless: BTreeSet::new(),
             ended: None,
             steps: 0,
             trace: Vec::new(),
             fenced_writes: 0,
             kills: 0,
+            further: 0,
             rng,
         };
         let features = world.rng.usize(2..=10);
@@ -215,6 +227,10 @@ impl World {
                 self.later(ms, Happening::IntegrationEnds(attempt, self.run));
                 Vec::new()
             }
+            Effect::CloseBatches => {
+                self.store.close_batches().unwrap();
+                Vec::new()
+            }
             Effect::StopSession { session } => {
                 self.later(5, Happening::AgentEnds(session));
                 if let Some(agent) = self.agents.get_mut(&session) {
@@ -246,6 +262,10 @@ impl World {
                 Event::StartFailed { feature, failure: StartFailure::Lost },
             ];
         };
+        if self.settings.batch > 1 {
+            let slots = u32::try_from(self.settings.slots).unwrap();
+            self.store.begin_batch(claim.session, self.settings.batch, slots).unwrap();
+        }
         if self.rng.u32(0..20) == 0 {
             let outcome = AttemptOutcome::Crashed { reason: "no process to be had".into() };
             self.store.end_attempt(self.now, &claim.token, &outcome, &LIMITS).unwrap();
@@ -255,21 +275,24 @@ impl World {
                 Event::StartFailed { feature, failure: StartFailure::Crashed },
             ];
         }
+        let (session, attempt) = (claim.session, claim.attempt);
+        self.begin_work(feature, claim);
+        vec![self.features(&[feature]), Event::Started { feature, session, attempt }]
+    }
+
+    /// An agent begins with a feature that its session has claimed.
+    fn begin_work(&mut self, feature: FeatureId, claim: Claim) {
         self.tokens.insert(claim.attempt, (feature, claim.token.clone()));
+        self.contents.insert(claim.attempt, self.main.clone());
         let already_green = self.rng.u32(0..10) == 0;
         let before = self.reports(feature, already_green);
         self.store.record_before(self.now, &claim.token, None, &before).unwrap();
         let fate = self.fate(feature);
         let ms = self.rng.i64(10..30_000);
         self.later(ms, Happening::AgentEnds(claim.session));
-        self.agents.insert(
-            claim.session,
-            Agent { session: claim.session, feature, token: claim.token, fate, watched: true },
-        );
-        vec![
-            self.features(&[feature]),
-            Event::Started { feature, session: claim.session, attempt: claim.attempt },
-        ]
+        let session = claim.session;
+        let agent = Agent { session, feature, token: claim.token, fate, is_between: false, watched: true };
+        self.agents.insert(session, agent);
     }
 
     fn fate(&mut self, feature: FeatureId) -> Fate {
@@ -291,6 +314,7 @@ impl World {
         self.now = self.now.max(at);
         match happening {
             Happening::AgentEnds(session) => self.agent_ends(session),
+            Happening::AsksAgain(session, times) => self.ask_for_more(session, times),
             Happening::ZombieWrites(session) => {
                 if let Some(agent) = self.agents.remove(&session) {
                     self.zombie_writes(&agent);
@@ -328,11 +352,18 @@ impl World {
         if !agent.watched {
             return self.zombie_writes(&agent);
         }
+        if agent.is_between {
+            // Told to stop.
+            return self.end_session(session);
+        }
         let reported = |outcome| SessionEnd::Reported { outcome, red: None };
         let end = match agent.fate {
             Fate::Succeeds => {
                 let green = self.reports(agent.feature, true);
                 self.store.submit(self.now, &agent.token, None, &green).unwrap();
+                if self.settings.batch > 1 && self.rng.u32(0..10) > 0 {
+                    return self.go_on(agent);
+                }
                 reported(SessionOutcome::Completed)
             }
             Fate::Lies => {
@@ -350,7 +381,10 @@ impl World {
                 SessionEnd::RunnerLost { reason: "the runner died".into() }
             }
         };
-        let submitted = agent.fate == Fate::Succeeds;
+        let submitted = match agent.fate {
+            Fate::Succeeds => vec![self.store.attempt(&agent.token).unwrap().id],
+            Fate::Lies | Fate::Fails | Fate::TimesOut | Fate::IsKilled | Fate::LosesItsRunner => Vec::new(),
+        };
         self.store.end_session(self.now, session, &SessionOutcome::Completed, 1).unwrap();
         self.feed(Event::SessionEnded { session, submitted, end });
     }
@@ -367,6 +401,9 @@ impl World {
         assert_eq!(self.integrating.take(), Some(attempt));
         let landing = if self.main_in_use {
             Landing::Postponed { reason: "a person is on another branch".into() }
+        } else if self.holds_foreign(attempt) {
+            let reason = "it holds work that did not land".into();
+            Landing::Refused(AttemptOutcome::Crashed { reason })
         } else if self.main.contains(&attempt) {
             self.land(&token, feature)
         } else {
@@ -396,38 +433,6 @@ impl World {
         Landing::Landed
     }
 
-    fn person_claims(&mut self) {
-        let ready: Vec<_> = self
-            .store
-            .features()
-            .unwrap()
-            .into_iter()
-            .filter(|feature| feature.status == Status::Pending)
-            .collect();
-        let new = NewSession { role: Role::All, agent: "person".into(), isolation: Isolation::Shared };
-        for feature in ready {
-            if let Ok(claim) = self.store.claim(self.now, feature.id, &new, LEASE) {
-                let process = ProcessIdentity { pid: PERSON, started: 1, boot_id: "boot".into() };
-                self.store.session_up(self.now, claim.session, &process).unwrap();
-                self.people.insert(claim.attempt, claim.token.clone());
-                self.tokens.insert(claim.attempt, (feature.id, claim.token));
-                // Some forget about it: then the lease runs out.
-                if self.rng.bool() {
-                    let ms = self.rng.i64(1..50_000);
-                    self.later(ms, Happening::PersonEnds(claim.attempt));
-                }
-                break;
-            }
-        }
-        self.later(100, Happening::Notice);
-    }
-
-    fn person_ends(&mut self, attempt: AttemptId) {
-        let Some(token) = self.people.remove(&attempt) else { return };
-        self.store.end_attempt(self.now, &token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
-        self.later(100, Happening::Notice);
-    }
-
     fn features(&self, ids: &[FeatureId]) -> Event {
         Event::Features(self.store.nodes_of(ids).unwrap())
     }
@@ -455,7 +460,7 @@ impl World {
                 ListedFeature {
                     id: None,
                     key: Some(format!("k{index}")),
-                    category: "simulated".into(),
+                    category: format!("category {}", self.rng.u32(0..2)),
                     name: format!("feature {index}"),
                     description: String::new(),
                     steps: Vec::new(),

@@ -27,8 +27,19 @@ impl World {
             watched.len(),
             self.settings.slots
         );
-        let features: BTreeSet<_> = watched.iter().map(|agent| agent.feature).collect();
-        assert_eq!(features.len(), watched.len(), "two sessions on one feature");
+        let at_work: Vec<_> = watched.iter().filter(|agent| !agent.is_between).collect();
+        let features: BTreeSet<_> = at_work.iter().map(|agent| agent.feature).collect();
+        assert_eq!(features.len(), at_work.len(), "two sessions on one feature");
+        for agent in watched.iter().filter(|_| self.settings.batch > 1) {
+            let taken = self.store.attempts_of_session(agent.session).unwrap();
+            let open = taken.iter().filter(|taken| taken.is_open()).count();
+            assert!(taken.len() <= self.settings.batch as usize, "{} has {}", agent.session, taken.len());
+            assert!(open <= 1, "{} has {open} features at once", agent.session);
+        }
+        for attempt in &self.main {
+            let foreign = &self.contents[attempt] - &self.main;
+            assert!(foreign.is_empty(), "{attempt} brought {foreign:?} to the main branch");
+        }
         for feature in self.store.features().unwrap() {
             assert!(feature.failed_attempts <= LIMITS.attempts, "{} was tried too often", feature.id);
             if feature.status == Status::Passing {
@@ -62,6 +73,11 @@ impl World {
     /// A session whose claim is gone tries everything it can. Nothing may come of it.
     pub(super) fn zombie_writes(&mut self, agent: &Agent) {
         let before = self.store.features().unwrap();
+        let more = self.store.claim_next(self.now, &agent.token, LEASE).map(drop);
+        assert!(matches!(more, Err(StoreError::StaleToken { .. })), "a zombie may take more: {more:?}");
+        if agent.is_between {
+            return; // what it had is handed in, and lands or does not
+        }
         let green = self.reports(agent.feature, true);
         let merge = Merge { commit: None, reports: green.clone(), merge_ms: 0, check_ms: 0 };
         let stale = |result: Result<(), StoreError>, what: &str| {
@@ -78,7 +94,8 @@ impl World {
         if let Some(engine) = self.engine.as_mut().filter(|_| self.ended.is_none()) {
             let used = engine.used_slots();
             let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None };
-            let event = Event::SessionEnded { session: agent.session, submitted: true, end };
+            let submitted = self.tokens.keys().copied().collect();
+            let event = Event::SessionEnded { session: agent.session, submitted, end };
             let effects = engine.step(self.now, event);
             assert!(effects.is_empty(), "a dead session's message has effects: {effects:?}");
             assert_eq!(used, engine.used_slots(), "a dead session's message frees a slot");
