@@ -6,6 +6,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test picks the few facts that it is about")]
 
 mod agents;
+mod batches;
 mod chaos;
 mod contention;
 mod demo;
