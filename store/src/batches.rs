@@ -84,12 +84,16 @@ impl Store {
             else {
                 return Ok(Next::Nothing);
             };
+            let of = |which: &dyn Fn(&Taken) -> bool| -> BTreeSet<FeatureId> {
+                taken.iter().filter(|taken| which(taken)).map(|taken| taken.attempt.feature).collect()
+            };
             let asking = Asking {
                 graph: &Graph::new(nodes(tx)?)?,
-                mine: &taken.iter().map(|taken| taken.attempt.feature).collect(),
+                mine: &of(&|_| true),
                 kin: &kin(tx, session)?,
+                landing: &of(&|taken| taken.outcome.is_none()),
+                slots: slots as usize,
                 free: slots.saturating_sub(sessions_with_a_slot(tx)?) as usize,
-                is_landing: taken.iter().any(|taken| taken.outcome.is_none()),
             };
             let feature = match choose(&asking) {
                 Choice::Take(feature) => feature,

@@ -210,6 +210,16 @@ impl Graph {
         open.map(|node| self.order().chain_s(node.id)).fold(0.0, f64::max)
     }
 
+    /// Returns the longest chain of features that do not pass which begins with this one, in estimated seconds.
+    pub fn chain_s(&self, id: FeatureId) -> f64 {
+        self.order().chain_s(id)
+    }
+
+    /// Returns the expected work of each feature in seconds, as the order takes it.
+    pub fn work_s(&self) -> BTreeMap<FeatureId, f64> {
+        self.nodes.keys().copied().zip(order::estimates(self)).collect()
+    }
+
     /// Returns the features that decide when this one is freed: everything it waits for, directly or not, that is
     /// not itself merely waiting. A dependency that does not exist is one of them.
     fn roots(&self, id: FeatureId) -> Vec<FeatureId> {

@@ -148,7 +148,7 @@ impl Order {
 
 /// Returns each feature's expected work in seconds. What has no estimate, or one that is no duration, is taken for
 /// as much work as the median of the others, or 1 when nobody said anything.
-fn estimates(graph: &Graph) -> Vec<f64> {
+pub(super) fn estimates(graph: &Graph) -> Vec<f64> {
     let usable = |estimate: Option<f64>| estimate.filter(|s| s.is_finite() && *s >= 0.0);
     let known: Vec<f64> = graph.nodes.values().filter_map(|node| usable(node.estimate_s)).collect();
     let default = median(known).unwrap_or(1.0);
