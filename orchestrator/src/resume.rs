@@ -69,3 +69,53 @@ fn is_somebodys(session: &LiveSession, alive: impl Fn(&ProcessIdentity) -> bool)
         None => session.agent.starts_with("mcp:"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cogwork_schemas::{FeatureId, Isolation, Role, Status};
+    use cogwork_store::{ImportLimits, NewSession, Next};
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    /// A session that has handed in one feature and works on another.
+    fn store() -> Store {
+        let store = Store::in_memory().unwrap();
+        let list = serde_json::from_str(r#"{"features": [{"name": "a"}, {"name": "b"}]}"#).unwrap();
+        store.import(NOW, &list, &ImportLimits::default()).unwrap();
+        let new = NewSession { role: Role::Coding, agent: "a".into(), isolation: Isolation::Workspace };
+        let lease = SignedDuration::from_secs(60);
+        let claim = store.claim(NOW, FeatureId(1), &new, lease).unwrap();
+        store.begin_batch(claim.session, 2, 1).unwrap();
+        let process = ProcessIdentity { pid: 7, started: 1, boot_id: "boot".into() };
+        store.session_up(NOW, claim.session, &process).unwrap();
+        store.submit(NOW, &claim.token, None, &[]).unwrap();
+        assert!(matches!(store.claim_next(NOW, &claim.token, lease).unwrap(), Next::Claimed { .. }));
+        store
+    }
+
+    fn resumed(store: &Store, is_alive: bool) -> Resumed {
+        let settings = Settings { slots: 1, batch: 2, postponements: 3 };
+        resume(store, NOW, settings, &AttemptLimits::default(), |_| is_alive).unwrap()
+    }
+
+    #[test]
+    fn all_attempts_of_a_living_session_are_its_own() {
+        let store = store();
+        assert_eq!(resumed(&store, true).events, [Event::Begin]);
+        assert_eq!(store.live_attempts().unwrap().len(), 2);
+        assert_eq!(store.live_sessions().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_dead_session_loses_what_it_was_at_and_keeps_what_it_handed_in() {
+        let store = store();
+        let recovered = Event::Recovered { feature: FeatureId(1), attempt: AttemptId(1) };
+        assert_eq!(resumed(&store, false).events, [recovered, Event::Begin]);
+        let second = store.feature(FeatureId(2)).unwrap();
+        assert_eq!((second.status, second.failed_attempts), (Status::Pending, 0));
+        assert_eq!(store.live_sessions().unwrap(), []);
+    }
+}

@@ -54,6 +54,10 @@ struct Counts {
     total: usize,
 }
 
+/// What to do next in a session that may take further features.
+const PERHAPS: &str = "Call feature_claim_and_get without an id: it gives you your next feature, or tells you that you \
+                       are done.";
+
 impl Marked {
     fn new(feature: &Feature, state: State, changed: bool, next: &str) -> Self {
         Self {
@@ -73,10 +77,7 @@ impl Marked {
     fn waiting(feature: &Feature, changed: bool, more: &More) -> Self {
         let next = match more {
             More::Assigned => "Call feature_claim_and_get for the next feature assigned to you.",
-            More::Perhaps => {
-                "Call feature_claim_and_get without an id: it gives you your next feature, or tells you that you are \
-                 done."
-            }
+            More::Perhaps => PERHAPS,
             More::Nothing => "You are done: end the session.",
         };
         Self::new(feature, State::WaitingForIntegration, changed, next)
@@ -152,10 +153,16 @@ impl Server {
     ) -> Result<Out<Marked>, ToolError> {
         let (id, token) = (args.feature_id, self.claims().token(args.feature_id)?);
         let _turn = self.checking().lock().await;
+        let own = token.clone();
         let standing = self.database().run(move |store| standing(store, id, token)).await?;
         Ok(Out(match standing {
             Standing::Passing(feature) => {
-                Marked::new(&feature, State::Passing, false, "Nothing is left to do for it.")
+                let goes_on = match own {
+                    Some(own) => self.may_take_further(&own).await.unwrap_or(false),
+                    None => false,
+                };
+                let next = if goes_on { PERHAPS } else { "Nothing is left to do for it." };
+                Marked::new(&feature, State::Passing, false, next)
             }
             Standing::Open(work) => {
                 let handed_in = self.hand_in(&work, &context).await?;

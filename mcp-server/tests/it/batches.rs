@@ -110,6 +110,8 @@ fn one_feature_after_the_other_each_on_the_main_branch() {
         assert_eq!((&done["proof"], &done["next"]), (&json!("red_green"), &json!(PERHAPS)));
         batch.land(2);
         assert_eq!(store.feature(FeatureId(2)).unwrap().proof, Some(Proof::RedGreen));
+        let again = client.get("feature_mark_passing", json!({"feature_id": 2}));
+        assert_eq!((&again["state"], &again["next"]), (&json!("passing"), &json!(PERHAPS)));
 
         assert_eq!(client.get("feature_claim_and_get", json!({}))["id"], 3);
         assert!(batch.has("a.txt") && batch.has("b.txt"), "what has landed is there");

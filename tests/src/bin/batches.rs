@@ -158,7 +158,7 @@ impl World {
                 match effect {
                     Effect::Start { feature } => events.extend(self.start(feature)),
                     Effect::Integrate { attempt, .. } => {
-                        self.later(self.costs.land_s, Happening::Landed(attempt))
+                        self.later(self.costs.land_s, Happening::Landed(attempt));
                     }
                     Effect::Finish(outcome) => self.ended = Some(outcome),
                     Effect::EndAttempt { .. }

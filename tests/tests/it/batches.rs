@@ -126,6 +126,18 @@ fn any_agent_that_asks_goes_on() {
 }
 
 #[test]
+fn sessions_that_share_the_directory_go_on_in_it() {
+    let place = Place::with_features(&two());
+    let agent = exec(&place, "");
+    let args = ["run", "--agent", &agent, "--batch-size", "2", "-c", "1", "--isolation", "shared"];
+    let output = place.cogwork(&args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(place.store().attempts_of_session(cogwork_schemas::SessionId(1)).unwrap().len(), 2);
+    assert!(place.dir.join("a.txt").exists() && place.dir.join("b.txt").exists());
+    assert_eq!(place.git(&["log", "--format=%s"]), "first commit", "nobody commits for anybody there");
+}
+
+#[test]
 fn a_session_that_dies_at_its_second_feature_keeps_its_first() {
     let place = Place::with_features(&two());
     // The agent's server is killed with it, as by an out-of-memory killer, when the second feature is begun.
