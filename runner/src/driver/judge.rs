@@ -5,7 +5,8 @@ use std::path::Path;
 
 use cogwork_process::check;
 use cogwork_process::git::GitError;
-use cogwork_schemas::{CheckPhase, CheckReport, Isolation, RunnerEvent};
+use cogwork_schemas::{AttemptOutcome, CheckPhase, CheckReport, Isolation, RunnerEvent};
+use cogwork_store::{Attempt, AttemptLimits};
 
 use super::prepare::{Prepared, Tree};
 use super::tools::chain;
@@ -71,7 +72,20 @@ fn standing<'a>(world: World<'a>) -> Result<Standing<'a>, Setback> {
         return Ok(Standing::First);
     }
     let feature = world.store.feature(newest.attempt.feature)?;
+    if !feature.checks.is_empty() && !was_looked_at(world, &newest.attempt)? {
+        // It was taken and not handed out any more: the agent ended while its checks were run for the first time.
+        let (now, limits) = (world.clock.now(), AttemptLimits::default());
+        world.store.end_attempt(now, &newest.attempt.token, &AttemptOutcome::Stopped, &limits)?;
+        return Ok(Standing::Over(Verdict::NotSubmitted { reason: None }));
+    }
     Ok(Standing::Further(Box::new(job.at(newest.attempt, feature))))
+}
+
+/// Returns whether an attempt's checks were run before the work.
+fn was_looked_at(world: World<'_>, attempt: &Attempt) -> Result<bool, Setback> {
+    let records = world.store.attempts_of(attempt.feature)?;
+    let mut evidence = records.iter().filter(|record| record.id == attempt.id).flat_map(|it| &it.evidence);
+    Ok(evidence.any(|evidence| evidence.phase == CheckPhase::Before))
 }
 
 /// Judges the work at one feature, which is still to be handed in unless the session has no other.

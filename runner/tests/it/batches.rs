@@ -1,7 +1,7 @@
 //! Sessions that take further features while they run. The test plays the MCP server, which takes them.
 
 use cogwork_runner::{SessionCommand, SessionLimits};
-use cogwork_schemas::{AttemptOutcome, CheckReport, CheckVerdict, RunnerEvent, SessionOutcome};
+use cogwork_schemas::{AttemptOutcome, CheckReport, CheckVerdict, RunnerEvent, SessionOutcome, Status};
 use cogwork_store::{AttemptLimits, Claim, Next};
 use jiff::SignedDuration;
 
@@ -21,8 +21,16 @@ fn waiting(project: &Project, claim: &Claim, then: &str) -> SessionCommand {
     command
 }
 
-/// Hands in the first feature and takes the second for the session.
+/// Hands in the first feature, and takes the second for the session, with its checks red.
 fn goes_on(project: &Project, claim: &Claim) -> Claim {
+    let second = takes_another(project, claim);
+    let verdict = CheckVerdict::Red { exit_code: 1 };
+    let red = CheckReport { command: "test -f b".into(), verdict, ..report() };
+    project.store.record_before(now(), &second.token, None, &[red]).unwrap();
+    second
+}
+
+fn takes_another(project: &Project, claim: &Claim) -> Claim {
     let green = CheckReport { command: "test -f a".into(), ..report() };
     project.store.submit(now(), &claim.token, Some("abc"), &[green]).unwrap();
     match project.store.claim_next(now(), &claim.token, SignedDuration::from_secs(1)).unwrap() {
@@ -51,7 +59,9 @@ fn it_keeps_and_judges_what_the_session_took_last() {
     let submitted = project.store.attempt(&second.token).unwrap().submitted.unwrap();
     assert_ne!(submitted.commit.as_deref(), Some("abc"));
     let facts = project.facts(2);
-    assert_eq!(facts, ["created", "claimed", "checked After green", "checks_green"]);
+    let expected = ["checked Before red (exit 1)", "checks_red", "checked After green", "checks_green"];
+    assert_eq!(facts[..2], ["created", "claimed"]);
+    assert_eq!(facts[2..], expected);
 }
 
 fn conflict() -> AttemptOutcome {
@@ -104,6 +114,20 @@ fn report() -> CheckReport {
         output_tail: String::new(),
         output_digest: String::new(),
     }
+}
+
+#[test]
+fn a_feature_that_was_taken_and_never_handed_out_costs_nothing() {
+    let project = Project::git(TWO);
+    let first = project.claim(1);
+    let session = Session::start(&waiting(&project, &first, "true"));
+    session.until(is_agent_up);
+    takes_another(&project, &first);
+    project.write("go", "");
+    assert_eq!(session.end().outcome(), &SessionOutcome::Completed);
+    assert_eq!(project.facts(2), ["created", "claimed", "attempt: stopped"]);
+    let feature = project.store.feature(cogwork_schemas::FeatureId(2)).unwrap();
+    assert_eq!((feature.status, feature.failed_attempts), (Status::Pending, 0));
 }
 
 #[test]

@@ -28,6 +28,11 @@ fn spawn(command: &mut std::process::Command) -> Child {
 
 /// Lets the demo, and then runs, live for the given times, killing each; then one more run goes to the end.
 fn killed_after(lives: &[Duration]) {
+    killed_with(lives, &[]);
+}
+
+/// The same with further arguments for each of them.
+fn killed_with(lives: &[Duration], args: &[&str]) {
     let place = Place::empty();
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -36,9 +41,9 @@ fn killed_after(lives: &[Duration]) {
         for life in lives {
             let start = Instant::now();
             let mut cogwork = if place.dir.exists() {
-                spawn(&mut place.command(&["run"]))
+                spawn(place.command(&["run"]).args(args))
             } else {
-                spawn(&mut place.demo())
+                spawn(place.demo().args(args))
             };
             while start.elapsed() < *life && cogwork.try_wait().unwrap().is_none() {
                 std::thread::sleep(Duration::from_millis(5));
@@ -52,7 +57,7 @@ fn killed_after(lives: &[Duration]) {
             // Killed before there was a project: no trace of one is left to work on.
             assert!(place.demo().stdout(Stdio::null()).status().unwrap().success());
         }
-        let last = place.cogwork(&["run"]);
+        let last = place.command(&["run"]).args(args).output().unwrap();
         over.store(true, Ordering::Relaxed);
         watcher.join().unwrap();
         let text = String::from_utf8_lossy(&last.stdout);
@@ -91,6 +96,13 @@ fn ten_demos_survive_a_kill_first_half() {
 fn ten_demos_survive_a_kill_second_half() {
     for life in random_moments(2, 5, 9_000) {
         killed_after(&[life]);
+    }
+}
+
+#[test]
+fn two_demos_of_batches_survive_two_kills_each() {
+    for seed in 4..6 {
+        killed_with(&random_moments(seed, 2, 6_000), &["--batch-size", "3"]);
     }
 }
 
