@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use cogwork_process::git::{Git, GitError};
-use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, Token};
+use cogwork_schemas::{AttemptOutcome, FeatureId, Token};
 use cogwork_store::{AttemptLimits, Claim, Next, Store, Taken};
 use jiff::SignedDuration;
 use rmcp::RoleServer;
@@ -59,7 +59,7 @@ impl Server {
                 Ok(Some((id, false)))
             }
             Err(error) => {
-                self.give_up(&claim, &error).await;
+                self.hand_back(&claim, &error).await;
                 Err(error)
             }
         }
@@ -115,9 +115,7 @@ impl Server {
     ) -> Result<(), ToolError> {
         if let Some(branch) = &further.branch {
             let _turn = self.checking().lock().await;
-            self.begin_on(branch, before.map(|before| before.attempt.id))
-                .await
-                .map_err(|error| unusable(&error))?;
+            self.begin_on(branch, before).await.map_err(|error| unusable(&error))?;
         }
         self.look_before(id, token, context).await?;
         // What checks leave lying about is nobody's work.
@@ -133,12 +131,18 @@ impl Server {
 
     /// Brings the clone to a branch of the project as it is now. What was committed in it before stays under a ref,
     /// from which it is merged, or kept if it is not.
-    async fn begin_on(&self, branch: &str, before: Option<AttemptId>) -> Result<(), GitError> {
+    async fn begin_on(&self, branch: &str, before: Option<&Taken>) -> Result<(), GitError> {
         let git = Git::workspace(&self.options().workspace);
-        if let (Some(before), Some(head)) = (before, git.head().await?) {
-            match git.create_ref(&cogwork_store::kept_ref(before), &head).await {
-                Ok(()) | Err(GitError::RefExists { .. }) => {}
-                Err(error) => return Err(error),
+        if let Some(Taken { attempt, .. }) = before {
+            if attempt.submitted.is_none() {
+                // Given back, or waiting for a person: the next one at it may look at what there is.
+                git.commit_all("What an attempt left uncommitted", &[]).await?;
+            }
+            if let Some(head) = git.head().await? {
+                match git.create_ref(&cogwork_store::kept_ref(attempt.id), &head).await {
+                    Ok(()) | Err(GitError::RefExists { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         let here = format!("refs/remotes/origin/{branch}");
@@ -147,7 +151,7 @@ impl Server {
     }
 
     /// Gives back a feature that could not be begun; it costs the feature nothing.
-    async fn give_up(&self, claim: &Claim, error: &ToolError) {
+    async fn hand_back(&self, claim: &Claim, error: &ToolError) {
         let outcome = if error.code() == Code::Cancelled {
             AttemptOutcome::Stopped
         } else {

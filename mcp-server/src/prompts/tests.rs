@@ -11,6 +11,7 @@ fn server(project: PathBuf, role: Role) -> Server {
         project,
         role,
         assignment: Assignment::Own { only: Vec::new() },
+        further: None,
         filter: ToolFilter::default(),
         lease: jiff::SignedDuration::from_mins(10),
         http: None,

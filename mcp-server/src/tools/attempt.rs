@@ -68,12 +68,12 @@ impl Server {
     /// `stale_token`, for such a session.
     pub(super) fn may_plan(&self, store: &Store) -> Result<(), ToolError> {
         let given = match self.claims() {
-            Claims::Given(given) => given.as_slice(),
-            Claims::Own(_) => &[],
+            Claims::Given(given) => given.all(),
+            Claims::Own(_) => Vec::new(),
         };
         let mut stale = Ok(());
         for (id, token) in given {
-            match live(store, *id, token) {
+            match live(store, id, &token) {
                 Ok(_) => return Ok(()),
                 Err(error) => stale = Err(error),
             }
@@ -88,7 +88,7 @@ impl Server {
     /// `not_assigned` or `stale_token`, for such a session.
     pub(super) fn may_rewire(&self, store: &Store, id: FeatureId) -> Result<(), ToolError> {
         match self.claims() {
-            Claims::Given(given) if given.is_empty() => Ok(()),
+            Claims::Given(given) if given.all().is_empty() => Ok(()),
             Claims::Given(_) => match self.claims().token(id)? {
                 Some(token) => live(store, id, &token).map(drop),
                 None => Ok(()),

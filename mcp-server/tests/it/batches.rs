@@ -175,6 +175,18 @@ fn a_server_that_was_started_anew_knows_what_its_session_has_taken() {
 }
 
 #[test]
+fn what_was_given_back_is_kept_and_the_session_goes_on() {
+    let batch = Batch::new(docs(), 3, 1);
+    let mut client = batch.open(Era::Initialize);
+    std::fs::write(batch.clone.join("half.txt"), "half").unwrap();
+    client.get("feature_clear_in_progress", json!({"feature_id": 1}));
+    let next = client.get("feature_claim_and_get", json!({}));
+    assert_eq!(next["id"], 2, "another one, not the same again");
+    assert!(!batch.has("half.txt"));
+    assert_eq!(git(&batch.clone, &["show", "refs/cogwork/attempts/1:half.txt"]), "half");
+}
+
+#[test]
 fn a_session_that_was_stopped_takes_nothing_more() {
     let batch = Batch::new(docs(), 3, 1);
     let mut client = batch.open(Era::Initialize);

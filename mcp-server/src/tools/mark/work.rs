@@ -12,7 +12,7 @@ use rmcp::service::RequestContext;
 
 use crate::claims::{Claims, Own};
 use crate::clock::now;
-use crate::error::ToolError;
+use crate::error::{Code, ToolError};
 use crate::judge;
 use crate::server::Server;
 use crate::tools::attempt;
