@@ -87,3 +87,24 @@ async fn what_cannot_be_filled_in_is_said_in_a_sentence() {
         assert!(error.contains(said), "{error}");
     }
 }
+
+#[test]
+fn prompts_name_tools_that_their_roles_have() {
+    for template in &TEMPLATES {
+        let named: Vec<&str> = template.text.split('`').skip(1).step_by(2).collect();
+        let tools = named.into_iter().filter(|name| name.starts_with("feature_") || *name == "ask_user");
+        for name in tools {
+            for role in template.roles {
+                // Where nobody can be asked, the text says what to do instead.
+                let has = crate::role::has(*role, name) || name == "ask_user";
+                assert!(
+                    crate::tools::router().has_route(name) && has,
+                    "{}: {} in {}",
+                    role.word(),
+                    name,
+                    template.name
+                );
+            }
+        }
+    }
+}
