@@ -20,9 +20,9 @@ mod conformance;
 mod contain;
 mod database;
 mod error;
+mod further;
 #[doc(hidden)]
 pub mod fuzzing;
-mod further;
 mod http;
 mod judge;
 mod options;

@@ -3,6 +3,7 @@
 use std::future;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// Two clocks: the wall's, for what is written down, and a steady one, for how long things may take. The steady one
@@ -34,6 +35,23 @@ impl Clock {
         self.wall_at_start.checked_add(passed).unwrap_or(Timestamp::MAX)
     }
 
+    /// Returns the zone of this machine.
+    pub(crate) fn zone() -> TimeZone {
+        TimeZone::system()
+    }
+
+    /// Waits until a time of day; for ever when there is none.
+    pub(crate) async fn until_wall(&self, deadline: Option<Timestamp>) {
+        let Some(deadline) = deadline else {
+            return future::pending().await;
+        };
+        while let Ok(wait) = Duration::try_from(deadline.duration_since(self.now()))
+            && !wait.is_zero()
+        {
+            tokio::time::sleep(wait.min(LOOK)).await;
+        }
+    }
+
     /// Waits until a steady time; for ever when there is none.
     pub(crate) async fn until(&self, deadline: Option<Timestamp>) {
         let Some(deadline) = deadline else {
@@ -46,6 +64,9 @@ impl Clock {
         }
     }
 }
+
+/// How often a wait for a time of day looks at the clock, which may be set, or stand still while the machine sleeps.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Returns how long something took, in milliseconds.
 pub(crate) fn millis(from: Timestamp, to: Timestamp) -> u64 {

@@ -3,15 +3,15 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 use cogwork_schemas::{FeatureId, Isolation, Role, SessionId, Token};
 use jiff::SignedDuration;
 
-use crate::session::Limits;
-use crate::{AgentSpec, Environment, Programs, environment};
+use crate::session::{Limits, Policy};
+use crate::{AgentSettings, AgentSpec, Environment, Programs, environment};
 
 /// Everything a runner process has to be told to run one session of one feature.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SessionCommand {
     /// The project directory, absolute.
     pub project: PathBuf,
@@ -31,8 +31,28 @@ pub struct SessionCommand {
     /// How many features the session may have, one after the other; the first is given.
     pub batch: u32,
     pub limits: SessionLimits,
+    pub settings: AgentSettings,
     /// Names of variables that the agent sees beyond the allow list.
     pub pass_env: Vec<String>,
+}
+
+/// What a session does at a usage limit of its agent's account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnLimit {
+    /// Waits for its reset and goes on.
+    Wait,
+    /// Ends.
+    Stop,
+}
+
+impl OnLimit {
+    /// Returns the word of the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Stop => "stop",
+        }
+    }
 }
 
 /// The time limits of one session.
@@ -44,6 +64,18 @@ pub struct SessionLimits {
     /// Stop the agent after so many seconds without any output
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_silence_s: u32,
+    /// Stop the agent after so many seconds of signs of life without doing anything
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_idle_s: u32,
+    /// Stop the agent when it does not end within so many seconds of saying that it is through
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub after_result_s: u32,
+    /// What to do at a usage limit of the agent's account: wait for its reset, or stop
+    #[arg(long, value_name = "WHAT", default_value = "wait")]
+    pub on_limit: OnLimit,
+    /// Begin at most so many seconds after a limit's reset, so that not everybody comes back at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub limit_jitter_s: u32,
     /// Kill the agent when it does not end within so many seconds of being told to
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub grace_s: u32,
@@ -55,16 +87,34 @@ pub struct SessionLimits {
 impl Default for SessionLimits {
     fn default() -> Self {
         // As the command line says, which tests hold equal.
-        Self { max_session_s: 3600, max_silence_s: 900, grace_s: 10, lease_s: 60 }
+        Self {
+            max_session_s: 3600,
+            max_silence_s: 900,
+            max_idle_s: 1800,
+            after_result_s: 60,
+            on_limit: OnLimit::Wait,
+            limit_jitter_s: 120,
+            grace_s: 10,
+            lease_s: 60,
+        }
     }
 }
 
 impl SessionLimits {
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            waits_for_limits: self.on_limit == OnLimit::Wait,
+            jitter: SignedDuration::from_secs(i64::from(self.limit_jitter_s)),
+        }
+    }
+
     pub(crate) fn durations(&self) -> Limits {
         let seconds = |seconds: u32| SignedDuration::from_secs(i64::from(seconds));
         Limits {
             max_session: seconds(self.max_session_s),
             max_silence: seconds(self.max_silence_s),
+            max_idle: seconds(self.max_idle_s),
+            after_result: seconds(self.after_result_s),
             grace: seconds(self.grace_s),
             lease: seconds(self.lease_s),
         }
@@ -95,8 +145,15 @@ impl SessionCommand {
         let limits = &self.limits;
         push("--max-session-s", limits.max_session_s.to_string().into());
         push("--max-silence-s", limits.max_silence_s.to_string().into());
+        push("--max-idle-s", limits.max_idle_s.to_string().into());
+        push("--after-result-s", limits.after_result_s.to_string().into());
+        push("--on-limit", limits.on_limit.word().into());
+        push("--limit-jitter-s", limits.limit_jitter_s.to_string().into());
         push("--grace-s", limits.grace_s.to_string().into());
         push("--lease-s", limits.lease_s.to_string().into());
+        for (flag, value) in self.settings.flags() {
+            push(flag, value);
+        }
         if !self.pass_env.is_empty() {
             push("--pass-env", self.pass_env.join(",").into());
         }
@@ -107,6 +164,7 @@ impl SessionCommand {
     /// which a sweep finds it.
     pub fn env(&self, own: &Environment) -> Vec<(OsString, OsString)> {
         let mut env = own.allowed(&self.pass_env);
+        env.extend(own.named(self.agent.wanted_env()));
         if let Some(log) = own.get(environment::LOG) {
             env.push((environment::LOG.into(), log.to_owned()));
         }
@@ -159,6 +217,8 @@ pub(crate) struct SessionFlags {
     batch_size: u32,
     #[command(flatten)]
     limits: SessionLimits,
+    #[command(flatten)]
+    settings: AgentSettings,
     /// Let the agent see these variables, too
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pass_env: Vec<String>,
@@ -179,6 +239,7 @@ impl SessionFlags {
             base: self.base,
             batch: self.batch_size,
             limits: self.limits,
+            settings: self.settings,
             pass_env: self.pass_env,
         }
     }
@@ -219,7 +280,23 @@ mod tests {
             isolation: Isolation::Shared,
             base: Some("abc".into()),
             batch: 3,
-            limits: SessionLimits { max_session_s: 1, max_silence_s: 2, grace_s: 0, lease_s: 4 },
+            limits: SessionLimits {
+                max_session_s: 1,
+                max_silence_s: 2,
+                max_idle_s: 5,
+                after_result_s: 6,
+                on_limit: OnLimit::Stop,
+                limit_jitter_s: 7,
+                grace_s: 0,
+                lease_s: 4,
+            },
+            settings: AgentSettings {
+                model: Some("m".into()),
+                fallback_model: Some("f".into()),
+                max_turns: Some(8),
+                budget_usd: Some(0.25),
+                program: Some("/p/agent".into()),
+            },
             pass_env: vec!["A".into(), "B".into()],
         }
     }

@@ -68,6 +68,11 @@ impl Environment {
         self.base.iter().chain(&self.others)
     }
 
+    /// Returns the named variables that are set and not what every program may see anyway.
+    pub(crate) fn named(&self, names: &[&str]) -> impl Iterator<Item = (OsString, OsString)> {
+        self.others.iter().filter(move |(key, _)| names.iter().any(|name| key == *name)).cloned()
+    }
+
     /// Returns the part that a session's programs may see: what everybody may, and the names in `pass`.
     pub fn allowed(&self, pass: &[String]) -> Vec<(OsString, OsString)> {
         let is_passed = |key: &OsStr| pass.iter().any(|name| key == name.as_str());

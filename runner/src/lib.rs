@@ -27,12 +27,13 @@ mod run_lock;
 mod session;
 mod standalone;
 mod text;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use agent::{AgentError, AgentSpec, UnknownAgent, preflight};
-pub use command::{SessionCommand, SessionLimits};
+pub use agent::{AgentError, AgentSettings, AgentSpec, UnknownAgent, preflight};
+pub use command::{OnLimit, SessionCommand, SessionLimits};
 pub use driver::chain;
 pub use environment::{Environment, marker};
 pub use outcome::{ExitStatus, attempt_outcome};

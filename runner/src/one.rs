@@ -95,6 +95,7 @@ async fn with_outbox(
         base: command.base,
         batch: command.batch,
         limits: command.limits,
+        settings: command.settings,
         pass_env: command.pass_env,
         own,
         programs,

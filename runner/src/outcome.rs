@@ -14,12 +14,21 @@ pub fn attempt_outcome(session: &SessionOutcome, red: Option<&str>) -> AttemptOu
         None => session.to_string(),
     };
     match session {
-        SessionOutcome::Completed | SessionOutcome::Failed { .. } => {
-            AttemptOutcome::NotFinished { reason: told() }
-        }
-        SessionOutcome::TimedOut { .. } | SessionOutcome::Silent { .. } => {
-            AttemptOutcome::TimedOut { reason: told() }
-        }
+        SessionOutcome::Completed
+        | SessionOutcome::Failed { .. }
+        | SessionOutcome::ContextFull
+        | SessionOutcome::TurnLimit
+        | SessionOutcome::BudgetSpent => AttemptOutcome::NotFinished { reason: told() },
+        SessionOutcome::TimedOut { .. }
+        | SessionOutcome::Silent { .. }
+        | SessionOutcome::NoProgress { .. } => AttemptOutcome::TimedOut { reason: told() },
+        // The account's, the service's or this machine's matter, whatever the feature.
+        SessionOutcome::UsageLimit { .. }
+        | SessionOutcome::Throttled { .. }
+        | SessionOutcome::Transient { .. }
+        | SessionOutcome::Auth { .. }
+        | SessionOutcome::Billing { .. }
+        | SessionOutcome::Config { .. } => AttemptOutcome::Unavailable { reason: session.to_string() },
         // The agent did not choose to die: the out-of-memory killer and a person's `kill` look like this.
         SessionOutcome::Killed { .. } | SessionOutcome::NotStarted { .. } => {
             AttemptOutcome::Crashed { reason: session.to_string() }
@@ -71,6 +80,16 @@ mod tests {
             (SessionOutcome::Killed { signal: 9, stderr_tail: tail() }, false),
             (SessionOutcome::NotStarted { reason: tail() }, false),
             (SessionOutcome::Stopped, false),
+            (SessionOutcome::NoProgress { after_s: 9 }, true),
+            (SessionOutcome::ContextFull, true),
+            (SessionOutcome::TurnLimit, true),
+            (SessionOutcome::BudgetSpent, true),
+            (SessionOutcome::UsageLimit { resets_at: None, window: None }, false),
+            (SessionOutcome::Throttled { reason: tail() }, false),
+            (SessionOutcome::Transient { reason: tail() }, false),
+            (SessionOutcome::Auth { reason: tail() }, false),
+            (SessionOutcome::Billing { reason: tail() }, false),
+            (SessionOutcome::Config { reason: tail() }, false),
         ] {
             assert_eq!(attempt_outcome(&outcome, None).costs_attempt(), costs, "{outcome:?}");
         }

@@ -99,7 +99,12 @@ pub(crate) fn bounded(event: AgentEvent) -> AgentEvent {
         AgentEvent::ToolResult { tool, is_error, output } => {
             AgentEvent::ToolResult { tool: short(tool), is_error, output: short(output) }
         }
+        AgentEvent::Retrying { cause, delay_ms } => AgentEvent::Retrying { cause: short(cause), delay_ms },
+        AgentEvent::Result { ok, text } => AgentEvent::Result { ok, text: short(text) },
         AgentEvent::Other { line } => AgentEvent::Other { line: short(line) },
+        event @ (AgentEvent::Started { .. } | AgentEvent::Allowance { .. } | AgentEvent::Usage { .. }) => {
+            event
+        }
     }
 }
 
@@ -124,6 +129,7 @@ fn sentence(event: &RunnerEvent) -> Option<String> {
         }
         RunnerEvent::AgentStarted { process } => format!("the agent runs (process {})", process.pid),
         RunnerEvent::Agent { event } => said(event),
+        RunnerEvent::Waiting { until, because } => format!("{because}: waiting until {until}"),
         RunnerEvent::Ended { outcome, agent_ms, .. } => {
             #[expect(clippy::cast_precision_loss, reason = "a duration to be read, not to be counted with")]
             let seconds = *agent_ms as f64 / 1000.0;
@@ -140,6 +146,22 @@ fn said(event: &AgentEvent) -> String {
         AgentEvent::ToolResult { tool, is_error: true, output } => format!("< {tool} failed: {output}"),
         AgentEvent::ToolResult { tool, is_error: false, output } => format!("< {tool}: {output}"),
         AgentEvent::Other { line } => format!("| {line}"),
+        AgentEvent::Started { model, version, .. } => {
+            let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
+            format!("model {}, version {}", known(model), known(version))
+        }
+        AgentEvent::Retrying { cause, .. } => format!("no answer ({cause}), it tries again"),
+        AgentEvent::Allowance { rejected: true, .. } => "the service refuses".to_owned(),
+        AgentEvent::Allowance { used: Some(used), .. } => {
+            format!("{:.0} % of the allowance used", used * 100.0)
+        }
+        AgentEvent::Allowance { used: None, .. } => "the allowance is not used up".to_owned(),
+        AgentEvent::Usage { input_tokens, output_tokens, cost_usd } => {
+            let cost = cost_usd.map_or_else(String::new, |cost| format!(", {cost:.2} USD"));
+            format!("{input_tokens} tokens read, {output_tokens} written{cost}")
+        }
+        AgentEvent::Result { ok: true, .. } => "it says that it is done".to_owned(),
+        AgentEvent::Result { ok: false, text } => format!("it failed: {text}"),
     }
 }
 

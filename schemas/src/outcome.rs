@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub enum AttemptOutcome {
     Confirmed,
     /// A process of Cogwork itself died under it, or the agent could not be started.
     Crashed { reason: String },
+    /// What the agent needs was not to be had: its account's allowance, its service, its key.
+    Unavailable { reason: String },
     /// A person or the end of the run stopped it.
     Stopped,
     /// Its lease ran out and the claim was taken back.
@@ -49,6 +52,7 @@ impl AttemptOutcome {
             | Self::GivenUp { .. } => true,
             Self::Landed
             | Self::Crashed { .. }
+            | Self::Unavailable { .. }
             | Self::NeedsHuman
             | Self::Confirmed
             | Self::Stopped
@@ -69,6 +73,7 @@ impl AttemptOutcome {
             Self::NeedsHuman => "needs_human",
             Self::Confirmed => "confirmed",
             Self::Crashed { .. } => "crashed",
+            Self::Unavailable { .. } => "unavailable",
             Self::Stopped => "stopped",
             Self::Expired => "expired",
             Self::Orphaned => "orphaned",
@@ -83,7 +88,8 @@ impl AttemptOutcome {
             | Self::RedAfterMerge { reason }
             | Self::TimedOut { reason }
             | Self::GivenUp { reason }
-            | Self::Crashed { reason } => Some(reason),
+            | Self::Crashed { reason }
+            | Self::Unavailable { reason } => Some(reason),
             Self::Landed
             | Self::NeedsHuman
             | Self::Confirmed
@@ -117,6 +123,31 @@ pub enum SessionOutcome {
     TimedOut { after_s: u64 },
     /// It printed nothing for longer than a session may.
     Silent { after_s: u64 },
+    /// It called no tool and wrote nothing for longer than a session may, though it gave signs of life.
+    NoProgress { after_s: u64 },
+    /// Its account has used up what it may use; until when, and of which window, as far as the service said it.
+    UsageLimit {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resets_at: Option<Timestamp>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<String>,
+    },
+    /// The service asked to be asked less often.
+    Throttled { reason: String },
+    /// The service, or the way to it, failed in a way that passes.
+    Transient { reason: String },
+    /// The key or login was refused.
+    Auth { reason: String },
+    /// Nobody pays for the account.
+    Billing { reason: String },
+    /// It cannot work as it was told to: an unknown model, a wrong flag, an MCP server that does not come up.
+    Config { reason: String },
+    /// The conversation did not fit the model any more.
+    ContextFull,
+    /// It took as many turns as it may.
+    TurnLimit,
+    /// It cost as much as it may.
+    BudgetSpent,
     /// It was asked to stop.
     Stopped,
     /// The agent program could not be started, or its workspace could not be made.
@@ -143,6 +174,28 @@ impl fmt::Display for SessionOutcome {
             Self::Silent { after_s } => {
                 write!(f, "the agent was stopped after {after_s} s without any output")
             }
+            Self::NoProgress { after_s } => {
+                write!(f, "the agent was stopped after {after_s} s without any progress")
+            }
+            Self::UsageLimit { resets_at, window } => {
+                f.write_str("the account's usage limit")?;
+                if let Some(window) = window {
+                    write!(f, " ({window})")?;
+                }
+                f.write_str(" was reached")?;
+                match resets_at {
+                    Some(at) => write!(f, "; it resets at {at}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Throttled { reason } => write!(f, "the service throttled the agent: {reason}"),
+            Self::Transient { reason } => write!(f, "the service failed: {reason}"),
+            Self::Auth { reason } => write!(f, "the agent's key or login was refused: {reason}"),
+            Self::Billing { reason } => write!(f, "the agent's account cannot pay: {reason}"),
+            Self::Config { reason } => write!(f, "the agent cannot work as it was told to: {reason}"),
+            Self::ContextFull => f.write_str("the conversation did not fit the model any more"),
+            Self::TurnLimit => f.write_str("the agent took as many turns as it may"),
+            Self::BudgetSpent => f.write_str("the agent spent its budget"),
             Self::Stopped => f.write_str("the agent was stopped"),
             Self::NotStarted { reason } => write!(f, "the agent could not be started: {reason}"),
         }
@@ -159,6 +212,11 @@ pub enum RunOutcome {
     CompleteWithFailures { parked: u32 },
     /// Nothing can be started: what is left waits for features that were given up or for a person.
     Blocked { waiting: u32, parked: u32, needs_human: u32 },
+    /// The agent's account has used up what it may use, and the run was not to wait.
+    LimitReached {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resets_at: Option<Timestamp>,
+    },
     /// It was asked to stop.
     Stopped,
     /// Cogwork itself cannot go on, for example because the disk is full.

@@ -75,6 +75,8 @@ pub enum RunnerEvent {
     Checked { attempt: AttemptId, feature: FeatureId, phase: CheckPhase, report: CheckReport },
     /// The agent process was started.
     AgentStarted { process: ProcessIdentity },
+    /// The agent ended for a reason that passes, and gets another life at that time.
+    Waiting { until: Timestamp, because: SessionOutcome },
     /// The agent said or did something.
     Agent { event: AgentEvent },
     /// The session is over, its processes are gone and its attempts are judged in the database. The last line.

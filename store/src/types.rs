@@ -158,6 +158,7 @@ impl Taken {
         match &self.outcome {
             Some(
                 AttemptOutcome::Crashed { .. }
+                | AttemptOutcome::Unavailable { .. }
                 | AttemptOutcome::Stopped
                 | AttemptOutcome::Expired
                 | AttemptOutcome::Orphaned,

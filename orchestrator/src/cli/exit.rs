@@ -24,6 +24,8 @@ pub(crate) enum Exit {
     Red = 6,
     /// Another run holds the project.
     Busy = 7,
+    /// The run ended at the usage limit of its agent's account, because it was not to wait.
+    Limit = 8,
 }
 
 impl From<Exit> for ExitCode {
@@ -38,6 +40,7 @@ impl From<&RunOutcome> for Exit {
             RunOutcome::Complete => Self::Ok,
             RunOutcome::CompleteWithFailures { .. } => Self::WithFailures,
             RunOutcome::Blocked { .. } => Self::Blocked,
+            RunOutcome::LimitReached { .. } => Self::Limit,
             RunOutcome::Stopped => Self::Stopped,
             RunOutcome::Broken { .. } => Self::Error,
         }

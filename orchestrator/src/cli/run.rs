@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cogwork_runner::{AgentSpec, Environment, RunLock, SessionLimits, preflight};
+use cogwork_runner::{AgentSettings, AgentSpec, Environment, OnLimit, RunLock, SessionLimits, preflight};
 use cogwork_schemas::{Isolation, RunOutcome, Status};
 use cogwork_store::{AttemptLimits, state_dir};
 
@@ -34,9 +34,9 @@ pub(crate) struct How {
     /// Sessions at once [default: 3].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) concurrency: Option<u16>,
-    /// The agent: scripted, or exec:CMD for any command.
+    /// The agent: claude, exec:CMD for any command, or scripted.
     ///
-    /// The command gets its prompt on stdin and works in its current directory. In its environment are
+    /// A command gets its prompt on stdin and works in its current directory. In its environment are
     /// COGWORK_FEATURES (the feature's number), COGWORK_SESSION, COGWORK_PROJECT (the project's directory),
     /// COGWORK_WORKSPACE (its own), COGWORK_MCP_CONFIG (a file, as `claude --mcp-config` takes it) and COGWORK_TOKEN.
     /// What it leaves uncommitted is committed for it, and its checks are run whatever it says.
@@ -60,6 +60,8 @@ pub(crate) struct How {
     pub(crate) attempts: u32,
     #[command(flatten)]
     pub(crate) session: Limits,
+    #[command(flatten)]
+    pub(crate) settings: AgentSettings,
     /// Let the agent see this variable of the environment, too; may be given several times.
     #[arg(long = "pass-env", value_name = "NAME")]
     pub(crate) pass_env: Vec<String>,
@@ -83,12 +85,19 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "S", default_value_t = SessionLimits::default().max_silence_s,
           value_parser = clap::value_parser!(u32).range(1..))]
     max_silence_s: u32,
+    /// What to do at a usage limit of the agent's account: wait for its reset, or stop.
+    #[arg(long, value_name = "WHAT", default_value = "wait")]
+    on_limit: OnLimit,
+    /// Go on at most so many seconds after a limit's reset, so that not everybody comes back at once.
+    #[arg(long, value_name = "S", default_value_t = SessionLimits::default().limit_jitter_s)]
+    limit_jitter_s: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        let SessionLimits { max_session_s, max_silence_s, .. } = SessionLimits::default();
-        Self { max_session_s, max_silence_s }
+        let SessionLimits { max_session_s, max_silence_s, on_limit, limit_jitter_s, .. } =
+            SessionLimits::default();
+        Self { max_session_s, max_silence_s, on_limit, limit_jitter_s }
     }
 }
 
@@ -106,7 +115,7 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     if let Err(error) = project.store.back_up(clock::now()) {
         note(&format!("the database could not be backed up: {}", cogwork_runner::chain(&error)));
     }
-    preflight(&plan.agent, plan.script.as_deref(), &Environment::of_this_process())
+    preflight(&plan.agent, plan.script.as_deref(), &plan.settings, &Environment::of_this_process())
         .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
     let start = clock::now();
     let mut reporter = terminal::reporter(how.json, &project.store.features()?, start);
@@ -147,8 +156,11 @@ fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
         session_limits: SessionLimits {
             max_session_s: how.session.max_session_s,
             max_silence_s: how.session.max_silence_s,
+            on_limit: how.session.on_limit,
+            limit_jitter_s: how.session.limit_jitter_s,
             ..SessionLimits::default()
         },
+        settings: how.settings.clone(),
         pass_env: how.pass_env.clone(),
     })
 }

@@ -127,6 +127,7 @@ impl Run<'_> {
             base: self.integrator.as_ref().map(Integrator::base),
             batch: self.plan.batch,
             limits: self.plan.session_limits.clone(),
+            settings: self.plan.settings.clone(),
             pass_env: self.plan.pass_env.clone(),
         }
     }
@@ -137,6 +138,15 @@ impl Run<'_> {
             RunnerEvent::Ended { outcome, reason, .. } => {
                 if let Some(session) = self.sessions.get_mut(&session) {
                     session.report = Some((outcome, reason));
+                }
+            }
+            RunnerEvent::Waiting { until, because } => {
+                self.reporter.note(&format!("session {session}: {because}; it waits until {until}"));
+                let wait = Duration::try_from(until.duration_since(clock::now())).unwrap_or_default();
+                let feature = self.sessions.get(&session).map(|known| known.feature);
+                let limit = feature.and_then(|feature| self.limit(feature).ok()).unwrap_or_default();
+                if let Some(known) = self.sessions.get_mut(&session) {
+                    known.waits(wait + limit);
                 }
             }
             // The journal tells these to everybody.

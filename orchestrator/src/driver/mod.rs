@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cogwork_runner::{AgentSpec, Environment, Programs, SessionLimits};
+use cogwork_runner::{AgentSettings, AgentSpec, Environment, Programs, SessionLimits};
 use cogwork_schemas::{
     AttemptId, Entry, Fact, FeatureId, Isolation, ProcessIdentity, RunOutcome, RunnerEvent, SessionId, Status,
 };
@@ -57,6 +57,7 @@ pub(crate) struct Plan {
     pub(crate) isolation: Isolation,
     pub(crate) limits: AttemptLimits,
     pub(crate) session_limits: SessionLimits,
+    pub(crate) settings: AgentSettings,
     pub(crate) pass_env: Vec<String>,
 }
 

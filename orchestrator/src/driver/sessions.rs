@@ -66,6 +66,13 @@ impl Session {
         }
     }
 
+    /// Notes that the session waits for its agent's account or service, and has so long from now.
+    pub(super) fn waits(&mut self, limit: Duration) {
+        if let Some(orders) = &self.orders {
+            let _: Result<(), _> = orders.try_send(Order::MoreTime(limit));
+        }
+    }
+
     /// Ends the session by force when its runner has not renewed its lease for four times the length of one: it is
     /// stopped by a signal, or hangs. Counted in time that this machine was awake.
     pub(super) fn end_if_it_sleeps(&mut self, lease_until: Option<Timestamp>, lease_s: u32) {

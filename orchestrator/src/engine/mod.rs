@@ -10,6 +10,7 @@ mod event;
 mod simulator;
 #[cfg(test)]
 mod tests;
+mod unavailable;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,6 +20,7 @@ use cogwork_store::graph::{Graph, Node};
 use jiff::{SignedDuration, Timestamp};
 
 pub use event::{Effect, Event, Landing, SessionEnd, Settings, StartFailure};
+use unavailable::Unavailable;
 
 /// What a crash costs its feature in waiting: one second, doubled with every further crash in a row …
 const CRASH_BACKOFF: SignedDuration = SignedDuration::from_secs(1);
@@ -75,6 +77,7 @@ pub struct Engine {
     obstacle: Option<String>,
     /// Features that crashed, and when they may be tried again.
     start_after: BTreeMap<FeatureId, Timestamp>,
+    unavailable: Unavailable,
 }
 
 impl Engine {
@@ -93,6 +96,7 @@ impl Engine {
             land_after: None,
             obstacle: None,
             start_after: BTreeMap::new(),
+            unavailable: Unavailable::default(),
         }
     }
 
@@ -234,14 +238,18 @@ impl Engine {
             self.queue.push_back(running);
             return Vec::new();
         }
-        let outcome = match end {
-            SessionEnd::Reported { outcome, red } => attempt_outcome(&outcome, red.as_deref()),
-            SessionEnd::RunnerLost { reason } => AttemptOutcome::Crashed { reason },
+        let (outcome, verdict) = match end {
+            SessionEnd::Reported { outcome, red } => {
+                (attempt_outcome(&outcome, red.as_deref()), self.unavailable.after(&outcome))
+            }
+            SessionEnd::RunnerLost { reason } => (AttemptOutcome::Crashed { reason }, None),
         };
-        if matches!(outcome, AttemptOutcome::Crashed { .. }) {
+        if matches!(outcome, AttemptOutcome::Crashed { .. } | AttemptOutcome::Unavailable { .. }) {
             self.back_off(now, running.feature);
         }
-        vec![self.end_attempt(running, outcome)]
+        let mut effects = vec![self.end_attempt(running, outcome)];
+        effects.extend(verdict.into_iter().flat_map(|verdict| self.on_stop(verdict)));
+        effects
     }
 
     fn on_integrated(&mut self, now: Timestamp, attempt: AttemptId, landing: Landing) -> Vec<Effect> {

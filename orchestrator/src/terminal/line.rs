@@ -86,6 +86,10 @@ pub(crate) fn ended(outcome: &RunOutcome) -> String {
         RunOutcome::Blocked { waiting, parked, needs_human } => format!(
             "is blocked: {waiting} waiting for features that cannot pass now ({parked} given up, {needs_human} waiting for a person)"
         ),
+        RunOutcome::LimitReached { resets_at } => match resets_at {
+            Some(at) => format!("ended at the account's usage limit, which resets at {at}"),
+            None => "ended at the account's usage limit".to_owned(),
+        },
         RunOutcome::Stopped => "was stopped before it was over".to_owned(),
         RunOutcome::Broken { reason } => format!("cannot go on: {}", cut(reason, 300)),
     }

@@ -85,7 +85,13 @@ impl Reporter for Live {
             line.doing = match event {
                 AgentEvent::Text { text } => cut(text.trim(), 60),
                 AgentEvent::ToolCall { tool, input } => cut(&format!("{tool} {input}"), 60),
-                AgentEvent::ToolResult { .. } | AgentEvent::Other { .. } => return,
+                AgentEvent::Retrying { cause, .. } => cut(&format!("no answer ({cause}), trying again"), 60),
+                AgentEvent::Started { .. }
+                | AgentEvent::ToolResult { .. }
+                | AgentEvent::Allowance { .. }
+                | AgentEvent::Usage { .. }
+                | AgentEvent::Result { .. }
+                | AgentEvent::Other { .. } => return,
             };
         }
     }

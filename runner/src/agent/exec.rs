@@ -3,7 +3,7 @@
 
 use cogwork_schemas::AgentEvent;
 
-use super::{AgentProgram, Backend};
+use super::{AgentProgram, Backend, Heard, Start};
 
 pub(super) struct Exec {
     command: String,
@@ -16,15 +16,20 @@ impl Exec {
 }
 
 impl Backend for Exec {
-    fn program(&self) -> AgentProgram {
+    fn program(&mut self, _: &Start<'_>) -> AgentProgram {
         AgentProgram {
             program: "sh".into(),
             args: vec!["-c".into(), self.command.clone().into()],
+            env: Vec::new(),
             prompt_on_stdin: true,
         }
     }
 
-    fn read(&mut self, line: String) -> AgentEvent {
-        AgentEvent::Text { text: line }
+    fn needs_token(&self) -> bool {
+        true
+    }
+
+    fn read(&mut self, line: String) -> Heard {
+        Heard::event(AgentEvent::Text { text: line })
     }
 }

@@ -1,9 +1,10 @@
 //! What can be known about an agent before anything is claimed for it.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::AgentSpec;
+use super::{AgentSettings, AgentSpec};
 use crate::Environment;
 use crate::play::{Script, ScriptError};
 
@@ -18,7 +19,7 @@ const SHELL_WORDS: &[&str] = &[
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// Known, and not yet built.
-    #[error("the agent `{agent}` is not supported by this version yet: use exec:CMD or scripted")]
+    #[error("the agent `{agent}` is not supported by this version yet: use claude, exec:CMD or scripted")]
     NotYet { agent: String },
     /// `scripted` without a script.
     #[error("the agent `scripted` plays a script: name one with --script FILE")]
@@ -26,6 +27,12 @@ pub enum AgentError {
     /// The script is missing or wrong.
     #[error(transparent)]
     BadScript(#[from] ScriptError),
+    /// The program of a known agent is not there.
+    #[error(
+        "the agent `{agent}` is not installed: its program `{program}` was not found; install it, or name it with \
+         --program"
+    )]
+    NotInstalled { agent: &'static str, program: String },
     /// The program of an `exec:` command is not there.
     #[error(
         "the program `{program}` of the agent `exec:{command}` was not found: install it or give its full path"
@@ -41,6 +48,7 @@ pub enum AgentError {
 pub fn preflight(
     spec: &AgentSpec,
     script: Option<&Path>,
+    settings: &AgentSettings,
     environment: &Environment,
 ) -> Result<(), AgentError> {
     match spec {
@@ -54,13 +62,26 @@ pub fn preflight(
             }
             Some(_) | None => Ok(()),
         },
-        AgentSpec::Claude
-        | AgentSpec::Codex
+        AgentSpec::Claude => is_installed("claude", settings, environment),
+        AgentSpec::Codex
         | AgentSpec::Gemini
         | AgentSpec::Opencode
         | AgentSpec::Acp { .. }
         | AgentSpec::Auto => Err(AgentError::NotYet { agent: spec.to_string() }),
     }
+}
+
+fn is_installed(
+    usual: &'static str,
+    settings: &AgentSettings,
+    environment: &Environment,
+) -> Result<(), AgentError> {
+    let named = settings.program.as_deref();
+    let program = named.and_then(OsStr::to_str).unwrap_or(usual);
+    if is_there(program, environment) {
+        return Ok(());
+    }
+    Err(AgentError::NotInstalled { agent: usual, program: program.to_owned() })
 }
 
 /// Returns the first word of a shell command, when it surely is a program: no syntax, assignment or shell word, and

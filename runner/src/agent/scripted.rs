@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use cogwork_schemas::AgentEvent;
 
-use super::{AgentProgram, Backend};
+use super::{AgentProgram, Backend, Heard, Start};
 use crate::Programs;
 
 pub(super) struct Scripted {
@@ -21,14 +21,18 @@ impl Scripted {
 }
 
 impl Backend for Scripted {
-    fn program(&self) -> AgentProgram {
+    fn program(&mut self, _: &Start<'_>) -> AgentProgram {
         let mut words = self.runner.iter().cloned();
         let program = words.next().unwrap_or_default();
         let play = ["play".into(), "--script".into(), self.script.clone().into_os_string()];
-        AgentProgram { program, args: words.chain(play).collect(), prompt_on_stdin: false }
+        AgentProgram { program, args: words.chain(play).collect(), env: Vec::new(), prompt_on_stdin: false }
     }
 
-    fn read(&mut self, line: String) -> AgentEvent {
-        serde_json::from_str(&line).unwrap_or(AgentEvent::Other { line })
+    fn needs_token(&self) -> bool {
+        true
+    }
+
+    fn read(&mut self, line: String) -> Heard {
+        Heard::event(serde_json::from_str(&line).unwrap_or(AgentEvent::Other { line }))
     }
 }

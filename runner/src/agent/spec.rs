@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::claude;
+
 /// Which agent a session starts, as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentSpec {
@@ -35,6 +37,22 @@ pub enum UnknownAgent {
     /// `exec:` or `acp:` with nothing behind it.
     #[error("the agent `{kind}:` needs a command behind the colon, for example `{kind}:sh my-agent.sh`")]
     NoCommand { kind: &'static str },
+}
+
+impl AgentSpec {
+    /// Returns the names of the variables that its program needs, if they are set.
+    pub(crate) fn wanted_env(&self) -> &'static [&'static str] {
+        match self {
+            Self::Claude => claude::WANTED,
+            Self::Scripted
+            | Self::Exec { .. }
+            | Self::Codex
+            | Self::Gemini
+            | Self::Opencode
+            | Self::Acp { .. }
+            | Self::Auto => &[],
+        }
+    }
 }
 
 impl FromStr for AgentSpec {

@@ -26,16 +26,29 @@ fn an_unknown_agent_is_answered_with_the_known_ones() {
 
 fn preflight_of(agent: &str, script: Option<&Path>) -> Result<(), String> {
     let environment = Environment::of(&[("PATH", "/usr/bin:/bin")], &[]);
-    preflight(&parse(agent).unwrap(), script, &environment).map_err(|error| error.to_string())
+    preflight(&parse(agent).unwrap(), script, &AgentSettings::default(), &environment)
+        .map_err(|error| error.to_string())
 }
 
 #[test]
 fn agents_of_a_later_version_are_refused_in_a_sentence() {
-    for agent in ["claude", "codex", "gemini", "opencode", "auto", "acp:x"] {
-        let expected =
-            format!("the agent `{agent}` is not supported by this version yet: use exec:CMD or scripted");
+    for agent in ["codex", "gemini", "opencode", "auto", "acp:x"] {
+        let expected = format!(
+            "the agent `{agent}` is not supported by this version yet: use claude, exec:CMD or scripted"
+        );
         assert_eq!(preflight_of(agent, None).unwrap_err(), expected);
     }
+}
+
+#[test]
+fn a_known_agent_has_to_be_installed() {
+    let error = preflight_of("claude", None).unwrap_err();
+    assert!(
+        error.starts_with("the agent `claude` is not installed: its program `claude` was not found"),
+        "{error}"
+    );
+    let settings = AgentSettings { program: Some("/bin/sh".into()), ..AgentSettings::default() };
+    assert!(preflight(&AgentSpec::Claude, None, &settings, &Environment::of(&[], &[])).is_ok());
 }
 
 #[test]
@@ -80,9 +93,13 @@ fn the_scripted_agent_needs_a_script_that_can_be_played() {
 fn the_scripted_agent_is_this_program_again() {
     let programs = Programs { mcp: vec![], agent: vec!["/x/cogwork".into(), "agent".into()] };
     let mut backend = backend(&AgentSpec::Scripted, Some(Path::new("/s.toml")), &programs).unwrap();
-    let program = backend.program();
+    let settings = AgentSettings::default();
+    let mcp_config = Path::new("/s/mcp.json");
+    let start = Start { role: Role::Coding, settings: &settings, mcp_config, resumes: false };
+    let program = backend.program(&start);
     assert_eq!(program.program, "/x/cogwork");
     assert_eq!(program.args, ["agent", "play", "--script", "/s.toml"]);
-    assert_eq!(backend.read(r#"{"kind":"text","text":"hi"}"#.into()), AgentEvent::Text { text: "hi".into() });
-    assert_eq!(backend.read("hi".into()), AgentEvent::Other { line: "hi".into() });
+    let text = Heard::event(AgentEvent::Text { text: "hi".into() });
+    assert_eq!(backend.read(r#"{"kind":"text","text":"hi"}"#.into()), text);
+    assert_eq!(backend.read("hi".into()), Heard::other("hi".into()));
 }

@@ -19,16 +19,17 @@ use cogwork_schemas::{
     Token,
 };
 use cogwork_store::{Attempt, Store, StoreError};
+use jiff::Timestamp;
 
-use crate::agent::Backend;
+use crate::agent::{Backend, Heard, Start};
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::report::{Report, bounded};
-use crate::session::{Effect, Ending, Event, Exit, Session};
-use crate::{Environment, Programs, SessionLimits};
+use crate::session::{Death, Effect, Ending, Event, Exit, Patience, Session};
+use crate::{AgentSettings, Environment, Programs, SessionLimits};
 
 pub(crate) use judge::{Verdict, first_red, run_checks};
-use prepare::Prepared;
+use prepare::{Prepared, Wants};
 pub use tools::chain;
 
 /// How much longer than the machine's own patience the crate `process` waits before it kills by itself: never, as
@@ -49,6 +50,7 @@ pub(crate) struct Job<'a> {
     /// How many features the session may have, one after the other; this is the first.
     pub(crate) batch: u32,
     pub(crate) limits: SessionLimits,
+    pub(crate) settings: AgentSettings,
     pub(crate) pass_env: Vec<String>,
     pub(crate) own: &'a Environment,
     pub(crate) programs: &'a Programs,
@@ -69,6 +71,7 @@ impl Job<'_> {
             project: self.project.clone(),
             base: self.base.clone(),
             limits: self.limits.clone(),
+            settings: self.settings.clone(),
             pass_env: self.pass_env.clone(),
             ..*self
         }
@@ -120,6 +123,8 @@ pub(crate) fn is_stale(error: &StoreError) -> bool {
 type Work<'a> = Pin<Box<dyn Future<Output = Result<Done, Setback>> + 'a>>;
 
 enum Done {
+    /// What the last life left behind is gone.
+    Cleared,
     Prepared(Box<Prepared>),
     Judged(Verdict),
 }
@@ -178,6 +183,8 @@ struct Driver<'a> {
     /// How much the agent had printed when last looked at.
     bytes_seen: u64,
     verdict: Option<Verdict>,
+    /// When the present wait is over, by the clock on the wall.
+    wait_until: Option<Timestamp>,
     is_claim_lost: bool,
     /// The newest attempt of the session that is known here.
     newest: AttemptId,
@@ -186,16 +193,19 @@ struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     fn new(world: World<'a>, backend: Box<dyn Backend>) -> Self {
-        let program = backend.program();
+        let seed = world.job.session.0.unsigned_abs();
+        let patience = Patience::new(world.job.limits.policy(), seed);
+        let wants = Wants { env: backend.wanted_env(), token: backend.needs_token() };
         Self {
-            machine: Session::new(world.clock.steady(), world.job.limits.durations()),
-            work: Some(Box::pin(async move { prepare::prepare(world, program).await.map(Done::Prepared) })),
+            machine: Session::new(world.clock.steady(), world.job.limits.durations(), patience),
+            work: Some(Box::pin(async move { prepare::prepare(world, wants).await.map(Done::Prepared) })),
             world,
             backend,
             prepared: None,
             agent: None,
             bytes_seen: 0,
             verdict: None,
+            wait_until: None,
             is_claim_lost: false,
             newest: world.job.attempt,
             events: VecDeque::new(),
@@ -232,7 +242,11 @@ impl<'a> Driver<'a> {
             }
             done = next_done(&mut self.work) => {
                 self.work = None;
-                self.on_done(done).map(Some)
+                self.on_done(done)
+            }
+            () = self.world.clock.until_wall(self.wait_until) => {
+                self.wait_until = None;
+                Ok(Some(Event::WaitOver))
             }
             output = next_output(&mut self.agent) => Ok(self.on_output(output)),
         }
@@ -247,46 +261,70 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn on_done(&mut self, done: Result<Done, Setback>) -> Result<Event, StoreError> {
-        match done {
+    fn on_done(&mut self, done: Result<Done, Setback>) -> Result<Option<Event>, StoreError> {
+        Ok(Some(match done {
             Ok(Done::Prepared(prepared)) => {
                 self.prepared = Some(prepared);
-                Ok(Event::Prepared)
+                Event::Prepared
             }
             Ok(Done::Judged(verdict)) => {
                 self.verdict = Some(verdict);
-                Ok(Event::Judged)
+                Event::Judged
             }
-            Err(Setback::NotPossible(reason)) => Ok(Event::NotPrepared { reason }),
+            Ok(Done::Cleared) => return Ok(None),
+            Err(Setback::NotPossible(reason)) => Event::NotPrepared { reason },
             Err(Setback::Stale) => {
                 self.is_claim_lost = true;
-                Ok(Event::LeaseLost)
+                Event::LeaseLost
             }
-            Err(Setback::Broken(error)) => Err(error),
-        }
+            Err(Setback::Broken(error)) => return Err(error),
+        }))
     }
 
     fn on_output(&mut self, output: Output) -> Option<Event> {
-        let event = match output {
-            Output::Stdout(line) => self.backend.read(line.to_string()),
-            Output::Stderr(line) => AgentEvent::Other { line: line.to_string() },
-            Output::Ended(exit) => {
-                let stderr_tail = self.agent.take().map(|agent| agent.stderr_tail()).unwrap_or_default();
-                let ending = match exit {
-                    contain::Exit::Code(code) => Ending::Code(code),
-                    contain::Exit::Signal(signal) => Ending::Signal(signal),
-                };
-                return Some(Event::AgentExited(Exit { ending, stderr_tail }));
+        match output {
+            Output::Stdout(line) => {
+                let Heard { events, hopeless } = self.backend.read(line.to_string());
+                for event in events {
+                    self.events.extend(sign(&event));
+                    self.tell(event);
+                }
+                self.events.extend(hopeless.map(|outcome| Event::AgentHopeless { outcome }));
             }
-        };
-        self.world.report.tell(self.world.clock.now(), RunnerEvent::Agent { event: bounded(event) });
+            Output::Stderr(line) => self.tell(AgentEvent::Other { line: line.to_string() }),
+            Output::Ended(exit) => return Some(Event::AgentExited(self.death(exit))),
+        }
         Some(Event::AgentOutput)
+    }
+
+    fn tell(&self, event: AgentEvent) {
+        self.world.report.tell(self.world.clock.now(), RunnerEvent::Agent { event: bounded(event) });
+    }
+
+    fn death(&mut self, exit: contain::Exit) -> Death {
+        let stderr_tail = self.agent.take().map(|agent| agent.stderr_tail()).unwrap_or_default();
+        let ending = match exit {
+            contain::Exit::Code(code) => Ending::Code(code),
+            contain::Exit::Signal(signal) => Ending::Signal(signal),
+        };
+        let wall = self.world.clock.now();
+        let outcome = self.backend.outcome(&Exit { ending, stderr_tail }, wall, &Clock::zone());
+        Death { outcome, can_resume: self.backend.can_resume(), wall }
     }
 
     /// Does what the machine asks for; returns the end when that is what it is.
     fn perform(&mut self, effect: Effect) -> Result<Option<(SessionOutcome, u64)>, StoreError> {
         match effect {
-            Effect::Start => self.start(),
+            Effect::Start { resumes } => self.start(resumes),
+            Effect::Wait { until, because } => {
+                let event = RunnerEvent::Waiting { until, because };
+                self.world.report.tell(self.world.clock.now(), event);
+                self.wait_until = Some(until);
+                self.work = Some(Box::pin(async {
+                    contain::kill_descendants().await;
+                    Ok(Done::Cleared)
+                }));
+            }
             Effect::Terminate => {
                 let grace = Duration::from_secs(u64::from(self.world.job.limits.grace_s)) + SAFETY;
                 if let Some(agent) = &mut self.agent {
@@ -300,6 +338,7 @@ impl<'a> Driver<'a> {
             }
             Effect::Abandon => self.work = None,
             Effect::Judge(depth) => {
+                self.wait_until = None;
                 let (world, prepared) = (self.world, self.prepared.take());
                 self.work =
                     Some(Box::pin(
@@ -312,16 +351,22 @@ impl<'a> Driver<'a> {
         Ok(None)
     }
 
-    fn start(&mut self) {
-        // The machine asks for an agent once, after the preparation.
-        let Some(prepared) = self.prepared.as_mut() else {
+    fn start(&mut self, resumes: bool) {
+        // The machine asks for an agent after the preparation, and never after the judging.
+        let Some(prepared) = &self.prepared else {
             return;
         };
-        let mut spawn = Spawn::new(&prepared.program.program, &prepared.tree.dir);
-        spawn.args.clone_from(&prepared.program.args);
+        let job = self.world.job;
+        let begin =
+            Start { role: job.role, settings: &job.settings, mcp_config: &prepared.mcp_config, resumes };
+        let program = self.backend.program(&begin);
+        let mut spawn = Spawn::new(&program.program, &prepared.tree.dir);
+        spawn.args = program.args;
         spawn.env.clone_from(&prepared.env);
-        if prepared.program.prompt_on_stdin {
-            spawn.stdin = Stdin::Bytes(std::mem::take(&mut prepared.prompt).into_bytes());
+        spawn.env.extend(program.env);
+        if program.prompt_on_stdin {
+            let prompt = if resumes { GO_ON } else { &prepared.prompt };
+            spawn.stdin = Stdin::Bytes(prompt.as_bytes().to_vec());
         }
         self.events.push_back(match spawn.start() {
             Ok(agent) => {
@@ -353,6 +398,24 @@ impl<'a> Driver<'a> {
             // The next renewal may find the disk or the lock free again; if not, the claim expires by itself.
             Err(error) => tracing::warn!("the claim could not be renewed: {}", chain(&error)),
         }
+    }
+}
+
+/// What an agent is told when it goes on with a conversation that was cut off.
+const GO_ON: &str = "Your session was interrupted; everything is as you left it. Go on where you stopped.";
+
+/// Returns what an event is a sign of, beyond life.
+fn sign(event: &AgentEvent) -> Option<Event> {
+    match event {
+        AgentEvent::Text { .. } | AgentEvent::ToolCall { .. } | AgentEvent::ToolResult { .. } => {
+            Some(Event::AgentProgress)
+        }
+        AgentEvent::Result { .. } => Some(Event::AgentResult),
+        AgentEvent::Started { .. }
+        | AgentEvent::Retrying { .. }
+        | AgentEvent::Allowance { .. }
+        | AgentEvent::Usage { .. }
+        | AgentEvent::Other { .. } => None,
     }
 }
 

@@ -15,7 +15,6 @@ use serde_json::json;
 use super::judge::run_checks;
 use super::tools::chain;
 use super::{Job, Setback, World};
-use crate::agent::AgentProgram;
 use crate::clock::millis;
 use crate::environment;
 use crate::journal::session_dir;
@@ -26,10 +25,19 @@ const TOLD_ATTEMPTS: usize = 3;
 /// Everything an agent needs.
 pub(super) struct Prepared {
     pub(super) tree: Tree,
-    pub(super) program: AgentProgram,
     pub(super) prompt: String,
+    pub(super) mcp_config: PathBuf,
     /// Complete.
     pub(super) env: Vec<(OsString, OsString)>,
+}
+
+/// What a backend wants of the environment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wants {
+    /// These variables, if they are set.
+    pub(super) env: &'static [&'static str],
+    /// The attempt's token.
+    pub(super) token: bool,
 }
 
 /// Where the agent works.
@@ -43,7 +51,7 @@ pub(super) struct Tree {
 }
 
 /// Makes everything the agent needs, and records what the checks say before it.
-pub(super) async fn prepare(world: World<'_>, program: AgentProgram) -> Result<Box<Prepared>, Setback> {
+pub(super) async fn prepare(world: World<'_>, wants: Wants) -> Result<Box<Prepared>, Setback> {
     let job = world.job;
     let began = world.clock.steady();
     let tree = match job.isolation {
@@ -61,8 +69,13 @@ pub(super) async fn prepare(world: World<'_>, program: AgentProgram) -> Result<B
     env.extend(session_env(job, &tree.dir));
     let config = dir.join("mcp.json");
     write_private(&config, mcp_config(job, &env)?.as_bytes())?;
-    env.push((environment::MCP_CONFIG.into(), config.into()));
-    Ok(Box::new(Prepared { tree, program, prompt, env }))
+    env.push((environment::MCP_CONFIG.into(), config.clone().into()));
+    // Not for the MCP server, whose checks run what an agent wrote.
+    env.extend(job.own.named(wants.env));
+    if !wants.token {
+        env.retain(|(name, _)| name != environment::TOKEN);
+    }
+    Ok(Box::new(Prepared { tree, prompt, mcp_config: config, env }))
 }
 
 async fn workspace(job: &Job<'_>) -> Result<Tree, Setback> {

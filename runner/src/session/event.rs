@@ -1,9 +1,10 @@
 //! What a session is told and what it asks for: two closed enums.
 
 use cogwork_schemas::{Control, SessionOutcome};
+use jiff::Timestamp;
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
     /// The workspace is there and the checks were run on the base commit.
     Prepared,
@@ -15,10 +16,18 @@ pub(crate) enum Event {
     AgentNotStarted { reason: String },
     /// The agent printed something, on stdout or stderr: a sign of life, not of progress.
     AgentOutput,
+    /// The agent wrote prose, called a tool or was answered by one.
+    AgentProgress,
+    /// The agent said that it is through with what it was asked.
+    AgentResult,
+    /// This life of the agent cannot come to anything any more.
+    AgentHopeless { outcome: SessionOutcome },
     /// The session has taken a further feature, after it had handed in the one before.
     NextFeature,
     /// The agent process itself ended; its descendants may still live.
-    AgentExited(Exit),
+    AgentExited(Death),
+    /// The time on the wall that [`Effect::Wait`] named has come.
+    WaitOver,
     /// [`Effect::Judge`] is done and recorded.
     Judged,
     /// Whoever started this runner asks for something.
@@ -31,6 +40,17 @@ pub(crate) enum Event {
     LeaseLost,
     /// The time of [`next_deadline`](super::Session::next_deadline) has come.
     Deadline,
+}
+
+/// The end of one life of the agent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Death {
+    /// What it means, if nobody asked for it.
+    pub(crate) outcome: SessionOutcome,
+    /// Whether a next life could go on with its conversation.
+    pub(crate) can_resume: bool,
+    /// When, by the clock on the wall.
+    pub(crate) wall: Timestamp,
 }
 
 /// How the agent process ended.
@@ -50,9 +70,9 @@ pub(crate) enum Ending {
 
 impl Exit {
     /// Returns what an end means that nobody asked for.
-    pub(super) fn outcome(self) -> SessionOutcome {
-        let Self { ending, stderr_tail } = self;
-        match ending {
+    pub(crate) fn outcome(&self) -> SessionOutcome {
+        let stderr_tail = self.stderr_tail.clone();
+        match self.ending {
             Ending::Code(0) => SessionOutcome::Completed,
             Ending::Code(exit_code) => SessionOutcome::Failed { exit_code, stderr_tail },
             Ending::Signal(signal) => SessionOutcome::Killed { signal, stderr_tail },
@@ -63,8 +83,10 @@ impl Exit {
 /// One thing that must be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Start the agent.
-    Start,
+    /// Start the agent, or give it another life, which goes on with its last conversation or not.
+    Start { resumes: bool },
+    /// End what the last life left behind and wait. Answered by [`Event::WaitOver`].
+    Wait { until: Timestamp, because: SessionOutcome },
     /// Ask the agent to end.
     Terminate,
     /// Kill the agent.

@@ -5,10 +5,14 @@ use jiff::SignedDuration;
 /// The time limits of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// How long the agent may run.
+    /// How long the agent may work on one feature, in one life.
     pub(crate) max_session: SignedDuration,
     /// How long the agent may print nothing.
     pub(crate) max_silence: SignedDuration,
+    /// How long the agent may give signs of life and do nothing.
+    pub(crate) max_idle: SignedDuration,
+    /// How long the agent may take to end after it has said that it is through.
+    pub(crate) after_result: SignedDuration,
     /// How long the agent may take to end after it was told to, before it is killed.
     pub(crate) grace: SignedDuration,
     /// How long a claim lives without being renewed.

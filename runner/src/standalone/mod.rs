@@ -25,7 +25,7 @@ use crate::journal::{Journal, session_dir};
 use crate::outbox::Outbox;
 use crate::report::{Form, Report};
 use crate::text::printable;
-use crate::{AgentError, AgentSpec, Environment, ExitStatus, Programs, SessionLimits, agent};
+use crate::{AgentError, AgentSettings, AgentSpec, Environment, ExitStatus, Programs, SessionLimits, agent};
 use crate::{RunLock, RunLockError};
 
 use recover::Recovered;
@@ -60,6 +60,8 @@ pub(crate) struct StandaloneFlags {
     max_iterations: Option<u32>,
     #[command(flatten)]
     limits: SessionLimits,
+    #[command(flatten)]
+    settings: AgentSettings,
     /// Let the agent see these variables of the environment, too
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pass_env: Vec<String>,
@@ -114,7 +116,7 @@ async fn start(
     if let Some(script) = &flags.script {
         flags.script = Some(std::path::absolute(script).map_err(unusable(script))?);
     }
-    agent::preflight(&flags.agent, flags.script.as_deref(), own)?;
+    agent::preflight(&flags.agent, flags.script.as_deref(), &flags.settings, own)?;
     let clock = Clock::start();
     let (store, _) = Store::open_or_adopt(&flags.project_dir, clock.now())?;
     let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
@@ -222,6 +224,7 @@ impl Lone<'_> {
             base: None,
             batch: 1,
             limits: self.flags.limits.clone(),
+            settings: self.flags.settings.clone(),
             pass_env: self.flags.pass_env.clone(),
             own: self.own,
             programs: self.programs,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cogwork_runner::{AgentSpec, SessionCommand, SessionLimits};
+use cogwork_runner::{AgentSettings, AgentSpec, SessionCommand, SessionLimits};
 use cogwork_schemas::{Fact, FeatureId, FeatureList, Isolation, Role};
 use cogwork_store::{Claim, ImportLimits, NewSession, Store, state_dir};
 use jiff::{SignedDuration, Timestamp};
@@ -74,6 +74,7 @@ impl Project {
             base: None,
             batch: 1,
             limits: SessionLimits::default(),
+            settings: AgentSettings::default(),
             pass_env: vec![],
         }
     }

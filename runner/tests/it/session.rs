@@ -207,11 +207,11 @@ fn an_agent_of_a_later_version_is_an_outcome_with_a_reason() {
     let project = Project::git(ONE);
     let claim = project.claim(1);
     let mut command = project.command(1, &claim, "");
-    command.agent = AgentSpec::Claude;
+    command.agent = AgentSpec::Codex;
     let over = Session::start(&command).end();
     assert_eq!(
         over.outcome().to_string(),
-        "the agent could not be started: the agent `claude` is not supported by this version yet: use exec:CMD or \
+        "the agent could not be started: the agent `codex` is not supported by this version yet: use claude, exec:CMD or \
          scripted"
     );
     assert!(project.store.live_sessions().unwrap().is_empty());

@@ -89,7 +89,12 @@ fn it_ends_after_the_sessions_it_was_asked_for() {
 fn mistakes_are_answered_with_a_sentence_before_anything_is_claimed() {
     let project = Project::plain(CHAIN);
     for (args, code, sentence) in [
-        (&["--agent", "claude"][..], 1, "is not supported by this version yet: use exec:CMD or scripted"),
+        (
+            &["--agent", "codex"][..],
+            1,
+            "is not supported by this version yet: use claude, exec:CMD or scripted",
+        ),
+        (&["--agent", "claude"][..], 1, "the agent `claude` is not installed"),
         (&[][..], 1, "the agent `auto` is not supported by this version yet"),
         (&["--agent", "exec:no-such-agent -x"][..], 1, "the program `no-such-agent` of the agent"),
         (&["--agent", "scripted"][..], 1, "name one with --script FILE"),

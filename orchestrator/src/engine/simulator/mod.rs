@@ -23,7 +23,8 @@ fn live(seed: u64) -> World {
         assert!(runs < 60, "seed {seed}: a run on this project never gets to its end");
         match world.run_until_it_ends() {
             // Killed, stopped or broken: a person starts it again the next morning.
-            None | Some(RunOutcome::Stopped | RunOutcome::Broken { .. }) => {}
+            None
+            | Some(RunOutcome::LimitReached { .. } | RunOutcome::Stopped | RunOutcome::Broken { .. }) => {}
             Some(
                 RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. } | RunOutcome::Blocked { .. },
             ) => return world,

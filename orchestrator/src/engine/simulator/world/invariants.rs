@@ -64,7 +64,7 @@ impl World {
                 let unnoticed = self.to_come.iter().any(|Reverse((_, _, h))| *h == Happening::Notice);
                 assert!(unnoticed || ready.is_empty(), "blocked, but {ready:?} are ready");
             }
-            RunOutcome::Stopped | RunOutcome::Broken { .. } => {}
+            RunOutcome::LimitReached { .. } | RunOutcome::Stopped | RunOutcome::Broken { .. } => {}
         }
         assert!(!self.agents.values().any(|agent| agent.watched), "the run ended and a session lives");
         self.ended = Some(outcome);

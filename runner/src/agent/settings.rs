@@ -1,0 +1,42 @@
+//! What a person may say about an agent, whichever it is; a backend that knows no such thing ignores it.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+/// How an agent is to work.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct AgentSettings {
+    /// The model the agent is to use [default: the agent's own]
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// The model the agent is to use while the first is overloaded
+    #[arg(long, value_name = "MODEL")]
+    pub fallback_model: Option<String>,
+    /// Stop the agent after so many turns
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_turns: Option<u32>,
+    /// Stop the agent once its session has cost so many US dollars
+    #[arg(long = "session-budget-usd", value_name = "USD")]
+    pub budget_usd: Option<f64>,
+    /// The agent's program, where it is not the usual one on PATH
+    #[arg(long, value_name = "PROGRAM")]
+    pub program: Option<OsString>,
+}
+
+impl AgentSettings {
+    /// Returns the flags that say the same to another process.
+    pub(crate) fn flags(&self) -> Vec<(&'static str, OsString)> {
+        let number = |number: &dyn ToString| OsString::from(number.to_string());
+        [
+            self.model.as_ref().map(|model| ("--model", model.into())),
+            self.fallback_model.as_ref().map(|model| ("--fallback-model", model.into())),
+            self.max_turns.map(|turns| ("--max-turns", number(&turns))),
+            self.budget_usd.map(|budget| ("--session-budget-usd", number(&budget))),
+            self.program.as_ref().map(|program| ("--program", program.clone())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
