@@ -29,11 +29,9 @@ impl Server {
         }
         let typed = request.argument.value.trim().trim_start_matches('#').to_lowercase();
         let found = self.database().run(move |store| {
-            let features = store.features()?;
-            let mut found: Vec<(Fit, FeatureId)> = features
-                .iter()
-                .filter_map(|feature| Some((fit(feature.id, &feature.name, &typed)?, feature.id)))
-                .collect();
+            let names = store.names()?;
+            let mut found: Vec<(Fit, FeatureId)> =
+                names.iter().filter_map(|(id, name)| Some((fit(*id, name, &typed)?, *id))).collect();
             found.sort_unstable();
             Ok(found)
         });

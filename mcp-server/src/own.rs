@@ -6,7 +6,6 @@
 
 use cogwork_process::contain;
 use cogwork_schemas::{AttemptOutcome, CheckReport, FeatureId, Isolation, SessionOutcome, Token};
-use cogwork_store::graph::Graph;
 use cogwork_store::{Attempt, AttemptLimits, Claim, NewSession, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use rmcp::RoleServer;
@@ -211,7 +210,7 @@ fn claim_first(
     reap(store, now, lease)?;
     let candidates = match wanted {
         Some(id) => vec![id],
-        None => Graph::new(store.nodes()?)?.ready_in_order(),
+        None => store.graph()?.ready_in_order(),
     };
     for id in candidates.into_iter().filter(|id| only.is_empty() || only.contains(id)) {
         match store.claim(now, id, new, lease) {

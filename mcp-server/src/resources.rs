@@ -7,7 +7,6 @@ mod feature;
 
 use cogwork_schemas::{FeatureId, Hold};
 use cogwork_store::Store;
-use cogwork_store::graph::Graph;
 use rmcp::ErrorData;
 use rmcp::model::{ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde_json::{Value, json};
@@ -85,7 +84,7 @@ impl Place {
     fn read(&self, store: &Store) -> Result<(String, &'static str), ToolError> {
         match self {
             Self::Stats => {
-                let stats = Stats::of(&Graph::new(store.nodes()?)?);
+                let stats = Stats::of(&*store.graph()?);
                 Ok((serde_json::to_string(&stats).map_err(|error| ToolError::internal(&error))?, JSON))
             }
             Self::Ready => Ok((ready(store)?.to_string(), JSON)),
@@ -121,10 +120,10 @@ impl Server {
 
 /// Lists what can be started, as far as there is room.
 fn ready(store: &Store) -> Result<Value, ToolError> {
-    let ids = Graph::new(store.nodes()?)?.ready_in_order();
+    let ids = store.graph()?.ready_in_order();
     let (mut features, mut room) = (Vec::new(), MAX_CHARS - REST_CHARS);
     for id in &ids {
-        let feature = store.feature(*id)?;
+        let feature = store.summary(*id)?;
         let item = json!({"id": id, "name": short(&feature.name), "category": short(&feature.category),
                           "priority": feature.priority});
         let chars = item.to_string().chars().count() + 1;
@@ -145,15 +144,15 @@ fn ready(store: &Store) -> Result<Value, ToolError> {
 
 /// Writes the graph with one line for each feature, as far as there is room.
 fn graph(store: &Store) -> Result<String, ToolError> {
-    let graph = Graph::new(store.nodes()?)?;
-    let total = graph.iter().count();
+    let graph = store.graph()?;
+    let total = graph.counts().total();
     let mut text = format!("{total} features; `<-` is followed by what a feature depends on\n");
     let mut room = MAX_CHARS - REST_CHARS - text.chars().count();
     for (shown, node) in graph.iter().enumerate() {
         let needs: Vec<String> = node.dependencies.iter().map(ToString::to_string).collect();
         let arrow = if needs.is_empty() { String::new() } else { format!(" <- {}", needs.join(" ")) };
         let state = graph.hold(node.id).map_or("gone", |hold| state(&hold));
-        let name = short(&crate::schema::one_line(&store.feature(node.id)?.name));
+        let name = short(&crate::schema::one_line(&store.summary(node.id)?.name));
         let line = format!("{} {state} {name}{arrow}\n", node.id);
         let chars = line.chars().count();
         if chars > room {

@@ -112,6 +112,10 @@ impl Git {
                 Err(error) => Err(error),
             };
         }
+        // The root of a working tree has this name in it, whatever it is; only then is git worth its start.
+        if !self.dir.join(".git").try_exists().unwrap_or(true) {
+            return Ok(false);
+        }
         let args = ["rev-parse", "--show-toplevel"];
         match Call::outside(&self.dir, "look for a repository", args).run().await {
             Ok(said) => {

@@ -98,6 +98,21 @@ impl Store {
         self.read(all_live)
     }
 
+    /// Returns how the last ended attempt at a feature went, if there was one.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn last_outcome(&self, feature: FeatureId) -> Result<Option<AttemptOutcome>, StoreError> {
+        self.read(|tx| {
+            let sql = "SELECT outcome FROM attempts WHERE feature_id = ?1 AND ended_at IS NOT NULL
+                        ORDER BY number DESC LIMIT 1";
+            let outcome: Option<Json<_>> =
+                tx.prepare_cached(sql)?.query_row([Id(feature)], |row| row.get(0)).optional()?;
+            Ok(outcome.map(|outcome| outcome.0))
+        })
+    }
+
     /// Returns the attempts that a session has made, oldest first; none for a session that never was.
     ///
     /// # Errors

@@ -9,9 +9,8 @@ use rusqlite::{OptionalExtension, Transaction};
 use crate::claims::{after, insert_attempt};
 use crate::columns::{Id, Micros};
 use crate::error::Fail;
-use crate::features::{list, nodes};
+use crate::features::list;
 use crate::further::{Asking, Choice, choose};
-use crate::graph::Graph;
 use crate::journal::{self, About};
 use crate::types::{Attempt, Next, Taken};
 use crate::{Store, StoreError, attempts};
@@ -87,15 +86,18 @@ impl Store {
             let of = |which: &dyn Fn(&Taken) -> bool| -> BTreeSet<FeatureId> {
                 taken.iter().filter(|taken| which(taken)).map(|taken| taken.attempt.feature).collect()
             };
+            let graph = self.kept.now(tx)?;
             let asking = Asking {
-                graph: &Graph::new(nodes(tx)?)?,
+                graph: &graph,
                 mine: &of(&|_| true),
                 kin: &kin(tx, session)?,
                 landing: &of(&|taken| taken.outcome.is_none()),
                 slots: slots as usize,
                 free: slots.saturating_sub(sessions_with_a_slot(tx)?) as usize,
             };
-            let feature = match choose(&asking) {
+            let choice = choose(&asking);
+            drop(graph);
+            let feature = match choice {
                 Choice::Take(feature) => feature,
                 Choice::Wait => return Ok(Next::Wait),
                 Choice::Nothing => return Ok(Next::Nothing),

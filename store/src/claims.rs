@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use crate::columns::{Id, Micros, Word};
 use crate::error::Fail;
-use crate::features::{nodes, status, unmet_of};
+use crate::features::{status, unmet_of};
 use crate::graph::Graph;
 use crate::journal::{self, About};
 use crate::types::{Claim, NewSession};
@@ -33,7 +33,7 @@ impl Store {
                 return Err(already_claimed(tx, feature)?.unwrap_or_else(|| not_owned(feature)).into());
             }
             if status != Status::Pending || !unmet_of(tx, feature)?.is_empty() {
-                return Err(not_claimable(tx, feature)?.into());
+                return Err(not_claimable(&*self.kept.now(tx)?, feature).into());
             }
             let session = insert_session(tx, now, new)?;
             let claim = insert_attempt(tx, now, feature, session, lease)?;
@@ -116,11 +116,11 @@ fn not_owned(id: FeatureId) -> StoreError {
     StoreError::WrongStatus { id, action: "claimed", status: Status::Claimed }
 }
 
-/// Says why, by the same function that answers it everywhere. Reads the whole graph, which only a refusal pays for.
-fn not_claimable(tx: &Transaction<'_>, id: FeatureId) -> Result<StoreError, Fail> {
-    match Graph::new(nodes(tx)?)?.hold(id) {
-        Some(hold) => Ok(StoreError::NotClaimable { id, hold }),
-        None => Ok(StoreError::UnknownFeature { id, highest: None }),
+/// Says why, by the same function that answers it everywhere.
+fn not_claimable(graph: &Graph, id: FeatureId) -> StoreError {
+    match graph.hold(id) {
+        Some(hold) => StoreError::NotClaimable { id, hold },
+        None => StoreError::UnknownFeature { id, highest: None },
     }
 }
 

@@ -12,8 +12,9 @@ use rusqlite::Transaction;
 use crate::columns::Id;
 use crate::error::Fail;
 use crate::features::{dependencies_of, list, status};
-use crate::graph::{Cycle, find_path};
+use crate::graph::Cycle;
 use crate::import::last_priority;
+use crate::kept::Kept;
 use crate::types::ImportLimits;
 use crate::{Store, StoreError, attempts, journal};
 
@@ -36,7 +37,7 @@ impl Store {
             status(tx, feature)?;
             let mut wanted: BTreeSet<FeatureId> = dependencies_of(tx, feature)?.into_iter().collect();
             wanted.insert(dependency);
-            rewire(tx, now, feature, &wanted, limits)
+            rewire(&self.kept, tx, now, feature, &wanted, limits)
         })
     }
 
@@ -56,7 +57,7 @@ impl Store {
             status(tx, dependency)?;
             let mut wanted: BTreeSet<FeatureId> = dependencies_of(tx, feature)?.into_iter().collect();
             wanted.remove(&dependency);
-            rewire(tx, now, feature, &wanted, &ImportLimits::default())
+            rewire(&self.kept, tx, now, feature, &wanted, &ImportLimits::default())
         })
     }
 
@@ -74,7 +75,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.write(|tx| {
             status(tx, feature)?;
-            rewire(tx, now, feature, &dependencies.iter().copied().collect(), limits)
+            rewire(&self.kept, tx, now, feature, &dependencies.iter().copied().collect(), limits)
         })
     }
 
@@ -157,6 +158,7 @@ impl Store {
 
 /// Checks that new dependencies keep to the rules, and writes them; returns whether anything changed.
 fn rewire(
+    kept: &Kept,
     tx: &Transaction<'_>,
     now: Timestamp,
     feature: FeatureId,
@@ -177,8 +179,9 @@ fn rewire(
         let (found, limit) = (wanted.len(), limits.dependencies);
         return Err(StoreError::TooManyDependencies { feature, found, limit }.into());
     }
+    let graph = kept.now(tx)?;
     for dependency in wanted.difference(&had) {
-        if let Some(mut path) = find_path(dependency, &feature, |id| dependencies_of(tx, *id))? {
+        if let Some(mut path) = graph.path(*dependency, feature) {
             path.insert(0, feature);
             return Err(Cycle { path }.into());
         }

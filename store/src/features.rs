@@ -1,4 +1,4 @@
-//! Features: reading them whole, reading what scheduling needs of them, and giving a parked one another chance.
+//! Features: reading them whole, and giving a parked one another chance.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,13 @@ use cogwork_schemas::{Check, Fact, Feature, FeatureId, HumanRequest, Status};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Params, Row, Transaction};
 
-use crate::columns::{Id, Json, Micros, Word};
+use crate::columns::{Id, Json, Word};
 use crate::error::Fail;
-use crate::graph::Node;
 use crate::{Store, StoreError, journal};
 
 pub(crate) const FEATURE: &str =
     "SELECT f.id, f.key, f.priority, f.category, f.name, f.description, f.steps, f.status,
        f.proof, f.estimate_s, f.failed_attempts, a.session_id, f.human_request, f.human_response
-  FROM features f LEFT JOIN attempts a ON a.id = f.attempt_id";
-
-const NODE: &str = "SELECT f.id, f.status, f.priority, f.estimate_s, f.failed_attempts, f.crashes,
-       coalesce(f.parked_because, CASE f.status WHEN 'needs_human' THEN f.human_request ->> '$.prompt' END),
-       a.session_id, a.submitted_at IS NOT NULL, a.lease_until
   FROM features f LEFT JOIN attempts a ON a.id = f.attempt_id";
 
 impl Store {
@@ -70,35 +64,6 @@ impl Store {
         })
     }
 
-    /// Returns what scheduling needs to know of every feature, by id.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub fn nodes(&self) -> Result<Vec<Node>, StoreError> {
-        self.read(nodes)
-    }
-
-    /// Returns what scheduling needs to know of some features, in the order asked; ids that do not exist are left
-    /// out.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub fn nodes_of(&self, ids: &[FeatureId]) -> Result<Vec<Node>, StoreError> {
-        self.read(|tx| {
-            let mut statement = tx.prepare_cached(&format!("{NODE} WHERE f.id = ?1"))?;
-            let mut found = Vec::with_capacity(ids.len());
-            for id in ids {
-                if let Some(mut node) = statement.query_row([Id(*id)], node).optional()? {
-                    node.dependencies = dependencies_of(tx, *id)?;
-                    found.push(node);
-                }
-            }
-            Ok(found)
-        })
-    }
-
     /// Gives a parked feature another chance: it is pending again and nothing is held against it.
     ///
     /// # Errors
@@ -119,19 +84,6 @@ impl Store {
             Ok(())
         })
     }
-}
-
-/// Reads all nodes, by id.
-pub(crate) fn nodes(tx: &Transaction<'_>) -> Result<Vec<Node>, Fail> {
-    let mut statement = tx.prepare_cached(&format!("{NODE} ORDER BY f.id"))?;
-    let mut nodes: Vec<Node> = statement.query_map([], node)?.collect::<Result<_, _>>()?;
-    let mut edges = edges(tx)?.into_iter().peekable();
-    for node in &mut nodes {
-        while let Some((_, dependency)) = edges.next_if(|(id, _)| *id == node.id) {
-            node.dependencies.push(dependency);
-        }
-    }
-    Ok(nodes)
 }
 
 /// Reads a feature's stored status.
@@ -235,22 +187,6 @@ pub(crate) fn feature(row: &Row<'_>) -> rusqlite::Result<Feature> {
         session: row.get::<_, Option<Id<_>>>(11)?.map(|id| id.0),
         human_request: row.get::<_, Option<Json<_>>>(12)?.map(|request| request.0),
         human_response: row.get::<_, Option<Json<_>>>(13)?.map(|response| response.0),
-    })
-}
-
-fn node(row: &Row<'_>) -> rusqlite::Result<Node> {
-    Ok(Node {
-        id: row.get::<_, Id<_>>(0)?.0,
-        status: row.get::<_, Word<_>>(1)?.0,
-        dependencies: Vec::new(),
-        priority: row.get(2)?,
-        estimate_s: row.get(3)?,
-        failed_attempts: row.get(4)?,
-        crashes: row.get(5)?,
-        reason: row.get(6)?,
-        session: row.get::<_, Option<Id<_>>>(7)?.map(|id| id.0),
-        submitted: row.get(8)?,
-        lease_until: row.get::<_, Option<Micros>>(9)?.map(|at| at.0),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use cogwork_schemas::{AttemptId, Entry, Fact, FeatureId, SessionId};
 use jiff::Timestamp;
-use rusqlite::{Row, Transaction};
+use rusqlite::{Connection, Row, Transaction};
 
 use crate::columns::{Id, Json, Micros};
 use crate::error::Fail;
@@ -110,12 +110,14 @@ impl Store {
     ///
     /// The database's.
     pub fn last_seq(&self) -> Result<i64, StoreError> {
-        self.read(|tx| {
-            Ok(tx
-                .prepare_cached("SELECT coalesce(max(seq), 0) FROM journal")?
-                .query_row([], |row| row.get(0))?)
-        })
+        self.read(|tx| last_seq(tx))
     }
+}
+
+/// Reads the number of the newest entry, or 0.
+pub(crate) fn last_seq(connection: &Connection) -> Result<i64, Fail> {
+    let sql = "SELECT coalesce(max(seq), 0) FROM journal";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {

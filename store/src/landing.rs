@@ -1,6 +1,8 @@
 //! From green to passing: submitting an attempt's work, and landing it.
 
-use cogwork_schemas::{AttemptOutcome, CheckPhase, CheckReport, Fact, FeatureId, Isolation, Proof, Token};
+use cogwork_schemas::{
+    AttemptOutcome, CheckPhase, CheckReport, Fact, FeatureId, Isolation, Proof, SessionOutcome, Token,
+};
 use jiff::Timestamp;
 use rusqlite::Transaction;
 
@@ -9,7 +11,7 @@ use crate::error::Fail;
 use crate::evidence::{self, Coverage};
 use crate::features::{freed_by, unmet_of};
 use crate::types::{Attempt, Merge, Submitted};
-use crate::{Store, StoreError, attempts, journal};
+use crate::{Store, StoreError, attempts, journal, sessions};
 
 impl Store {
     /// Takes an attempt's work as done, to be integrated. The feature stays claimed and its claim cannot expire.
@@ -47,25 +49,29 @@ impl Store {
         self.write(|tx| land(tx, now, token, merge))
     }
 
-    /// Takes an attempt's work as done and makes its feature pass, both or neither: for a session that works in the
-    /// project directory itself, where nothing is merged. Work that cannot land yet is not submitted either, so that
-    /// its claim still ends with its lease when its owner dies.
+    /// Submits the work of a session in the project directory itself, lands it and ends the session, which has
+    /// nobody else to land it: all at once, so that no kill can leave it half done. Returns what
+    /// [`Store::submit`] and [`Store::land`] do. `agent_ms` is how long the session worked.
     ///
     /// # Errors
     ///
-    /// Those of [`Store::submit`] and [`Store::land`].
-    pub fn submit_and_land(
+    /// As [`Store::submit`] and [`Store::land`].
+    pub fn finish(
         &self,
         now: Timestamp,
         token: &Token,
         commit: Option<&str>,
         reports: &[CheckReport],
+        agent_ms: u64,
     ) -> Result<(Proof, Vec<FeatureId>), StoreError> {
         self.write(|tx| {
+            let session = attempts::live(tx, token)?.attempt.session;
             let proof = submit(tx, now, token, commit, reports)?;
             let commit = attempts::live(tx, token)?.attempt.submitted.and_then(|submitted| submitted.commit);
-            let merge = Merge { commit, reports: Vec::new(), merge_ms: 0, check_ms: 0 };
-            Ok((proof, land(tx, now, token, &merge)?))
+            let freed =
+                land(tx, now, token, &Merge { commit, reports: Vec::new(), merge_ms: 0, check_ms: 0 })?;
+            sessions::end(tx, now, session, &SessionOutcome::Completed, agent_ms)?;
+            Ok((proof, freed))
         })
     }
 }

@@ -13,6 +13,8 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 use crate::columns::Micros;
 use crate::disk::{FileIdentity, Filesystem};
 use crate::error::{AdoptionFault, Fail};
+use crate::journal::last_seq;
+use crate::kept::Kept;
 use crate::lock::{Held, LOCK_WAIT, WriteLock};
 use crate::migrate::{self, Schema};
 use crate::{StoreError, integrity, legacy, state_dir};
@@ -45,6 +47,7 @@ const PREPARED_STATEMENTS: usize = 64;
 pub struct Store {
     connection: Connection,
     home: Home,
+    pub(crate) kept: Kept,
 }
 
 /// Where the database lives.
@@ -140,7 +143,7 @@ impl Store {
         refuse_old_sqlite(rusqlite::version_number(), rusqlite::version())?;
         let home = Home::Memory;
         let connection = Connection::open_in_memory().map_err(|error| Fail::from(error).at(home.name()))?;
-        let store = Self { connection, home };
+        let store = Self { connection, home, kept: Kept::default() };
         store.ask(configure)?;
         store.migrate()?;
         Ok(store)
@@ -174,6 +177,9 @@ impl Store {
     ) -> Result<T, StoreError> {
         let held = self.take_turn()?;
         let done = self.transact(TransactionBehavior::Immediate, work);
+        if done.is_err() {
+            self.kept.forget_beyond(last_seq(&self.connection).ok());
+        }
         drop(held);
         done
     }
@@ -249,7 +255,8 @@ impl Store {
         let connection =
             Connection::open_with_flags(&database, flags).map_err(|error| Fail::from(error).at(&database))?;
         let identity = FileIdentity::of(&database).map_err(|error| failed("look at", &database, error))?;
-        let store = Self { connection, home: Home::Disk { database, identity, lock } };
+        let home = Home::Disk { database, identity, lock };
+        let store = Self { connection, home, kept: Kept::default() };
         // First of all: whatever follows may have to wait.
         store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
         // Only after a look, so that a file that is not for us stays untouched, its journal mode included.
@@ -278,7 +285,8 @@ impl Store {
             Connection::open_with_flags(&database, flags)
         };
         let connection = connection.map_err(|error| Fail::from(error).at(&database))?;
-        let store = Self { connection, home: Home::ReadOnly { database } };
+        let home = Home::ReadOnly { database };
+        let store = Self { connection, home, kept: Kept::default() };
         store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
         store.ask(configure)?;
         let schema = match store.read(|tx| migrate::look(tx)) {

@@ -57,18 +57,7 @@ impl Store {
         outcome: &SessionOutcome,
         agent_ms: u64,
     ) -> Result<(), StoreError> {
-        self.write(|tx| {
-            if is_over(tx, session)? {
-                return Ok(());
-            }
-            tx.prepare_cached(
-                "UPDATE sessions SET ended_at = ?2, outcome = ?3, agent_ms = ?4 WHERE id = ?1",
-            )?
-            .execute((Id(session), Micros(now), Json(outcome), Millis(agent_ms)))?;
-            let fact = Fact::SessionEnded { result: outcome.clone(), agent_ms };
-            journal::record(tx, now, about(tx, session)?, &fact)?;
-            Ok(())
-        })
+        self.write(|tx| end(tx, now, session, outcome, agent_ms))
     }
 
     /// Returns the sessions that have not ended, by id.
@@ -93,6 +82,24 @@ impl Store {
             Ok(sessions)
         })
     }
+}
+
+/// Ends a session that has not ended yet.
+pub(crate) fn end(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    session: SessionId,
+    outcome: &SessionOutcome,
+    agent_ms: u64,
+) -> Result<(), Fail> {
+    if is_over(tx, session)? {
+        return Ok(());
+    }
+    tx.prepare_cached("UPDATE sessions SET ended_at = ?2, outcome = ?3, agent_ms = ?4 WHERE id = ?1")?
+        .execute((Id(session), Micros(now), Json(outcome), Millis(agent_ms)))?;
+    let fact = Fact::SessionEnded { result: outcome.clone(), agent_ms };
+    journal::record(tx, now, about(tx, session)?, &fact)?;
+    Ok(())
 }
 
 fn is_over(tx: &Transaction<'_>, id: SessionId) -> Result<bool, Fail> {

@@ -1,8 +1,7 @@
 //! One feature as a page of markdown.
 
-use cogwork_schemas::{Check, Feature, FeatureId, HumanField};
+use cogwork_schemas::{Check, Feature, FeatureId, HumanField, Summary};
 use cogwork_store::Store;
-use cogwork_store::graph::Graph;
 use serde::Serialize;
 
 use crate::answer::{cut, short};
@@ -24,12 +23,12 @@ const HEAD_CHARS: usize = 1_200;
 /// When there is no such feature, or the store fails.
 pub(crate) fn feature(store: &Store, id: FeatureId, room: usize) -> Result<String, ToolError> {
     let feature = store.feature(id)?;
-    let graph = Graph::new(store.nodes()?)?;
-    let mut dependencies = Vec::with_capacity(feature.dependencies.len());
-    for id in &feature.dependencies {
-        let other = store.feature(*id)?;
-        dependencies.push(format!("- {id} {}: {}", short(&one_line(&other.name)), word(&other.status)));
-    }
+    let graph = store.graph()?;
+    let needs = store.dependencies(id)?;
+    let line = |other: &Summary| {
+        format!("- {} {}: {}", other.id, short(&one_line(&other.name)), word(&other.status))
+    };
+    let dependencies = needs.iter().map(line).collect();
     let answers = answers(&feature);
     let why = graph.hold(id).map(|hold| hold.in_words());
     let head = cut(&head(&feature, why), HEAD_CHARS);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cogwork_schemas::{Answer, Check, Feature, FeatureId, Proof, SessionId, Status};
+use cogwork_schemas::{Answer, Check, Feature, FeatureId, Proof, SessionId, Status, Summary};
 use cogwork_store::Store;
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
@@ -77,6 +77,12 @@ struct Dependency {
     status: Status,
 }
 
+impl From<Summary> for Dependency {
+    fn from(summary: Summary) -> Self {
+        Self { id: summary.id, name: short(&summary.name), status: summary.status }
+    }
+}
+
 /// A command that decides.
 #[derive(Debug, Serialize, JsonSchema)]
 struct CheckView {
@@ -117,14 +123,13 @@ impl Detail {
     /// When there is no such feature or the store fails.
     pub(super) fn read(store: &Store, id: FeatureId) -> Result<Self, ToolError> {
         let feature = store.feature(id)?;
-        let mut dependencies = Vec::with_capacity(feature.dependencies.len());
-        for id in &feature.dependencies {
-            let Feature { name, status, .. } = store.feature(*id)?;
-            dependencies.push(Dependency { id: *id, name: short(&name), status });
-        }
+        let dependencies = match feature.dependencies.is_empty() {
+            true => Vec::new(),
+            false => store.dependencies(id)?.into_iter().map(Dependency::from).collect(),
+        };
         let mut detail = Self::of(feature, dependencies);
         if !detail.passes {
-            detail.last_attempt = last_outcome(store, id)?;
+            detail.last_attempt = store.last_outcome(id)?.map(|outcome| outcome.to_string());
             detail.reported_failing = store.last_report(id)?;
         }
         Ok(detail)
@@ -235,12 +240,6 @@ fn cut_list<T: Serialize>(list: &mut Option<Vec<T>>, offset: usize) -> (usize, u
     let taken = part.len();
     *list = Some(part);
     (total, taken)
-}
-
-/// Returns how the last ended attempt went, so that the next one need not find out again.
-fn last_outcome(store: &Store, id: FeatureId) -> Result<Option<String>, ToolError> {
-    let ended = store.attempts_of(id)?.into_iter().rev().find_map(|attempt| attempt.outcome);
-    Ok(ended.map(|outcome| outcome.to_string()))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -42,8 +42,8 @@ struct Root {
 
 impl Explanation {
     fn read(store: &Store, id: FeatureId) -> Result<Self, ToolError> {
-        let feature = store.feature(id)?;
-        let graph = Graph::new(store.nodes()?)?;
+        let feature = store.summary(id)?;
+        let graph = store.graph()?;
         let hold = hold_of(&graph, id)?;
         let (why, next) = hold.in_words();
         let (why, next) = if submitted(&graph, id) {
@@ -78,7 +78,7 @@ impl Explanation {
 impl Root {
     fn read(store: &Store, graph: &Graph, id: FeatureId) -> Result<Self, ToolError> {
         let (why, _) = hold_of(graph, id)?.in_words();
-        Ok(Self { id, name: short(&store.feature(id)?.name), why: format!("{id} {why}.") })
+        Ok(Self { id, name: short(&store.summary(id)?.name), why: format!("{id} {why}.") })
     }
 }
 

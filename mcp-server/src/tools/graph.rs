@@ -1,10 +1,10 @@
 //! `feature_get_graph`: which feature depends on which.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cogwork_schemas::{FeatureId, Status};
 use cogwork_store::Store;
-use cogwork_store::graph::Node;
+use cogwork_store::graph::Graph;
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,20 +56,19 @@ struct Edge {
 impl GraphArgs {
     fn read(self, store: &Store) -> Result<GraphView, ToolError> {
         let asked = Asked::new(self.limit, self.offset, 100, 200)?;
-        let nodes: BTreeMap<FeatureId, Node> =
-            store.nodes()?.into_iter().map(|node| (node.id, node)).collect();
+        let graph = store.graph()?;
         let ids: Vec<FeatureId> = match self.feature_id {
             Some(center) => {
                 // The store's own words when there is no such feature.
-                store.feature(center)?;
+                store.summary(center)?;
                 let depth = self.depth.map_or(2, |depth| usize::try_from(depth).unwrap_or(0));
-                around(&nodes, center, depth).into_iter().collect()
+                around(&graph, center, depth).into_iter().collect()
             }
-            None => nodes.keys().copied().collect(),
+            None => graph.iter().map(|node| node.id).collect(),
         };
         // A node and its edges share the room of the page.
         let page = page(&ids, asked, |id| {
-            let feature = store.feature(id)?;
+            let feature = store.summary(id)?;
             let edges =
                 feature.dependencies.iter().map(|source| Edge { source: *source, target: id }).collect();
             Ok((NodeView { id, name: short(&feature.name), status: feature.status }, edges))
@@ -86,22 +85,15 @@ impl GraphArgs {
 }
 
 /// Returns what can be reached from a feature in so many steps along its dependencies and its dependents.
-fn around(nodes: &BTreeMap<FeatureId, Node>, center: FeatureId, depth: usize) -> BTreeSet<FeatureId> {
-    let mut dependents: BTreeMap<FeatureId, Vec<FeatureId>> = BTreeMap::new();
-    for node in nodes.values() {
-        for dependency in &node.dependencies {
-            dependents.entry(*dependency).or_default().push(node.id);
-        }
-    }
+fn around(graph: &Graph, center: FeatureId, depth: usize) -> BTreeSet<FeatureId> {
     let mut found = BTreeSet::from([center]);
     let mut edge = vec![center];
     for _ in 0..depth {
         let neighbours = edge.iter().flat_map(|id| {
-            let below = nodes.get(id).map_or(&[][..], |node| node.dependencies.as_slice());
-            let above = dependents.get(id).map_or(&[][..], Vec::as_slice);
-            below.iter().chain(above).copied()
+            let below = graph.node(*id).map_or(&[][..], |node| node.dependencies.as_slice());
+            below.iter().copied().chain(graph.dependents(*id))
         });
-        edge = neighbours.filter(|id| nodes.contains_key(id) && found.insert(*id)).collect();
+        edge = neighbours.filter(|id| graph.node(*id).is_some() && found.insert(*id)).collect();
         if edge.is_empty() {
             break;
         }

@@ -1,8 +1,7 @@
 //! `feature_get_ready` and `feature_get_blocked`: what can be started, and what has to wait for what.
 
-use cogwork_schemas::{FeatureId, Hold};
+use cogwork_schemas::{FeatureId, Status};
 use cogwork_store::Store;
-use cogwork_store::graph::Graph;
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,15 +57,14 @@ struct ReadyFeature {
 impl ReadyArgs {
     fn read(self, store: &Store) -> Result<ReadyList, ToolError> {
         let asked = Asked::new(self.limit, self.offset, 10, 50)?;
-        let mut ids = Graph::new(store.nodes()?)?.ready_in_order();
-        if let Some(category) = &self.category {
-            let same = category.to_lowercase();
-            let of_category =
-                store.features()?.into_iter().filter(|feature| feature.category.to_lowercase() == same);
-            let of_category: std::collections::BTreeSet<FeatureId> =
-                of_category.map(|feature| feature.id).collect();
-            ids.retain(|id| of_category.contains(id));
-        }
+        let graph = store.graph()?;
+        let ids: Vec<FeatureId> = match &self.category {
+            Some(category) => {
+                let of_category = store.in_category(category)?;
+                graph.ready().filter(|id| of_category.contains(id)).collect()
+            }
+            None => graph.ready_in_order(),
+        };
         let detailed = self.response_format == Some(Format::Detailed);
         let page = page(&ids, asked, |id| ReadyFeature::read(store, id, detailed))?;
         Ok(ReadyList {
@@ -81,15 +79,20 @@ impl ReadyArgs {
 
 impl ReadyFeature {
     fn read(store: &Store, id: FeatureId, detailed: bool) -> Result<Self, ToolError> {
-        let feature = store.feature(id)?;
-        let commands = || feature.checks.iter().map(|check| check.command.clone()).collect();
+        let summary = store.summary(id)?;
+        let (mut description, mut checks) = (None, None);
+        if detailed {
+            let feature = store.feature(id)?;
+            checks = Some(feature.checks.into_iter().map(|check| check.command).collect());
+            description = Some(feature.description);
+        }
         Ok(Self {
             id,
-            name: short(&feature.name),
-            category: short(&feature.category),
-            priority: feature.priority,
-            checks: detailed.then(commands),
-            description: detailed.then_some(feature.description),
+            name: short(&summary.name),
+            category: short(&summary.category),
+            priority: summary.priority,
+            description,
+            checks,
         })
     }
 }
@@ -123,24 +126,13 @@ struct BlockedFeature {
 impl BlockedArgs {
     fn read(self, store: &Store) -> Result<BlockedList, ToolError> {
         let asked = Asked::new(self.limit, self.offset, 20, 100)?;
-        let graph = Graph::new(store.nodes()?)?;
-        let waiting = |id: FeatureId| match graph.hold(id) {
-            Some(Hold::Blocked { waiting_for, .. }) => Some(waiting_for),
-            Some(
-                Hold::Ready
-                | Hold::Running { .. }
-                | Hold::Landing
-                | Hold::Passing
-                | Hold::Parked { .. }
-                | Hold::NeedsHuman { .. },
-            )
-            | None => None,
-        };
-        let ids: Vec<FeatureId> =
-            graph.iter().map(|node| node.id).filter(|id| waiting(*id).is_some()).collect();
+        let graph = store.graph()?;
+        let waits = |id: &FeatureId| !graph.is_ready(*id);
+        let pending = graph.iter().filter(|node| node.status == Status::Pending).map(|node| node.id);
+        let ids: Vec<FeatureId> = pending.filter(waits).collect();
         let page = page(&ids, asked, |id| {
-            let name = short(&store.feature(id)?.name);
-            Ok(BlockedFeature { id, name, blocked_by: waiting(id).unwrap_or_default() })
+            let name = short(&store.summary(id)?.name);
+            Ok(BlockedFeature { id, name, blocked_by: graph.unmet_of(id).collect() })
         })?;
         Ok(BlockedList {
             count: page.items.len(),

@@ -1,6 +1,6 @@
 //! `feature_search`: find features by their words.
 
-use cogwork_schemas::{Feature, FeatureId, Status};
+use cogwork_schemas::{FeatureId, Status};
 use cogwork_store::Store;
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
@@ -46,17 +46,9 @@ struct Found {
 impl SearchArgs {
     fn read(self, store: &Store) -> Result<SearchList, ToolError> {
         let asked = Asked::new(self.limit, self.offset, 20, 50)?;
-        let words: Vec<String> = self.query.split_whitespace().map(str::to_lowercase).collect();
-        let mut found: Vec<(Rank, FeatureId)> = store
-            .features()?
-            .iter()
-            .filter(|feature| self.status.is_none_or(|status| feature.status == status))
-            .filter_map(|feature| Some((rank(feature, &words)?, feature.id)))
-            .collect();
-        found.sort_unstable();
-        let ids: Vec<FeatureId> = found.into_iter().map(|(_, id)| id).collect();
+        let ids = store.search(&self.query, self.status)?;
         let page = page(&ids, asked, |id| {
-            let feature = store.feature(id)?;
+            let feature = store.summary(id)?;
             let (name, category) = (short(&feature.name), short(&feature.category));
             Ok(Found { id, name, category, status: feature.status })
         })?;
@@ -68,30 +60,6 @@ impl SearchArgs {
             next_offset: page.next_offset,
         })
     }
-}
-
-/// How well a feature answers a query; the smaller the better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    ById,
-    ByName,
-    Elsewhere,
-}
-
-/// Returns how well the words fit, or `None` when one of them does not occur.
-fn rank(feature: &Feature, words: &[String]) -> Option<Rank> {
-    if let [word] = words
-        && (word.trim_start_matches('#') == feature.id.0.to_string() || feature.key.as_ref() == Some(word))
-    {
-        return Some(Rank::ById);
-    }
-    let name = feature.name.to_lowercase();
-    if words.iter().all(|word| name.contains(word)) {
-        return Some(Rank::ByName);
-    }
-    let key = feature.key.as_deref().unwrap_or_default();
-    let all = format!("{name} {key} {} {}", feature.category, feature.description).to_lowercase();
-    words.iter().all(|word| all.contains(word)).then_some(Rank::Elsewhere)
 }
 
 #[tool_router(router = search_router, vis = "pub(super)")]

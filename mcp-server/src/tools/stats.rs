@@ -1,7 +1,6 @@
 //! `feature_get_stats`: where the project stands, in numbers.
 
-use cogwork_schemas::Status;
-use cogwork_store::graph::{Graph, Node};
+use cogwork_store::graph::{Counts, Graph};
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +11,7 @@ use crate::schema;
 use crate::server::Server;
 
 /// How many features there are in each state.
-#[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Stats {
     passing: usize,
     in_progress: usize,
@@ -27,23 +26,18 @@ pub(crate) struct Stats {
 
 impl Stats {
     pub(crate) fn of(graph: &Graph) -> Self {
-        let mut stats = Self::default();
-        for node in graph.iter() {
-            stats.total += 1;
-            *stats.count(node, graph) += 1;
-        }
-        stats.percentage = percentage(stats.passing, stats.total);
-        stats
-    }
-
-    fn count(&mut self, node: &Node, graph: &Graph) -> &mut usize {
-        match node.status {
-            Status::Passing => &mut self.passing,
-            Status::Claimed => &mut self.in_progress,
-            Status::NeedsHuman => &mut self.needs_human_input,
-            Status::Parked => &mut self.parked,
-            Status::Pending if graph.is_ready(node.id) => &mut self.ready,
-            Status::Pending => &mut self.blocked,
+        let counts = graph.counts();
+        let Counts { ready, blocked, claimed, passing, parked, needs_human } = counts;
+        let total = counts.total();
+        Self {
+            passing,
+            in_progress: claimed,
+            needs_human_input: needs_human,
+            parked,
+            blocked,
+            ready,
+            total,
+            percentage: percentage(passing, total),
         }
     }
 }
@@ -65,7 +59,7 @@ impl Server {
         annotations(read_only_hint = true, destructive_hint = false, open_world_hint = false)
     )]
     async fn feature_get_stats(&self) -> Result<Out<Stats>, ToolError> {
-        let count = self.database().run(|store| Ok(Stats::of(&Graph::new(store.nodes()?)?)));
+        let count = self.database().run(|store| Ok(Stats::of(&*store.graph()?)));
         count.await.map(Out)
     }
 }

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use cogwork_schemas::{Feature, Hold, Status};
-use cogwork_store::graph::Graph;
 
 use super::{CliError, Exit, ProjectArg, print, print_json};
 use crate::project::Project;
@@ -25,7 +24,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, CliError> {
         print_json(&features)?;
         return Ok(Exit::Ok);
     }
-    let graph = Graph::new(project.store.nodes()?).map_err(cogwork_store::StoreError::from)?;
+    let graph = project.store.graph()?;
     let rows: Vec<_> = features
         .iter()
         .map(|feature| {

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use cogwork_schemas::{CheckPhase, Feature, FeatureId, Hold, Status};
-use cogwork_store::graph::Graph;
-use cogwork_store::{AttemptRecord, Evidence, StoreError};
+use cogwork_store::{AttemptRecord, Evidence};
 use serde::Serialize;
 
 use super::list::standing;
@@ -64,7 +63,7 @@ impl From<AttemptRecord> for AttemptShown {
 pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
     let project = Project::open(&args.project.dir)?;
     let feature = project.store.feature(args.id)?;
-    let graph = Graph::new(project.store.nodes()?).map_err(StoreError::from)?;
+    let graph = project.store.graph()?;
     let attempts = project.store.attempts_of(args.id)?.into_iter().map(AttemptShown::from).collect();
     let shown = Shown { why: graph.hold(args.id), feature, attempts };
     if args.json {

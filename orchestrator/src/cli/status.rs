@@ -2,9 +2,8 @@
 
 use clap::Args;
 use cogwork_runner::{Holder, RunLock};
-use cogwork_schemas::{FeatureId, Hold, SessionId};
+use cogwork_schemas::{FeatureId, SessionId};
 use cogwork_store::Adoption;
-use cogwork_store::graph::Graph;
 use serde::Serialize;
 
 use super::{CliError, Exit, ProjectArg, print, print_json, question};
@@ -56,21 +55,17 @@ struct SessionLine {
 
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     let project = Project::open(&args.project.dir)?;
-    let graph = Graph::new(project.store.nodes()?).map_err(cogwork_store::StoreError::from)?;
+    let graph = project.store.graph()?;
     let mut standing = Standing { run: RunLock::holder(&project.dir)?, ..Standing::default() };
-    for node in graph.iter() {
-        standing.total += 1;
-        match graph.hold(node.id) {
-            Some(Hold::Ready) => standing.ready += 1,
-            Some(Hold::Running { .. }) => standing.running += 1,
-            Some(Hold::Landing) => standing.landing += 1,
-            Some(Hold::Passing) => standing.passing += 1,
-            Some(Hold::Blocked { .. }) => standing.blocked += 1,
-            Some(Hold::Parked { .. }) => standing.given_up += 1,
-            Some(Hold::NeedsHuman { .. }) => standing.needs_human += 1,
-            None => {}
-        }
-    }
+    let counts = graph.counts();
+    standing.total = counts.total();
+    standing.ready = counts.ready;
+    standing.landing = graph.iter().filter(|node| node.submitted).count();
+    standing.running = counts.claimed.saturating_sub(standing.landing);
+    standing.passing = counts.passing;
+    standing.blocked = counts.blocked;
+    standing.given_up = counts.parked;
+    standing.needs_human = counts.needs_human;
     for session in project.store.live_sessions()? {
         let features = session.attempts.iter().map(|attempt| attempt.feature).collect();
         let (id, agent, since) = (session.id, session.agent, session.started_at);

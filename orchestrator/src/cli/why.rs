@@ -2,7 +2,6 @@
 
 use clap::Args;
 use cogwork_schemas::{Feature, FeatureId, Hold};
-use cogwork_store::graph::Graph;
 use serde::Serialize;
 
 use super::{CliError, Exit, ProjectArg, print, print_json, question};
@@ -30,7 +29,7 @@ struct Answer {
 
 pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
     let project = Project::open(&args.project.dir)?;
-    let graph = Graph::new(project.store.nodes()?).map_err(cogwork_store::StoreError::from)?;
+    let graph = project.store.graph()?;
     let features = match args.id {
         Some(id) => vec![project.store.feature(id)?],
         None => project.store.features()?,

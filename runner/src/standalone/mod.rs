@@ -14,7 +14,7 @@ use cogwork_process::contain;
 use cogwork_schemas::{
     AttemptId, AttemptOutcome, Feature, FeatureId, Isolation, Role, SessionId, Status, Token,
 };
-use cogwork_store::graph::{Cycle, Graph};
+use cogwork_store::graph::Cycle;
 use cogwork_store::{AttemptLimits, Claim, NewSession, Store, StoreError};
 
 use crate::cli::failed;
@@ -171,7 +171,9 @@ impl Lone<'_> {
             isolation: Isolation::Shared,
         };
         let lease = self.flags.limits.durations().lease;
-        for id in Graph::new(self.store.nodes()?)?.ready_in_order() {
+        // Not held while claims change the store: see Store::graph.
+        let ready = self.store.graph()?.ready_in_order();
+        for id in ready {
             if !self.is_wanted(id) {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Finding a dependency cycle, of features or of anything that has an order.
 
 use std::collections::btree_set::Iter;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the search stands with a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,35 +45,6 @@ pub fn find_cycle<K: Ord + Clone>(dependencies: &BTreeMap<K, BTreeSet<K>>) -> Op
         }
     }
     None
-}
-
-/// Returns the shortest way from one key to another along the dependencies, both ends included, or `None` when
-/// there is none. `below` returns what a key depends on; the same answers always give the same way.
-pub fn find_path<K: Ord + Clone, E>(
-    from: &K,
-    to: &K,
-    mut below: impl FnMut(&K) -> Result<Vec<K>, E>,
-) -> Result<Option<Vec<K>>, E> {
-    // Each key reached, with the one it was reached from.
-    let mut reached: BTreeMap<K, Option<K>> = BTreeMap::from([(from.clone(), None)]);
-    let mut open = VecDeque::from([from.clone()]);
-    while let Some(key) = open.pop_front() {
-        if key == *to {
-            let mut path = vec![key];
-            while let Some(Some(before)) = path.last().and_then(|last| reached.get(last)) {
-                path.push(before.clone());
-            }
-            path.reverse();
-            return Ok(Some(path));
-        }
-        for next in below(&key)? {
-            if !reached.contains_key(&next) {
-                reached.insert(next.clone(), Some(key.clone()));
-                open.push_back(next);
-            }
-        }
-    }
-    Ok(None)
 }
 
 /// Returns the part of the path that begins at `entry`, turned so that its smallest key is first, and closed.

@@ -3,8 +3,11 @@
 //! Owns the one answer to "may this start, and if not, why". Pure: knows no SQL, clock or environment; the store
 //! fills it, the engine asks it after every event. Everything is iterative, so a chain may be as long as memory.
 
+mod build;
+mod counts;
 mod cycle;
 mod order;
+mod places;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +17,10 @@ use std::sync::OnceLock;
 use cogwork_schemas::{FeatureId, Hold, SessionId, Status};
 use jiff::Timestamp;
 
-pub use cycle::{find_cycle, find_path};
+pub use counts::Counts;
+pub use cycle::find_cycle;
 use order::Order;
+use places::Places;
 
 /// One feature, as far as scheduling is concerned.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,33 +76,38 @@ pub struct Cycle {
 /// All features and what follows from their dependencies.
 ///
 /// Kept current by [`Graph::upsert`], so that asking what is ready costs nothing but the answer.
+///
+/// An id has a *place* from the first time it is named, also when only something that depends on it names it; the
+/// vectors go by places, because a graph of 100,000 features is walked from end to end more than once.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
-    nodes: BTreeMap<FeatureId, Node>,
-    /// Distinct, whether they exist or not.
-    dependencies: BTreeMap<FeatureId, BTreeSet<FeatureId>>,
-    /// The same edges the other way round; its keys need not exist either.
-    dependents: BTreeMap<FeatureId, BTreeSet<FeatureId>>,
-    /// How many dependencies do not pass; no entry means none.
-    unmet: BTreeMap<FeatureId, usize>,
+    places: Places,
+    /// The features, each with its dependencies distinct and ascending; `None` where there is none.
+    nodes: Vec<Option<Node>>,
+    links: Vec<Links>,
+    counts: Counts,
     order: OnceLock<Order>,
 }
 
+/// What is known of a place besides its feature.
+#[derive(Debug, Clone, Default)]
+struct Links {
+    /// The places that depend on this one, in no order. Each has a feature.
+    dependents: Vec<u32>,
+    /// How many dependencies do not pass.
+    unmet: u32,
+    passes: bool,
+}
+
 impl Graph {
-    /// Builds the graph; of two nodes with one id the later counts. O((V + E) · log V).
+    /// Builds the graph; of two nodes with one id the later counts. O(V + E), and O((V + E) · log V) unless every
+    /// id is above those that it depends on.
     ///
     /// # Errors
     ///
     /// The cycle, when there is one.
     pub fn new(nodes: impl IntoIterator<Item = Node>) -> Result<Self, Cycle> {
-        let mut graph = Self::default();
-        for node in nodes {
-            graph.upsert(node);
-        }
-        match find_cycle(&graph.dependencies) {
-            Some(path) => Err(Cycle { path }),
-            None => Ok(graph),
-        }
+        build::build(nodes)
     }
 
     /// Takes the new state of one feature, or a new feature.
@@ -107,22 +117,27 @@ impl Graph {
     /// next question about the order compute it anew. Whoever lets dependencies change keeps them free of cycles;
     /// should one come in here, its features are never ready and nothing else is harmed.
     pub fn upsert(&mut self, node: Node) {
-        let id = node.id;
-        let wanted: BTreeSet<FeatureId> = node.dependencies.iter().copied().collect();
-        let passed = self.passes(id);
-        let passes = node.status == Status::Passing;
-        let old = self.nodes.insert(id, node);
+        let place = self.place_or_new(node.id);
+        self.discount(place);
+        let node = tidied(node);
+        let (passed, passes) = (self.links[place].passes, node.status == Status::Passing);
+        let estimate_s = node.estimate_s;
+        let old = self.nodes[place].replace(node);
+        let rewired = match (&old, &self.nodes[place]) {
+            (Some(old), Some(new)) => old.dependencies != new.dependencies,
+            (_, _) => true,
+        };
         let old_estimate = old.as_ref().map(|old| old.estimate_s);
-        let rewired = old.is_none() || *self.dependencies_of(id) != wanted;
         // In this order: `rewire` counts anew for the feature itself, should it depend on itself.
         if passes != passed {
-            self.count_again(id, passes);
+            self.count_again(place, passes);
         }
         if rewired {
-            self.rewire(id, wanted);
+            self.rewire(place, &old.map(|old| old.dependencies).unwrap_or_default());
         }
-        let early = || self.unmet.contains_key(&id);
-        let estimate_changed = old_estimate != self.nodes.get(&id).map(|node| node.estimate_s);
+        self.count(place);
+        let early = || self.links[place].unmet > 0;
+        let estimate_changed = old_estimate != Some(estimate_s);
         if rewired || estimate_changed || (passed && !passes) || (passes && !passed && early()) {
             self.order.take();
             return;
@@ -130,10 +145,10 @@ impl Graph {
         let Some(mut order) = self.order.take() else {
             return;
         };
-        order.place(self, id);
+        order.settle(self, place);
         if passes != passed {
-            for dependent in self.dependents_of(id) {
-                order.place(self, *dependent);
+            for dependent in &self.links[place].dependents {
+                order.settle(self, *dependent as usize);
             }
         }
         self.order = OnceLock::from(order);
@@ -141,43 +156,59 @@ impl Graph {
 
     /// Forgets a feature. What still depends on it waits for ever.
     pub fn remove(&mut self, id: FeatureId) {
-        if self.passes(id) {
-            self.count_again(id, false);
+        let Some(place) = self.places.find(id) else {
+            return;
+        };
+        self.discount(place);
+        if self.links[place].passes {
+            self.count_again(place, false);
         }
-        if self.nodes.remove(&id).is_some() {
-            self.rewire(id, BTreeSet::new());
-            self.dependencies.remove(&id);
+        if let Some(node) = self.nodes[place].take() {
+            self.rewire(place, &node.dependencies);
             self.order.take();
         }
     }
 
     /// Returns a feature.
     pub fn node(&self, id: FeatureId) -> Option<&Node> {
-        self.nodes.get(&id)
+        self.nodes[self.places.find(id)?].as_ref()
     }
 
     /// Returns all features, by id.
     pub fn iter(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.values()
+        self.places.ascending().filter_map(|place| self.nodes[place].as_ref())
+    }
+
+    /// Returns the features that depend on this one, by id; none when there is no such feature.
+    pub fn dependents(&self, id: FeatureId) -> Vec<FeatureId> {
+        let dependents = self.places.find(id).map_or(&[][..], |place| &self.links[place].dependents);
+        let mut ids: Vec<FeatureId> =
+            dependents.iter().filter_map(|place| Some(self.nodes[*place as usize].as_ref()?.id)).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Returns whether the feature may start now: it is pending and all its dependencies pass.
     pub fn is_ready(&self, id: FeatureId) -> bool {
-        self.nodes.get(&id).is_some_and(|node| node.status == Status::Pending)
-            && !self.unmet.contains_key(&id)
+        self.places.find(id).is_some_and(|place| self.is_ready_at(place))
     }
 
     /// Returns what may start now, in the order of [`Graph::ready_in_order`], one by one: whoever has three free
-    /// slots pays for three.
+    /// slots pays for three, and for those that are as urgent as they are.
     pub fn ready(&self) -> impl Iterator<Item = FeatureId> + '_ {
-        self.order().ready.iter().map(|rank| rank.id)
+        self.order().ready(self)
+    }
+
+    /// Returns how many features there are in each state. O(1).
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Returns what may start now, most urgent first.
     ///
     /// Most urgent is what begins the longest chain of features that do not pass, in estimated seconds (without
     /// an estimate: the median of all estimates, or 1); then what more distinct features wait for, counted up to
-    /// 1,000; then the lower priority, then the lower id. O(ready) while the order is known, see
+    /// 100; then the lower priority, then the lower id. O(ready) while the order is known, see
     /// [`Graph::upsert`]; otherwise it is computed first, in O((V + E) · log V).
     pub fn ready_in_order(&self) -> Vec<FeatureId> {
         self.ready().collect()
@@ -185,7 +216,7 @@ impl Graph {
 
     /// Returns why the feature does not run, or that it may; `None` when there is no such feature.
     pub fn hold(&self, id: FeatureId) -> Option<Hold> {
-        let node = self.nodes.get(&id)?;
+        let node = self.node(id)?;
         Some(match node.status {
             Status::Pending if self.is_ready(id) => Hold::Ready,
             Status::Pending => {
@@ -203,21 +234,68 @@ impl Graph {
         })
     }
 
+    /// Returns the dependencies of a feature that do not pass, ascending: what [`Graph::hold`] says of a blocked
+    /// one, without looking for its roots.
+    pub fn unmet_of(&self, id: FeatureId) -> impl Iterator<Item = FeatureId> + '_ {
+        let dependencies = self.node(id).map_or(&[][..], |node| &node.dependencies);
+        dependencies.iter().copied().filter(|dependency| !self.passes(*dependency))
+    }
+
+    /// Returns the shortest way from one feature to another along the dependencies, both ends included, or `None`
+    /// when there is none. Of several the same one every time. O(V + E).
+    pub fn path(&self, from: FeatureId, to: FeatureId) -> Option<Vec<FeatureId>> {
+        let (start, goal) = (self.places.find(from)?, self.places.find(to)?);
+        // Nothing leads to what nothing depends on, and that is what is new.
+        if start != goal && self.links[goal].dependents.is_empty() {
+            return None;
+        }
+        // Each place reached, with the one it was reached from; those below are open until they were looked at.
+        let mut came_from: Vec<Option<u32>> = vec![None; self.nodes.len()];
+        let mut reached = vec![start];
+        let mut looked_at = 0;
+        while let Some(place) = reached.get(looked_at).copied() {
+            if place == goal {
+                return Some(self.way_back(&came_from, goal));
+            }
+            looked_at += 1;
+            for below in self.dependencies_at(place) {
+                if below != start && came_from[below].is_none() {
+                    came_from[below] = u32::try_from(place).ok();
+                    reached.push(below);
+                }
+            }
+        }
+        None
+    }
+
     /// Returns the longest chain of features that do not pass, in estimated seconds: no number of slots finishes
     /// the rest sooner. O(V) while the order is known.
     pub fn critical_path_s(&self) -> f64 {
-        let open = self.nodes.values().filter(|node| node.status != Status::Passing);
-        open.map(|node| self.order().chain_s(node.id)).fold(0.0, f64::max)
+        let open = (0..self.nodes.len()).filter(|place| self.is_open(*place));
+        open.map(|place| self.order().chain_s(place)).fold(0.0, f64::max)
+    }
+
+    fn way_back(&self, came_from: &[Option<u32>], goal: usize) -> Vec<FeatureId> {
+        let back = std::iter::successors(Some(goal), |place| came_from[*place].map(|before| before as usize));
+        let mut path: Vec<FeatureId> =
+            back.filter_map(|place| Some(self.nodes[place].as_ref()?.id)).collect();
+        path.reverse();
+        path
     }
 
     /// Returns the longest chain of features that do not pass which begins with this one, in estimated seconds.
     pub fn chain_s(&self, id: FeatureId) -> f64 {
-        self.order().chain_s(id)
+        self.places.find(id).map_or(0.0, |place| self.order().chain_s(place))
     }
 
     /// Returns the expected work of each feature in seconds, as the order takes it.
     pub fn work_s(&self) -> BTreeMap<FeatureId, f64> {
-        self.nodes.keys().copied().zip(order::estimates(self)).collect()
+        let estimates = order::estimates(self);
+        self.nodes
+            .iter()
+            .zip(estimates)
+            .filter_map(|(node, seconds)| Some((node.as_ref()?.id, seconds)))
+            .collect()
     }
 
     /// Returns the features that decide when this one is freed: everything it waits for, directly or not, that is
@@ -229,8 +307,8 @@ impl Graph {
                 if !seen.insert(dependency) {
                     continue;
                 }
-                let waits = self.nodes.get(&dependency).is_some_and(|node| node.status == Status::Pending)
-                    && self.unmet.contains_key(&dependency);
+                let waits = self.node(dependency).is_some_and(|node| node.status == Status::Pending)
+                    && !self.is_ready(dependency);
                 if waits {
                     open.push(dependency);
                 } else {
@@ -246,51 +324,94 @@ impl Graph {
     }
 
     fn passes(&self, id: FeatureId) -> bool {
-        self.nodes.get(&id).is_some_and(|node| node.status == Status::Passing)
+        self.places.find(id).is_some_and(|place| self.links[place].passes)
     }
 
-    fn dependencies_of(&self, id: FeatureId) -> &BTreeSet<FeatureId> {
-        self.dependencies.get(&id).unwrap_or(&NONE)
+    fn is_ready_at(&self, place: usize) -> bool {
+        self.links[place].unmet == 0
+            && self.nodes[place].as_ref().is_some_and(|node| node.status == Status::Pending)
     }
 
-    fn dependents_of(&self, id: FeatureId) -> &BTreeSet<FeatureId> {
-        self.dependents.get(&id).unwrap_or(&NONE)
+    /// Returns whether there is a feature that does not pass.
+    fn is_open(&self, place: usize) -> bool {
+        !self.links[place].passes && self.nodes[place].is_some()
     }
 
-    fn unmet_of(&self, id: FeatureId) -> impl Iterator<Item = FeatureId> + '_ {
-        self.dependencies_of(id).iter().copied().filter(|dependency| !self.passes(*dependency))
+    /// Returns the places of what a feature depends on.
+    fn dependencies_at(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
+        let dependencies = self.nodes[place].as_ref().map_or(&[][..], |node| &node.dependencies);
+        dependencies.iter().filter_map(|id| self.places.find(*id))
     }
 
-    /// Gives a feature new dependencies and counts those that do not pass.
-    fn rewire(&mut self, id: FeatureId, wanted: BTreeSet<FeatureId>) {
-        for gone in self.dependencies.remove(&id).unwrap_or_default().difference(&wanted) {
-            if let Some(dependents) = self.dependents.get_mut(gone) {
-                dependents.remove(&id);
+    fn place_or_new(&mut self, id: FeatureId) -> usize {
+        let place = self.places.find_or_add(id);
+        if place == self.nodes.len() {
+            self.nodes.push(None);
+            self.links.push(Links::default());
+        }
+        place
+    }
+
+    /// Follows a change of a feature's dependencies from what they were, and counts those that do not pass.
+    fn rewire(&mut self, place: usize, had: &[FeatureId]) {
+        let own = u32::try_from(place).unwrap_or(u32::MAX);
+        let wanted = self.nodes[place].as_ref().map(|node| node.dependencies.clone()).unwrap_or_default();
+        for gone in had.iter().filter(|id| wanted.binary_search(id).is_err()) {
+            if let Some(gone) = self.places.find(*gone) {
+                let dependents = &mut self.links[gone].dependents;
+                if let Some(at) = dependents.iter().position(|dependent| *dependent == own) {
+                    dependents.swap_remove(at);
+                }
             }
         }
-        for dependency in &wanted {
-            self.dependents.entry(*dependency).or_default().insert(id);
+        let mut unmet = 0;
+        for id in &wanted {
+            let below = self.place_or_new(*id);
+            if had.binary_search(id).is_err() {
+                self.links[below].dependents.push(own);
+            }
+            unmet += u32::from(!self.links[below].passes);
         }
-        self.dependencies.insert(id, wanted);
-        let unmet = self.unmet_of(id).count();
-        if unmet == 0 {
-            self.unmet.remove(&id);
-        } else {
-            self.unmet.insert(id, unmet);
+        self.links[place].unmet = unmet;
+    }
+
+    fn count(&mut self, place: usize) {
+        if let Some(node) = &self.nodes[place] {
+            self.counts.add(node.status, self.is_ready_at(place));
         }
     }
 
-    /// Tells everything that waits for a feature that it passes now, or does so no more.
-    fn count_again(&mut self, id: FeatureId, passes: bool) {
-        for dependent in self.dependents.get(&id).unwrap_or(&NONE) {
-            let unmet = self.unmet.entry(*dependent).or_default();
+    /// Takes a feature out of the counts, before it changes.
+    fn discount(&mut self, place: usize) {
+        if let Some(node) = &self.nodes[place] {
+            self.counts.take(node.status, self.is_ready_at(place));
+        }
+    }
+
+    /// Notes whether a feature passes now, and tells everything that waits for it.
+    fn count_again(&mut self, place: usize, passes: bool) {
+        self.links[place].passes = passes;
+        let dependents = std::mem::take(&mut self.links[place].dependents);
+        for dependent in dependents.iter().map(|dependent| *dependent as usize) {
+            // The feature itself, should it depend on itself, is not counted while it changes.
+            if dependent != place {
+                self.discount(dependent);
+            }
+            let unmet = &mut self.links[dependent].unmet;
             *unmet = if passes { unmet.saturating_sub(1) } else { *unmet + 1 };
-            if *unmet == 0 {
-                self.unmet.remove(dependent);
+            if dependent != place {
+                self.count(dependent);
             }
         }
+        self.links[place].dependents = dependents;
     }
 }
 
-/// What a feature without edges has.
-static NONE: BTreeSet<FeatureId> = BTreeSet::new();
+/// Brings a node's dependencies into the form in which the graph keeps them.
+fn tidied(mut node: Node) -> Node {
+    if !node.dependencies.is_sorted_by(|one, next| one < next) {
+        node.dependencies.sort_unstable();
+        node.dependencies.dedup();
+    }
+    node
+}

@@ -1,159 +1,209 @@
 //! The order in which ready features start: what is expensive to know about the graph, computed once and kept.
 //!
 //! Built on first use and thrown away by every change that could alter it (see [`super::Graph::upsert`]). Its
-//! numbers are right for every feature that does not pass; for those that pass they are never asked.
+//! numbers are right for every feature that does not pass; for those that pass they are never asked. Features whose
+//! chains are equally long are put in order only when somebody gets as far as them.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
-use cogwork_schemas::{FeatureId, Status};
+use cogwork_schemas::FeatureId;
 
 use super::Graph;
 
-/// Counting stops here. Two features that both unblock this many are equally urgent, and the bound keeps the
-/// first order of a graph with 10,000 ready features a matter of milliseconds.
-const UNBLOCKS_BOUND: u32 = 1_000;
+/// Counting stops here: no run has slots for more, so two features that both unblock this many are equally urgent.
+/// The bound keeps the first order of a graph with 10,000 ready features a matter of milliseconds.
+const UNBLOCKS_BOUND: u32 = 100;
 
-/// The place of a ready feature: the smallest starts first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank {
-    /// The bits of a length in seconds; for numbers from 0 up they are ordered as the numbers are.
-    chain: Reverse<u64>,
-    unblocks: Reverse<u32>,
-    priority: i64,
-    pub(super) id: FeatureId,
-}
-
-/// Features under dense numbers, in the order of their ids.
+/// What is known about the graph as a whole, by place.
 #[derive(Debug, Clone)]
 pub(super) struct Order {
-    ids: Vec<FeatureId>,
-    /// The features that wait for this one, among those that do not pass.
-    dependents: Vec<Vec<u32>>,
     /// The longest chain that begins with this feature, in seconds.
     chain_s: Vec<f64>,
-    /// The place each feature has in `ready`, if it has one.
-    ranks: Vec<Option<Rank>>,
-    pub(super) ready: BTreeSet<Rank>,
-    /// Marks of the last count that reached a feature; kept to save clearing them.
-    reached: Vec<u32>,
-    count: u32,
+    /// What is ready, by the bits of the length of its chain; for numbers from 0 up they are ordered as the
+    /// numbers are.
+    groups: BTreeMap<Reverse<u64>, Group>,
+}
+
+/// Ready features whose chains are equally long.
+#[derive(Debug, Clone, Default)]
+struct Group {
+    places: BTreeSet<u32>,
+    ranked: OnceLock<Ranked>,
+}
+
+/// A group in its order, which somebody has asked for.
+#[derive(Debug, Clone, Default)]
+struct Ranked {
+    ranks: BTreeSet<Rank>,
+    of: BTreeMap<u32, Rank>,
+}
+
+/// The place of a ready feature in its group: the smallest starts first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    unblocks: Reverse<u32>,
+    priority: i64,
+    id: FeatureId,
 }
 
 impl Order {
-    /// Computes everything: O((V + E) · log V), and one bounded count per ready feature.
+    /// Computes everything but the order within the groups: O((V + E) · log V).
     pub(super) fn new(graph: &Graph) -> Self {
-        let ids: Vec<FeatureId> = graph.nodes.keys().copied().collect();
-        let size = ids.len();
-        let mut order = Self {
-            ids,
-            dependents: vec![Vec::new(); size],
-            chain_s: Vec::new(),
-            ranks: vec![None; size],
-            ready: BTreeSet::new(),
-            reached: vec![0; size],
-            count: 0,
-        };
-        let dependencies = order.connect(graph);
-        order.chain_s = order.chains(&estimates(graph), &dependencies);
-        for id in graph.nodes.keys() {
-            order.place(graph, *id);
+        let mut order = Self { chain_s: chains(graph), groups: BTreeMap::new() };
+        for place in 0..graph.nodes.len() {
+            if graph.is_ready_at(place) {
+                order.groups.entry(order.key(place)).or_default().places.insert(number(place));
+            }
         }
         order
     }
 
     /// Puts a feature where it belongs now: among the ready ones, in its place, or nowhere.
-    pub(super) fn place(&mut self, graph: &Graph, id: FeatureId) {
-        let Some(index) = self.index(id) else { return };
-        if let Some(old) = self.ranks[index].take() {
-            self.ready.remove(&old);
-        }
-        if !graph.is_ready(id) {
+    pub(super) fn settle(&mut self, graph: &Graph, place: usize) {
+        if place >= self.chain_s.len() {
             return;
         }
-        let rank = Rank {
-            chain: Reverse(self.chain_s[index].to_bits()),
-            unblocks: Reverse(self.unblocks(index)),
-            priority: graph.node(id).map_or(0, |node| node.priority),
-            id,
-        };
-        self.ranks[index] = Some(rank);
-        self.ready.insert(rank);
+        let key = self.key(place);
+        let group = self.groups.entry(key).or_default();
+        let number = number(place);
+        group.places.remove(&number);
+        if let Some(ranked) = group.ranked.get_mut() {
+            ranked.take_out(number);
+        }
+        if graph.is_ready_at(place) {
+            group.places.insert(number);
+            if let Some(ranked) = group.ranked.get_mut() {
+                ranked.put_in(graph, number, &mut Marks::default());
+            }
+        } else if group.places.is_empty() {
+            self.groups.remove(&key);
+        }
+    }
+
+    /// Returns what is ready, most urgent first.
+    pub(super) fn ready<'a>(&'a self, graph: &'a Graph) -> impl Iterator<Item = FeatureId> + 'a {
+        let mut marks = Marks::default();
+        self.groups.values().flat_map(move |group| {
+            let ranked = group.ranked.get_or_init(|| Ranked::of(graph, &group.places, &mut marks));
+            ranked.ranks.iter().map(|rank| rank.id)
+        })
     }
 
     /// Returns the longest chain that begins with a feature that does not pass, in seconds.
-    pub(super) fn chain_s(&self, id: FeatureId) -> f64 {
-        self.index(id).map_or(0.0, |index| self.chain_s[index])
+    pub(super) fn chain_s(&self, place: usize) -> f64 {
+        self.chain_s.get(place).copied().unwrap_or(0.0)
     }
 
-    fn index(&self, id: FeatureId) -> Option<usize> {
-        self.ids.binary_search(&id).ok()
+    fn key(&self, place: usize) -> Reverse<u64> {
+        Reverse(self.chain_s(place).to_bits())
+    }
+}
+
+impl Ranked {
+    fn of(graph: &Graph, places: &BTreeSet<u32>, marks: &mut Marks) -> Self {
+        let of: BTreeMap<u32, Rank> =
+            places.iter().map(|place| (*place, Rank::of(graph, *place, marks))).collect();
+        Self { ranks: of.values().copied().collect(), of }
     }
 
-    /// Fills `dependents` and returns the same edges the other way round.
-    fn connect(&mut self, graph: &Graph) -> Vec<Vec<u32>> {
-        let mut dependencies = vec![Vec::new(); self.ids.len()];
-        for (number, (id, node)) in (0u32..).zip(&graph.nodes) {
-            if node.status == Status::Passing {
-                continue;
-            }
-            for dependency in graph.dependencies_of(*id) {
-                if let Some(below) = self.index(*dependency) {
-                    self.dependents[below].push(number);
-                    dependencies[number as usize].push(u32::try_from(below).unwrap_or(u32::MAX));
+    fn put_in(&mut self, graph: &Graph, place: u32, marks: &mut Marks) {
+        let rank = Rank::of(graph, place, marks);
+        self.of.insert(place, rank);
+        self.ranks.insert(rank);
+    }
+
+    fn take_out(&mut self, place: u32) {
+        if let Some(rank) = self.of.remove(&place) {
+            self.ranks.remove(&rank);
+        }
+    }
+}
+
+impl Rank {
+    fn of(graph: &Graph, place: u32, marks: &mut Marks) -> Self {
+        let node = graph.nodes[place as usize].as_ref();
+        Self {
+            unblocks: Reverse(unblocks(graph, place, marks)),
+            priority: node.map_or(0, |node| node.priority),
+            id: node.map_or(FeatureId(0), |node| node.id),
+        }
+    }
+}
+
+/// Which count reached each place last; kept from one count to the next to save clearing them.
+#[derive(Debug, Default)]
+struct Marks {
+    reached: Vec<u32>,
+    count: u32,
+    open: Vec<u32>,
+}
+
+/// Counts the distinct features that cannot start before this one passes, up to the bound.
+fn unblocks(graph: &Graph, place: u32, marks: &mut Marks) -> u32 {
+    if graph.links[place as usize].dependents.is_empty() {
+        return 0;
+    }
+    marks.reached.resize(graph.nodes.len(), 0);
+    marks.count += 1;
+    marks.reached[place as usize] = marks.count;
+    marks.open.clear();
+    marks.open.push(place);
+    let mut found = 0;
+    while let Some(place) = marks.open.pop() {
+        for above in &graph.links[place as usize].dependents {
+            let reached = &mut marks.reached[*above as usize];
+            if *reached != marks.count && !graph.links[*above as usize].passes {
+                *reached = marks.count;
+                marks.open.push(*above);
+                found += 1;
+                if found == UNBLOCKS_BOUND {
+                    return found;
                 }
             }
         }
-        dependencies
     }
+    found
+}
 
-    /// Computes the longest chain from each feature, last features first. What is in a cycle keeps its own length.
-    fn chains(&self, estimates: &[f64], dependencies: &[Vec<u32>]) -> Vec<f64> {
-        let mut longest_s = estimates.to_vec();
-        let mut open: Vec<usize> = self.dependents.iter().map(Vec::len).collect();
-        let mut known: Vec<usize> = (0..open.len()).filter(|index| open[*index] == 0).collect();
-        while let Some(index) = known.pop() {
-            for below in dependencies[index].iter().map(|below| *below as usize) {
-                longest_s[below] = longest_s[below].max(estimates[below] + longest_s[index]);
-                open[below] -= 1;
-                if open[below] == 0 {
-                    known.push(below);
-                }
+/// Computes the longest chain from each feature that does not pass, last features first. What is in a cycle keeps
+/// its own length.
+fn chains(graph: &Graph) -> Vec<f64> {
+    let own_s = estimates(graph);
+    let mut longest_s = own_s.clone();
+    let mut waiting: Vec<u32> = vec![0; graph.nodes.len()];
+    let mut known = Vec::new();
+    for (place, links) in graph.links.iter().enumerate() {
+        let open = links.dependents.iter().filter(|above| !graph.links[**above as usize].passes);
+        waiting[place] = number(open.count());
+        if waiting[place] == 0 && !links.passes {
+            known.push(place);
+        }
+    }
+    while let Some(place) = known.pop() {
+        for below in graph.dependencies_at(place).filter(|below| !graph.links[*below].passes) {
+            longest_s[below] = longest_s[below].max(own_s[below] + longest_s[place]);
+            waiting[below] -= 1;
+            if waiting[below] == 0 {
+                known.push(below);
             }
         }
-        longest_s
     }
-
-    /// Counts the distinct features that cannot start before this one passes, up to the bound.
-    fn unblocks(&mut self, index: usize) -> u32 {
-        self.count += 1;
-        self.reached[index] = self.count;
-        let (mut found, mut open) = (0, vec![index]);
-        while let Some(index) = open.pop() {
-            for above in &self.dependents[index] {
-                let above = *above as usize;
-                if self.reached[above] != self.count {
-                    self.reached[above] = self.count;
-                    open.push(above);
-                    found += 1;
-                    if found == UNBLOCKS_BOUND {
-                        return found;
-                    }
-                }
-            }
-        }
-        found
-    }
+    longest_s
 }
 
 /// Returns each feature's expected work in seconds. What has no estimate, or one that is no duration, is taken for
 /// as much work as the median of the others, or 1 when nobody said anything.
 pub(super) fn estimates(graph: &Graph) -> Vec<f64> {
-    let usable = |estimate: Option<f64>| estimate.filter(|s| s.is_finite() && *s >= 0.0);
-    let known: Vec<f64> = graph.nodes.values().filter_map(|node| usable(node.estimate_s)).collect();
-    let default = median(known).unwrap_or(1.0);
+    let estimates: Vec<Option<f64>> = graph
+        .nodes
+        .iter()
+        .map(|node| node.as_ref()?.estimate_s.filter(|seconds| seconds.is_finite() && *seconds >= 0.0))
+        .collect();
+    let default = median(estimates.iter().copied().flatten().collect()).unwrap_or(1.0);
     // `+ 0.0` turns a negative zero, whose bits would sort last, into a plain one.
-    graph.nodes.values().map(|node| usable(node.estimate_s).unwrap_or(default) + 0.0).collect()
+    estimates.into_iter().map(|estimate| estimate.unwrap_or(default) + 0.0).collect()
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
@@ -164,4 +214,9 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
         return Some(upper);
     }
     Some(f64::midpoint(values[middle - 1], upper))
+}
+
+/// Memory ends long before the numbers do.
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,6 @@
 //! The graph by itself: small graphs in a short notation, and a few very large ones.
 
+
 use super::*;
 
 /// Builds a graph from lines such as `3: 1 2 = 5 p2 passing`: feature 3 depends on 1 and 2, takes 5 s and has
@@ -170,18 +171,14 @@ fn a_removed_feature_holds_what_still_depends_on_it() {
 
 #[test]
 fn the_shortest_way_is_found() {
-    let below = |id: &i64| match id {
-        1 => Ok(vec![2, 3]),
-        2 => Ok(vec![4]),
-        3 => Ok(vec![5]),
-        4 | 5 => Ok(vec![6, 1]),
-        7 => Err("gone"),
-        _ => Ok(Vec::new()),
-    };
-    assert_eq!(find_path(&1, &6, below), Ok(Some(vec![1, 2, 4, 6])));
-    assert_eq!(find_path(&1, &1, below), Ok(Some(vec![1])));
-    assert_eq!(find_path(&6, &1, below), Ok(None));
-    assert_eq!(find_path(&7, &1, below), Err("gone"));
+    let graph = graph("1: 2 3\n2: 4\n3: 5\n4: 6\n5: 6\n6:\n7: 1\n8: 9");
+    let path = |from, to| graph.path(FeatureId(from), FeatureId(to));
+    assert_eq!(path(1, 6), Some(ids(&[1, 2, 4, 6])), "of two the one through the lower ids");
+    assert_eq!(path(7, 5), Some(ids(&[7, 1, 3, 5])));
+    assert_eq!(path(1, 1), Some(ids(&[1])));
+    assert_eq!(path(6, 1), None);
+    assert_eq!(path(1, 7), None, "nothing depends on it");
+    assert_eq!(path(1, 10), None);
 }
 
 #[test]
@@ -224,6 +221,11 @@ fn a_cycle_that_gets_in_later_blocks_its_own_features_only() {
     assert_eq!(graph.ready_in_order(), ids(&[1, 4]));
 }
 
+fn unmet(graph: &Graph) -> Vec<(FeatureId, u32)> {
+    let of = |id| graph.links[graph.places.find(id).unwrap()].unmet;
+    graph.iter().map(|node| (node.id, of(node.id))).collect()
+}
+
 /// The kept order and counts must never differ from those of a graph built from nothing.
 #[test]
 fn upserting_is_the_same_as_building_anew() {
@@ -234,7 +236,11 @@ fn upserting_is_the_same_as_building_anew() {
         for _ in 0..80 {
             let id = rng.i64(1..12);
             let mut node = graph.node(FeatureId(id)).cloned().unwrap_or_else(|| Node::new(FeatureId(id)));
-            match rng.u32(0..10) {
+            match rng.u32(0..11) {
+                10 => {
+                    graph.remove(node.id);
+                    continue;
+                }
                 0 => node.dependencies = (0..rng.i64(0..3)).map(|_| FeatureId(rng.i64(0..id))).collect(),
                 1 => node.estimate_s = rng.bool().then(|| f64::from(rng.u32(0..5))),
                 2 => node.priority = rng.i64(0..3),
@@ -249,7 +255,9 @@ fn upserting_is_the_same_as_building_anew() {
                 let anew = Graph::new(graph.iter().cloned()).unwrap();
                 assert_eq!(graph.ready_in_order(), anew.ready_in_order(), "seed {seed}");
                 assert_eq!(graph.critical_path_s(), anew.critical_path_s(), "seed {seed}");
-                assert_eq!(graph.unmet, anew.unmet, "seed {seed}");
+                assert_eq!(graph.counts(), anew.counts(), "seed {seed}");
+                assert_eq!(graph.counts().ready, graph.ready().count(), "seed {seed}");
+                assert_eq!(unmet(&graph), unmet(&anew), "seed {seed}");
                 asked += graph.ready_in_order().len();
             }
         }

@@ -268,8 +268,7 @@ fn work_is_submitted_and_landed_together_or_not_at_all() {
     both(|store| {
         let running = store.claim(at(1), BASE, &session(Isolation::Shared), LEASE).unwrap();
         store.add_dependency(at(2), BASE, PROSE, &ImportLimits::default()).unwrap();
-        let finish =
-            |second, reports: &[_]| store.submit_and_land(at(second), &running.token, Some("c1"), reports);
+        let finish = |second, reports: &[_]| store.finish(at(second), &running.token, Some("c1"), reports, 7);
         let before = all(store);
         assert!(matches!(finish(3, &green(&["t1"])), Err(StoreError::NotGreen { .. })));
         assert!(matches!(finish(3, &green(&["t1", "t2"])), Err(StoreError::DependencyNotPassing { .. })));

@@ -10,6 +10,7 @@ mod fencing;
 mod fixture;
 mod importing;
 mod journal;
+mod keeping;
 mod landing;
 mod legacy;
 mod migrating;

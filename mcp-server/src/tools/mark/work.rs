@@ -2,10 +2,7 @@
 //! else would land it.
 
 use cogwork_process::git::Git;
-use cogwork_schemas::{
-    CheckPhase, CheckReport, Feature, FeatureId, Proof, SessionId, SessionOutcome, Status, Token,
-};
-use cogwork_store::graph::Graph;
+use cogwork_schemas::{CheckPhase, CheckReport, Feature, FeatureId, Proof, SessionId, Status, Token};
 use cogwork_store::{Attempt, Store, Submitted};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
@@ -192,22 +189,15 @@ impl Server {
     ) -> Result<(Proof, Landed), ToolError> {
         let (id, token) = (work.feature.id, work.token.clone());
         let held = own.all().into_iter().find(|(held, _)| *held == id).map(|(_, held)| held);
-        let land = move |store: &Store| {
+        let finish = move |store: &Store| {
             let now = now();
-            let (proof, newly_ready) = store.submit_and_land(now, &token, commit.as_deref(), &reports)?;
-            if let Some(held) = held {
-                store.end_session(now, held.session, &SessionOutcome::Completed, held.ms_until(now))?;
-            }
-            let graph = Graph::new(store.nodes()?)?;
-            let landed = Landed {
-                newly_ready,
-                passing: graph.iter().filter(|node| node.status == Status::Passing).count(),
-                total: graph.iter().count(),
-                something_ready: graph.iter().any(|node| graph.is_ready(node.id)),
-            };
-            Ok((proof, landed))
+            let agent_ms = held.map_or(0, |held| held.ms_until(now));
+            let (proof, newly_ready) = store.finish(now, &token, commit.as_deref(), &reports, agent_ms)?;
+            let counts = store.graph()?.counts();
+            let (passing, total, something_ready) = (counts.passing, counts.total(), counts.ready > 0);
+            Ok((proof, Landed { newly_ready, passing, total, something_ready }))
         };
-        let done = self.database().run(land).await?;
+        let done = self.database().run(finish).await?;
         drop(own.let_go(id));
         Ok(done)
     }

@@ -59,6 +59,7 @@ impl State {
                 let proof = self.submit(*token, *number, reports)?;
                 let submitted = self.attempts[token].submitted.clone().unwrap();
                 let freed = self.land(*token, submitted.commit, &[], (0, 0))?;
+                self.end_session(self.attempts[token].session)?;
                 Ok(format!("({proof}, {freed})"))
             }
             Op::End { outcome: AttemptOutcome::Landed, .. } => {
