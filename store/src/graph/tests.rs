@@ -1,6 +1,5 @@
 //! The graph by itself: small graphs in a short notation, and a few very large ones.
 
-
 use super::*;
 
 /// Builds a graph from lines such as `3: 1 2 = 5 p2 passing`: feature 3 depends on 1 and 2, takes 5 s and has

@@ -6,7 +6,9 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-use cogwork_schemas::{Fact, FeatureId, FeatureList, ListedFeature};
+use std::collections::BTreeSet;
+
+use cogwork_schemas::{DependencyRef, Fact, FeatureId, FeatureList, ListedFeature};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -62,7 +64,7 @@ impl Store {
             {
                 return Ok(Imported { repeated: true, ..answer });
             }
-            let project = project(tx)?;
+            let project = project(tx, items)?;
             let meanings = resolve::resolve(items, limits, &project)
                 .map_err(|problems| StoreError::BadList { problems })?;
             let imported = write(tx, now, items, &meanings)?;
@@ -94,15 +96,31 @@ fn remember(tx: &Transaction<'_>, now: Timestamp, call: &str, imported: &Importe
     Ok(())
 }
 
-fn project(tx: &Transaction<'_>) -> Result<Project, Fail> {
+/// Reads of the project what the list names, and nothing else: one more feature costs the same in a large one.
+fn project(tx: &Transaction<'_>, items: &[NewFeature]) -> Result<Project, Fail> {
     let mut project = Project::default();
-    let mut statement = tx.prepare_cached("SELECT id, key FROM features")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let id = row.get::<_, Id<_>>(0)?.0;
-        project.ids.insert(id);
-        if let Some(key) = row.get(1)? {
-            project.keys.insert(key, id);
+    let mut by_key = tx.prepare_cached("SELECT id FROM features WHERE key = ?1")?;
+    let mut by_id = tx.prepare_cached("SELECT id FROM features WHERE id = ?1")?;
+    let mut asked: BTreeSet<&str> = BTreeSet::new();
+    for NewFeature { listed, .. } in items {
+        let wanted = listed.dependencies.iter().filter_map(|wanted| match wanted {
+            DependencyRef::Key(key) => Some(key),
+            DependencyRef::Id(_) => None,
+        });
+        for key in listed.key.iter().chain(wanted).filter(|key| asked.insert(key)) {
+            if let Some(id) = by_key.query_row([key], |row| row.get::<_, Id<FeatureId>>(0)).optional()? {
+                project.keys.insert(key.clone(), id.0);
+            }
+        }
+    }
+    let mut ids: BTreeSet<FeatureId> = BTreeSet::new();
+    for wanted in items.iter().flat_map(|item| &item.listed.dependencies) {
+        match wanted {
+            DependencyRef::Id(id) if ids.insert(FeatureId(*id)) => {
+                let found = by_id.query_row([id], |row| row.get::<_, Id<FeatureId>>(0)).optional()?;
+                project.ids.extend(found.map(|id| id.0));
+            }
+            DependencyRef::Id(_) | DependencyRef::Key(_) => {}
         }
     }
     Ok(project)

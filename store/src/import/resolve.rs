@@ -10,7 +10,7 @@ use crate::types::{ImportLimits, ListProblem, NewFeature};
 /// After this many circles the rest is left for the next try: breaking one mostly breaks others.
 const CYCLES_SHOWN: usize = 10;
 
-/// What the project holds already.
+/// What the project holds already, of all that the list names.
 #[derive(Debug, Default)]
 pub(super) struct Project {
     pub(super) ids: BTreeSet<FeatureId>,

@@ -1,6 +1,6 @@
 //! What lists mean and what is wrong with them, without a database.
 
-use cogwork_schemas::{Check, DependencyRef};
+use cogwork_schemas::Check;
 
 use super::resolve::resolve;
 use super::*;

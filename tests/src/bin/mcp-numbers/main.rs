@@ -219,11 +219,10 @@ fn chain(server: &Path, table: &mut Table) {
 fn bulk(server: &Path, size: usize, table: &mut Table) {
     let name = format!("create_bulk of {size}");
     let rounds = if size <= 10_000 { 9 } else { 3 };
-    let item = |place: usize| match place.checked_sub(size / 10) {
-        None => json!({"category": "plan", "name": format!("Feature {place}")}),
-        Some(below) => {
-            json!({"category": "plan", "name": format!("Feature {place}"), "depends_on_indices": [below]})
-        }
+    let item = |place: usize| {
+        let below: Vec<usize> = place.checked_sub(size / 10).into_iter().collect();
+        json!({"category": "plan", "name": format!("Feature {place}"), "description": "Do it.", "steps": ["Do."],
+               "depends_on_indices": below})
     };
     let features: Value = (0..size).map(item).collect();
     let arguments = json!({"features": features});

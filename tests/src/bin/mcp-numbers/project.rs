@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cogwork_schemas::{AttemptOutcome, DependencyRef, FeatureId, Isolation, ListedFeature, Role};
+use cogwork_schemas::{
+    AttemptOutcome, DependencyRef, FeatureId, Isolation, ListedFeature, Role, SessionOutcome,
+};
 use cogwork_store::{AttemptLimits, ImportLimits, NewFeature, NewSession, Store};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -91,6 +93,7 @@ impl Project {
         self.store
             .end_attempt(now, &claim.token, &AttemptOutcome::Stopped, &AttemptLimits::default())
             .expect("it is claimed");
+        self.store.end_session(now, claim.session, &SessionOutcome::Stopped, 1).expect("it runs");
     }
 
     /// Makes one more feature.
