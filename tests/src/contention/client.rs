@@ -109,9 +109,9 @@ impl<'a> Client<'a> {
                 (told["state"] == "passing").then_some(Answer::Passed)
             })?;
             let Answer::Conflict { text } = answer else {
-                self.slot.set_holding(false);
                 return Ok(());
             };
+            self.slot.set_holding(true);
             for first in named(&text).into_iter().filter(|first| *first < feature) {
                 if self.claim(Some(first))?.is_some() {
                     self.finish(first)?;
@@ -176,6 +176,10 @@ impl<'a> Client<'a> {
                 self.server.insert(Server::start(self.shared, self.slot, stateless)?)
             }
         };
+        if matches!(call, Call::Pass(_)) {
+            // From here on nobody can say whether it still owns the feature.
+            self.slot.set_holding(false);
+        }
         let (pid, asked) = (server.pid, Instant::now());
         let told = server.call(tool, arguments);
         let answered = Instant::now();

@@ -19,7 +19,7 @@ pub(super) struct Slot {
 #[derive(Default)]
 struct Running {
     child: Option<Child>,
-    /// Whether its client was told that it owns a feature.
+    /// Whether its client was told that it owns a feature, and has not yet asked to pass it.
     holding: bool,
 }
 

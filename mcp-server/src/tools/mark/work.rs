@@ -7,7 +7,7 @@ use cogwork_store::{Attempt, Store, Submitted};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
 
-use crate::claims::{Claims, Own};
+use crate::claims::Claims;
 use crate::clock::now;
 use crate::error::{Code, ToolError};
 use crate::judge;
@@ -113,8 +113,8 @@ impl Server {
                 };
                 Ok(HandedIn { proof, changed: known.is_none(), then: Then::Waits(more) })
             }
-            Claims::Own(own) => {
-                let (proof, landed) = self.landed(own, work, commit, reports).await?;
+            Claims::Own(_) => {
+                let (proof, landed) = self.landed(work, commit, reports).await?;
                 Ok(HandedIn { proof, changed: true, then: Then::Landed(landed) })
             }
         }
@@ -182,23 +182,27 @@ impl Server {
     /// and nobody would ever take it back from a server that was killed.
     async fn landed(
         &self,
-        own: &Own,
         work: &Work,
         commit: Option<String>,
         reports: Vec<CheckReport>,
     ) -> Result<(Proof, Landed), ToolError> {
         let (id, token) = (work.feature.id, work.token.clone());
-        let held = own.all().into_iter().find(|(held, _)| *held == id).map(|(_, held)| held);
+        let server = self.clone();
         let finish = move |store: &Store| {
             let now = now();
-            let agent_ms = held.map_or(0, |held| held.ms_until(now));
+            let own = match server.claims() {
+                Claims::Own(own) => Some(own),
+                Claims::Given(_) => None,
+            };
+            let since = own.and_then(|own| own.all().into_iter().find(|(held, _)| *held == id));
+            let agent_ms = since.map_or(0, |(_, held)| held.ms_until(now));
             let (proof, newly_ready) = store.finish(now, &token, commit.as_deref(), &reports, agent_ms)?;
+            // Here, before anybody else's turn: a renewal must not take it for lost.
+            drop(own.map(|own| own.let_go(id)));
             let counts = store.graph()?.counts();
             let (passing, total, something_ready) = (counts.passing, counts.total(), counts.ready > 0);
             Ok((proof, Landed { newly_ready, passing, total, something_ready }))
         };
-        let done = self.database().run(finish).await?;
-        drop(own.let_go(id));
-        Ok(done)
+        self.database().run(finish).await
     }
 }
