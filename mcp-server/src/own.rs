@@ -206,18 +206,17 @@ fn claim_first(
     new: &NewSession,
     lease: SignedDuration,
 ) -> Result<(FeatureId, Claim), ToolError> {
-    let now = now();
-    reap(store, now, lease)?;
-    let candidates = match wanted {
-        Some(id) => vec![id],
-        None => store.graph()?.ready_in_order(),
-    };
-    for id in candidates.into_iter().filter(|id| only.is_empty() || only.contains(id)) {
-        match store.claim(now, id, new, lease) {
-            Ok(claim) => return Ok((id, introduced(store, now, claim)?)),
-            // Somebody was faster; the next one may do.
-            Err(StoreError::AlreadyClaimed { .. } | StoreError::NotClaimable { .. }) if wanted.is_none() => {}
-            Err(error) => return Err(error.into()),
+    reap(store, now(), lease)?;
+    let process = contain::own_identity();
+    let may = |id: &FeatureId| only.is_empty() || only.contains(id);
+    if let Some(id) = wanted.filter(may) {
+        return Ok((id, store.claim_by(now(), id, new, &process, lease)?));
+    }
+    if wanted.is_none() {
+        let mut ready = store.graph()?.ready_in_order();
+        ready.retain(may);
+        if let Some(won) = store.claim_first(now(), &ready, new, &process, lease)? {
+            return Ok(won);
         }
     }
     Err(ToolError::new(
@@ -231,12 +230,18 @@ fn claim_first(
 /// Takes back claims whose lease ran out, but for those whose process lives: a laptop that slept for a night has let
 /// every lease run out, and nobody's work has ended.
 pub(crate) fn reap(store: &Store, now: Timestamp, lease: SignedDuration) -> Result<(), ToolError> {
+    let mut deserted = Vec::new();
     for session in store.live_sessions()? {
-        if !session.process.as_ref().is_some_and(contain::is_alive) {
+        let expired = |attempt: &&Attempt| attempt.lease_until.is_some_and(|until| until <= now);
+        let mut expired = session.attempts.iter().filter(expired).peekable();
+        if expired.peek().is_none() {
             continue;
         }
-        let expired = |attempt: &&Attempt| attempt.lease_until.is_some_and(|until| until <= now);
-        for attempt in session.attempts.iter().filter(expired) {
+        if !session.process.as_ref().is_some_and(contain::is_alive) {
+            deserted.push(session.id);
+            continue;
+        }
+        for attempt in expired {
             match store.renew(now, &attempt.token, lease) {
                 // Its session ended it at this very moment.
                 Ok(()) | Err(StoreError::StaleToken { .. }) => {}
@@ -244,7 +249,8 @@ pub(crate) fn reap(store: &Store, now: Timestamp, lease: SignedDuration) -> Resu
             }
         }
     }
-    store.reap(now, &AttemptLimits::default())?;
+    // Those alone: a claim that was made since then is somebody's who lives.
+    store.reap_of(now, &deserted, &AttemptLimits::default())?;
     Ok(())
 }
 

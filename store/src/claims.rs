@@ -1,6 +1,6 @@
 //! Claims: taking a feature, and keeping it.
 
-use cogwork_schemas::{Fact, FeatureId, SessionId, Status, Token};
+use cogwork_schemas::{Fact, FeatureId, ProcessIdentity, SessionId, Status, Token};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -10,7 +10,7 @@ use crate::features::{status, unmet_of};
 use crate::graph::Graph;
 use crate::journal::{self, About};
 use crate::types::{Claim, NewSession};
-use crate::{Store, StoreError, attempts};
+use crate::{Store, StoreError, attempts, sessions};
 
 impl Store {
     /// Takes a ready feature for a new session, until it lands, the attempt ends or the lease runs out. Of any
@@ -27,25 +27,83 @@ impl Store {
         new: &NewSession,
         lease: SignedDuration,
     ) -> Result<Claim, StoreError> {
+        self.write(|tx| self.take(tx, now, feature, new, lease))
+    }
+
+    /// Takes a ready feature as [`Store::claim`] does, for a session that this process runs: nobody ever sees the
+    /// claim without whose it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::claim`].
+    pub fn claim_by(
+        &self,
+        now: Timestamp,
+        feature: FeatureId,
+        new: &NewSession,
+        process: &ProcessIdentity,
+        lease: SignedDuration,
+    ) -> Result<Claim, StoreError> {
         self.write(|tx| {
-            let status = status(tx, feature)?;
-            if status == Status::Claimed {
-                return Err(already_claimed(tx, feature)?.unwrap_or_else(|| not_owned(feature)).into());
-            }
-            if status != Status::Pending || !unmet_of(tx, feature)?.is_empty() {
-                return Err(not_claimable(&*self.kept.now(tx)?, feature).into());
-            }
-            let session = insert_session(tx, now, new)?;
-            let claim = insert_attempt(tx, now, feature, session, lease)?;
-            tx.prepare_cached("UPDATE features SET status = 'claimed', attempt_id = ?2 WHERE id = ?1")?
-                .execute((Id(feature), Id(claim.attempt)))?;
-            let about =
-                About { feature: Some(feature), session: Some(session), attempt: Some(claim.attempt) };
-            let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
-            journal::record(tx, now, about, &started)?;
-            journal::record(tx, now, about, &Fact::Claimed { number: claim.number })?;
+            let claim = self.take(tx, now, feature, new, lease)?;
+            sessions::up(tx, now, claim.session, process)?;
             Ok(claim)
         })
+    }
+
+    /// Takes the first of these features that can be taken, as [`Store::claim_by`] does; `None` when none can. One
+    /// turn at the database for all of them: of many processes that want the same ones, each gets another.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn claim_first(
+        &self,
+        now: Timestamp,
+        features: &[FeatureId],
+        new: &NewSession,
+        process: &ProcessIdentity,
+        lease: SignedDuration,
+    ) -> Result<Option<(FeatureId, Claim)>, StoreError> {
+        if features.is_empty() {
+            return Ok(None);
+        }
+        self.write(|tx| {
+            for feature in features {
+                if is_free(tx, *feature)? {
+                    let claim = self.take(tx, now, *feature, new, lease)?;
+                    sessions::up(tx, now, claim.session, process)?;
+                    return Ok(Some((*feature, claim)));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn take(
+        &self,
+        tx: &Transaction<'_>,
+        now: Timestamp,
+        feature: FeatureId,
+        new: &NewSession,
+        lease: SignedDuration,
+    ) -> Result<Claim, Fail> {
+        let status = status(tx, feature)?;
+        if status == Status::Claimed {
+            return Err(already_claimed(tx, feature)?.unwrap_or_else(|| not_owned(feature)).into());
+        }
+        if status != Status::Pending || !unmet_of(tx, feature)?.is_empty() {
+            return Err(not_claimable(&*self.kept.now(tx)?, feature).into());
+        }
+        let session = insert_session(tx, now, new)?;
+        let claim = insert_attempt(tx, now, feature, session, lease)?;
+        tx.prepare_cached("UPDATE features SET status = 'claimed', attempt_id = ?2 WHERE id = ?1")?
+            .execute((Id(feature), Id(claim.attempt)))?;
+        let about = About { feature: Some(feature), session: Some(session), attempt: Some(claim.attempt) };
+        let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
+        journal::record(tx, now, about, &started)?;
+        journal::record(tx, now, about, &Fact::Claimed { number: claim.number })?;
+        Ok(claim)
     }
 
     /// Keeps a claim for another lease from now. A submitted attempt has no lease any more and needs none.
@@ -63,6 +121,15 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// Returns whether a feature is there, pending, and waits for nothing.
+fn is_free(tx: &Transaction<'_>, id: FeatureId) -> Result<bool, Fail> {
+    let pending: Option<bool> = tx
+        .prepare_cached("SELECT status = 'pending' FROM features WHERE id = ?1")?
+        .query_row([Id(id)], |row| row.get(0))
+        .optional()?;
+    Ok(pending == Some(true) && unmet_of(tx, id)?.is_empty())
 }
 
 /// Begins a session.

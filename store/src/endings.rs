@@ -1,6 +1,6 @@
 //! How attempts end without landing, and what that costs the feature.
 
-use cogwork_schemas::{AttemptOutcome, Fact, FeatureId, Status, Token};
+use cogwork_schemas::{AttemptOutcome, Fact, FeatureId, SessionId, Status, Token};
 use jiff::Timestamp;
 use rusqlite::Transaction;
 
@@ -40,17 +40,43 @@ impl Store {
     ///
     /// The database's.
     pub fn reap(&self, now: Timestamp, limits: &AttemptLimits) -> Result<Vec<FeatureId>, StoreError> {
-        self.write(|tx| {
-            let live = attempts::all_live(tx)?;
-            let expired = live.iter().filter(|attempt| attempt.lease_until.is_some_and(|until| until <= now));
-            expired
-                .map(|attempt| {
-                    end(tx, now, attempt, &AttemptOutcome::Expired, limits)?;
-                    Ok(attempt.feature)
-                })
-                .collect()
-        })
+        self.write(|tx| take_back(tx, now, limits, |_| true))
     }
+
+    /// Takes back, as [`Store::reap`] does, claims of these sessions only: for whoever has looked at who runs them.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn reap_of(
+        &self,
+        now: Timestamp,
+        sessions: &[SessionId],
+        limits: &AttemptLimits,
+    ) -> Result<Vec<FeatureId>, StoreError> {
+        if sessions.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.write(|tx| take_back(tx, now, limits, |session| sessions.contains(&session)))
+    }
+}
+
+fn take_back(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    limits: &AttemptLimits,
+    of: impl Fn(SessionId) -> bool,
+) -> Result<Vec<FeatureId>, Fail> {
+    let live = attempts::all_live(tx)?;
+    let expired = live
+        .iter()
+        .filter(|attempt| of(attempt.session) && attempt.lease_until.is_some_and(|until| until <= now));
+    expired
+        .map(|attempt| {
+            end(tx, now, attempt, &AttemptOutcome::Expired, limits)?;
+            Ok(attempt.feature)
+        })
+        .collect()
 }
 
 /// Ends an attempt. A feature that was only tested by it stands where it stood.

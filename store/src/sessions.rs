@@ -25,23 +25,7 @@ impl Store {
         session: SessionId,
         process: &ProcessIdentity,
     ) -> Result<(), StoreError> {
-        self.write(|tx| {
-            if is_over(tx, session)? {
-                return Err(StoreError::SessionOver { id: session }.into());
-            }
-            let changed = tx
-                .prepare_cached(
-                    "UPDATE sessions SET pid = ?2, process_started = ?3, boot_id = ?4 WHERE id = ?1
-                        AND (pid, process_started, boot_id) IS NOT (?2, ?3, ?4)",
-                )?
-                .execute((Id(session), process.pid, process.started.cast_signed(), &process.boot_id))?;
-            if changed == 0 {
-                return Ok(());
-            }
-            let fact = Fact::SessionUp { process: process.clone() };
-            journal::record(tx, now, about(tx, session)?, &fact)?;
-            Ok(())
-        })
+        self.write(|tx| up(tx, now, session, process))
     }
 
     /// Ends a session; `agent_ms` is how long its agent itself ran. Its attempts are not touched. The first outcome
@@ -98,6 +82,30 @@ pub(crate) fn end(
     tx.prepare_cached("UPDATE sessions SET ended_at = ?2, outcome = ?3, agent_ms = ?4 WHERE id = ?1")?
         .execute((Id(session), Micros(now), Json(outcome), Millis(agent_ms)))?;
     let fact = Fact::SessionEnded { result: outcome.clone(), agent_ms };
+    journal::record(tx, now, about(tx, session)?, &fact)?;
+    Ok(())
+}
+
+/// Records which process runs a session.
+pub(crate) fn up(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    session: SessionId,
+    process: &ProcessIdentity,
+) -> Result<(), Fail> {
+    if is_over(tx, session)? {
+        return Err(StoreError::SessionOver { id: session }.into());
+    }
+    let changed = tx
+        .prepare_cached(
+            "UPDATE sessions SET pid = ?2, process_started = ?3, boot_id = ?4 WHERE id = ?1
+                AND (pid, process_started, boot_id) IS NOT (?2, ?3, ?4)",
+        )?
+        .execute((Id(session), process.pid, process.started.cast_signed(), &process.boot_id))?;
+    if changed == 0 {
+        return Ok(());
+    }
+    let fact = Fact::SessionUp { process: process.clone() };
     journal::record(tx, now, about(tx, session)?, &fact)?;
     Ok(())
 }

@@ -46,11 +46,6 @@ impl Explanation {
         let graph = store.graph()?;
         let hold = hold_of(&graph, id)?;
         let (why, next) = hold.in_words();
-        let (why, next) = if submitted(&graph, id) {
-            ("is green and waits to be merged".to_owned(), "Nothing is left to do for it.".to_owned())
-        } else {
-            (why, next)
-        };
         let roots = match &hold {
             Hold::Blocked { roots, .. } => roots.as_slice(),
             Hold::Ready
@@ -80,10 +75,6 @@ impl Root {
         let (why, _) = hold_of(graph, id)?.in_words();
         Ok(Self { id, name: short(&store.summary(id)?.name), why: format!("{id} {why}.") })
     }
-}
-
-fn submitted(graph: &Graph, id: FeatureId) -> bool {
-    graph.node(id).is_some_and(|node| node.submitted)
 }
 
 /// Between two reads another process may have removed the feature.

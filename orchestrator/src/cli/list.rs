@@ -2,6 +2,7 @@
 
 use clap::Args;
 use cogwork_schemas::{Feature, Hold, Status};
+use cogwork_store::graph::Graph;
 
 use super::{CliError, Exit, ProjectArg, print, print_json};
 use crate::project::Project;
@@ -32,7 +33,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, CliError> {
                 feature.dependencies.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             [
                 feature.id.to_string(),
-                standing(feature, graph.hold(feature.id).as_ref()).to_owned(),
+                standing(feature, hold(&graph, feature).as_ref()).to_owned(),
                 cut(&feature.category, 16),
                 cut(&feature.name, 50),
                 cut(&dependencies, 30),
@@ -41,6 +42,16 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, CliError> {
         .collect();
     print(&table(["id", "status", "category", "name", "needs"], &rows))?;
     Ok(Exit::Ok)
+}
+
+/// Returns what holds a feature, without the roots that a list does not show: to find those of every blocked feature
+/// is to walk most of the graph for each.
+fn hold(graph: &Graph, feature: &Feature) -> Option<Hold> {
+    match feature.status {
+        Status::Pending if graph.is_ready(feature.id) => Some(Hold::Ready),
+        Status::Pending => Some(Hold::Blocked { waiting_for: Vec::new(), roots: Vec::new() }),
+        Status::Claimed | Status::Passing | Status::Parked | Status::NeedsHuman => graph.hold(feature.id),
+    }
 }
 
 /// Returns the one word for where a feature stands, derived states included.
