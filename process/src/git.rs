@@ -113,7 +113,7 @@ impl Git {
             };
         }
         // The root of a working tree has this name in it, whatever it is; only then is git worth its start.
-        if !self.dir.join(".git").try_exists().unwrap_or(true) {
+        if self.dir.is_dir() && !self.dir.join(".git").try_exists().unwrap_or(true) {
             return Ok(false);
         }
         let args = ["rev-parse", "--show-toplevel"];
