@@ -49,7 +49,7 @@ pub(crate) struct StandaloneFlags {
     /// Work on these features only, such as 1,2
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     features: Vec<FeatureId>,
-    /// The agent: scripted, or exec:CMD for any command (prompt on stdin, MCP configuration in $COGWORK_MCP_CONFIG)
+    /// The agent: claude, scripted, or exec:CMD for any command (prompt on stdin, MCP configuration in $COGWORK_MCP_CONFIG)
     #[arg(long, value_name = "AGENT", default_value = "auto")]
     agent: AgentSpec,
     /// What the scripted agent plays
