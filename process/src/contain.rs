@@ -12,6 +12,7 @@
 
 mod children;
 mod contained;
+mod feed;
 #[cfg(target_os = "linux")]
 #[path = "contain/linux.rs"]
 mod os;
@@ -28,7 +29,7 @@ use std::path::Path;
 use cogwork_schemas::ProcessIdentity;
 use rustix::process::{Pid, Signal};
 
-pub use contained::{Contained, Exit, Output};
+pub use contained::{Asking, Contained, Exit, Output};
 pub(crate) use os::is_held;
 pub use spawn::{Bond, Spawn, StartError, Stderr, Stdin};
 pub use sweep::{Sweep, kill_descendants, sweep};

@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use cogwork_schemas::ProcessIdentity;
 use rustix::process::{Pid, Signal};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::time::Instant;
 
 use super::children::{self, Child as Entry};
+use super::feed::Feed;
 use super::{Bond, identified, sweep, table::Process};
 use crate::clock;
 use crate::lines::{Cutter, LINE_LIMIT, Line, READ_SIZE};
@@ -85,6 +86,15 @@ pub enum Output {
     Ended(Exit),
 }
 
+/// How a program is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// By SIGTERM, as most are.
+    Terminate,
+    /// By SIGINT: some take only this for a request, and die of the other without clearing up.
+    Interrupt,
+}
+
 /// The same before it is cut into lines: how many bytes are in the stream's buffer.
 enum Step {
     Stdout(usize),
@@ -133,10 +143,10 @@ impl Contained {
         entry: Entry,
         mut child: Child,
         shared_output: Option<ChildStdout>,
-        feed: Option<Vec<u8>>,
+        feed: Option<Feed>,
     ) -> Self {
         let mut stdin = child.stdin.take();
-        let feed = feed.map_or_else(Feed::default, |bytes| Feed { stdin: stdin.take(), bytes, fed: 0 });
+        let feed = feed.map_or_else(Feed::default, |feed| feed.into(stdin.take()));
         let own = Process { started: entry.started, ..Process::unknown(pid) };
         Self {
             pid,
@@ -164,6 +174,17 @@ impl Contained {
     /// Returns its stdin if it was started with [`super::Stdin::Piped`], once. Dropping that ends its input.
     pub fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.stdin.take()
+    }
+
+    /// Writes `bytes` to its stdin if it was started with [`super::Stdin::Open`], while its output is read. Returns
+    /// whether they will be: not when its input has ended, nor when it leaves 4 MiB unread.
+    pub fn say(&mut self, bytes: &[u8]) -> bool {
+        self.feed.add(bytes)
+    }
+
+    /// Ends its input, once what was said is read.
+    pub fn end_input(&mut self) {
+        self.feed.end();
     }
 
     /// Returns the end of what it printed to stderr so far, at most 4 KiB.
@@ -215,9 +236,17 @@ impl Contained {
     /// Sends SIGTERM to its process group now, and SIGKILL to its whole tree once `grace` is over. Both its last
     /// lines and its end come from [`Contained::next`]. Asked again, only an earlier kill counts.
     pub fn interrupt(&mut self, grace: Duration) {
+        self.ask_to_end(Asking::Terminate, grace);
+    }
+
+    /// [`Contained::interrupt`] with the signal that the program takes for a request to end.
+    pub fn ask_to_end(&mut self, asking: Asking, grace: Duration) {
         let kill_at = clock::now() + grace;
         self.kill_at = Some(self.kill_at.map_or(kill_at, |earlier| earlier.min(kill_at)));
-        self.signal_group(Signal::TERM);
+        self.signal_group(match asking {
+            Asking::Terminate => Signal::TERM,
+            Asking::Interrupt => Signal::INT,
+        });
     }
 
     /// [`Contained::interrupt`], then [`Contained::wait`].
@@ -423,27 +452,5 @@ impl<R: AsyncRead + Unpin> Pipe<R> {
     fn lines(&mut self, count: usize) -> impl Iterator<Item = Line> {
         self.cutter.push(&self.buffer[..count], &mut self.lines);
         self.lines.drain(..)
-    }
-}
-
-/// What is still to be written to its stdin.
-#[derive(Debug, Default)]
-struct Feed {
-    stdin: Option<ChildStdin>,
-    bytes: Vec<u8>,
-    fed: usize,
-}
-
-impl Feed {
-    /// Writes a part, and ends the input after the last; then never returns again.
-    async fn write(&mut self) {
-        let Some(stdin) = &mut self.stdin else {
-            return future::pending().await;
-        };
-        // A program may well not read, and close its end.
-        self.fed += stdin.write(&self.bytes[self.fed..]).await.unwrap_or(self.bytes.len());
-        if self.fed >= self.bytes.len() {
-            *self = Self::default();
-        }
     }
 }

@@ -10,6 +10,7 @@ use tokio::process::{ChildStdout, Command};
 
 use super::children;
 use super::contained::Contained;
+use super::feed::Feed;
 use super::os;
 
 /// What a program reads on its stdin.
@@ -22,6 +23,8 @@ pub enum Stdin {
     /// These bytes, then the end. They are fed while its output is read; a program that does not want them is
     /// neither waited for nor an error.
     Bytes(Vec<u8>),
+    /// These bytes, fed in the same way, then what [`Contained::say`] adds, until [`Contained::end_input`].
+    Open(Vec<u8>),
 }
 
 /// Where a program's stderr goes.
@@ -130,7 +133,8 @@ impl Spawn {
         // It holds the other end of the shared pipe, whose end we would never see.
         drop(command);
         let feed = match self.stdin {
-            Stdin::Bytes(bytes) => Some(bytes),
+            Stdin::Bytes(bytes) => Some(Feed::new(bytes, false)),
+            Stdin::Open(bytes) => Some(Feed::new(bytes, true)),
             Stdin::Null | Stdin::Piped => None,
         };
         Ok(Contained::new(pid, entry, child, shared_output, feed))
@@ -143,7 +147,7 @@ impl Spawn {
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(match self.stdin {
             Stdin::Null => Stdio::null(),
-            Stdin::Piped | Stdin::Bytes(_) => Stdio::piped(),
+            Stdin::Piped | Stdin::Bytes(_) | Stdin::Open(_) => Stdio::piped(),
         });
         match self.stderr {
             Stderr::Piped => {

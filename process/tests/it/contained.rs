@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cogwork_process::base_env;
-use cogwork_process::contain::{Bond, Contained, Exit, Output, Spawn, StartError, Stderr, Stdin, is_alive};
+use cogwork_process::contain::{
+    Asking, Bond, Contained, Exit, Output, Spawn, StartError, Stderr, Stdin, is_alive,
+};
 #[cfg(target_os = "linux")]
 use cogwork_process::lines::{LINE_LIMIT, Line};
 use tokio::io::AsyncWriteExt;
@@ -150,6 +152,49 @@ async fn input_ends_whichever_way_it_is_given() {
     assert!(matches!(contained.next().await, Output::Stdout(line) if line.text == "got hello"));
     drop(stdin);
     assert_eq!(within(10_000, outcome(&mut contained)).await.0, ["over"]);
+}
+
+#[tokio::test]
+async fn a_program_can_be_talked_to() {
+    let mut spawn = script("while read line; do echo got $line; done; echo over");
+    spawn.stdin = Stdin::Open(b"hello\n".to_vec());
+    let mut contained = spawn.start().unwrap();
+    for word in ["hello", "you", "there"] {
+        let line = within(10_000, contained.next()).await;
+        assert!(matches!(&line, Output::Stdout(line) if line.text == format!("got {word}")), "{line:?}");
+        assert!(contained.say(if word == "hello" { b"you\n" } else { b"there\n" }));
+    }
+    contained.end_input();
+    assert!(!contained.say(b"too late\n"));
+    let (lines, exit) = within(10_000, outcome(&mut contained)).await;
+    assert_eq!((lines.join(","), exit), ("got there,over".to_owned(), Exit::Code(0)));
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_listen_is_told_no_more() {
+    let mut spawn = script("echo up; exec sleep 60");
+    spawn.stdin = Stdin::Open(Vec::new());
+    let mut contained = spawn.start().unwrap();
+    within(10_000, contained.next()).await;
+    let said = (0..100).take_while(|_| contained.say(&[b'x'; 100_000])).count();
+    assert!((10..50).contains(&said), "{said}");
+    contained.kill();
+    assert_eq!(within(10_000, contained.wait()).await, Exit::Signal(9));
+    let mut spawn = script("read line");
+    spawn.stdin = Stdin::Bytes(b"all\n".to_vec());
+    assert!(!spawn.start().unwrap().say(b"more\n"), "its input ends with what it was given");
+}
+
+#[tokio::test]
+async fn a_program_is_asked_to_end_by_the_signal_that_it_knows() {
+    for (asking, word) in [(Asking::Interrupt, "int"), (Asking::Terminate, "term")] {
+        let traps = "exec 2>/dev/null; trap 'echo int; exit 1' INT; trap 'echo term; exit 1' TERM; echo up; while :; do sleep 0.1; done";
+        let mut contained = script(traps).start().unwrap();
+        within(10_000, contained.next()).await;
+        contained.ask_to_end(asking, Duration::from_secs(60));
+        let (lines, exit) = within(10_000, outcome(&mut contained)).await;
+        assert_eq!((lines.join(","), exit), (word.to_owned(), Exit::Code(1)));
+    }
 }
 
 #[tokio::test]
