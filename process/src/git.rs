@@ -94,9 +94,10 @@ impl Git {
         let clone = Call::outside(from, &purpose, args).arg(from).arg(to);
         clone.config(Self::at(from).disarmed().await?).run().await?;
         let git = Self::workspace(to);
-        for identity in git.missing_identity().await? {
-            let (key, value) = identity.split_once('=').unwrap_or((identity, ""));
-            git.call("note who commits", ["config", "--local", key, value]).run().await?;
+        // Whoever commits in the project commits there, too. The user's own settings are not enough: some agents hide
+        // them from the programs that they start.
+        for (key, value) in Self::at(from).identity().await? {
+            git.call("note who commits", ["config", "--local", &key, &value]).run().await?;
         }
         let checkout = ["checkout", "--quiet", "--no-track", "-b", branch];
         git.call("check out its branch", checkout).config(git.disarmed().await?).run().await?;

@@ -156,11 +156,25 @@ impl Git {
 
     /// Returns the settings that name somebody to commit as, as far as nobody has.
     pub(super) async fn missing_identity(&self) -> Result<Vec<&'static str>, GitError> {
-        let args = ["config", "--name-only", "--get-regexp", r"^user\.(name|email)$"];
-        let said = self.call("read who commits", args).or_code(1).run().await?;
-        let known: Vec<&str> = lines(&said.stdout).collect();
-        let is_missing = |identity: &&str| !known.iter().any(|key| identity.starts_with(key));
+        let known = self.known_identity().await?;
+        let is_missing = |identity: &&str| !known.iter().any(|(key, _)| identity.starts_with(key.as_str()));
         Ok(FALLBACK_IDENTITY.into_iter().filter(is_missing).collect())
+    }
+
+    /// Returns the settings, with their values, that name whoever commits here, wherever they are made.
+    pub(super) async fn identity(&self) -> Result<Vec<(String, String)>, GitError> {
+        let missing = self.missing_identity().await?;
+        let fallback = missing.into_iter().filter_map(|identity| identity.split_once('='));
+        let fallback = fallback.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        Ok(self.known_identity().await?.into_iter().chain(fallback).collect())
+    }
+
+    /// Of a setting that is made twice, the last counts.
+    async fn known_identity(&self) -> Result<Vec<(String, String)>, GitError> {
+        let args = ["config", "--get-regexp", r"^user\.(name|email)$"];
+        let said = self.call("read who commits", args).or_code(1).run().await?;
+        let settings = lines(&said.stdout).filter_map(|line| line.split_once(' '));
+        Ok(settings.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
 }
 
