@@ -200,7 +200,7 @@ pub(crate) struct SessionFlags {
     /// What the session is for
     #[arg(long, default_value = "coding", value_parser = role)]
     role: Role,
-    /// The agent: claude, exec:CMD or scripted
+    /// The agent, as `cogwork run` names it
     #[arg(long, value_name = "AGENT")]
     agent: AgentSpec,
     /// What the scripted agent plays

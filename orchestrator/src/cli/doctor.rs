@@ -47,7 +47,7 @@ impl Finding {
     }
 }
 
-/// The agents people have, by the name of their program.
+/// The agents people have, by the name of their program, in the order in which `--agent auto` looks for them.
 const AGENTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {
@@ -95,12 +95,18 @@ fn containment() -> Finding {
 
 fn agents() -> Vec<Finding> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = AGENTS.into_iter().filter_map(|name| {
-        let file = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())?;
-        let detail = format!("{}; this version drives it through exec:CMD only", file.display());
-        Some(Finding::new(Health::Note, name, detail))
-    });
-    let mut findings: Vec<_> = found.collect();
+    let mut findings: Vec<_> = AGENTS
+        .into_iter()
+        .filter_map(|name| {
+            let file = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())?;
+            Some((name, file))
+        })
+        .enumerate()
+        .map(|(index, (name, file))| {
+            let chosen = if index == 0 { "; --agent auto takes it" } else { "" };
+            Finding::new(Health::Good, name, format!("{}{chosen}", file.display()))
+        })
+        .collect();
     if findings.is_empty() {
         let detail = "no coding agent on PATH; `cogwork demo` needs none, exec:CMD takes any command";
         findings.push(Finding::new(Health::Note, "agents", detail));

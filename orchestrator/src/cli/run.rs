@@ -34,7 +34,8 @@ pub(crate) struct How {
     /// Sessions at once [default: 3].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) concurrency: Option<u16>,
-    /// The agent: claude, exec:CMD for any command, or scripted.
+    /// The agent: claude, codex, gemini, opencode, acp:CMD, exec:CMD for any command, scripted, or auto for the first of
+    /// the named ones that is installed.
     ///
     /// A command gets its prompt on stdin and works in its current directory. In its environment are
     /// COGWORK_FEATURES (the feature's number), COGWORK_SESSION, COGWORK_PROJECT (the project's directory),
@@ -108,15 +109,16 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
 
 /// Runs an opened project; the other half of `cogwork demo`, too.
 pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError> {
-    let plan = plan(project, how)?;
+    let mut plan = plan(project, how)?;
     // The lock goes first: everything after it may assume that no other run changes the project.
     let _lock = RunLock::acquire(&project.dir, clock::now())?;
     project.store.check_integrity()?;
     if let Err(error) = project.store.back_up(clock::now()) {
         note(&format!("the database could not be backed up: {}", cogwork_runner::chain(&error)));
     }
-    preflight(&plan.agent, plan.script.as_deref(), &plan.settings, &Environment::of_this_process())
-        .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
+    plan.agent =
+        preflight(&plan.agent, plan.script.as_deref(), &plan.settings, &Environment::of_this_process())
+            .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
     let start = clock::now();
     let mut reporter = terminal::reporter(how.json, &project.store.features()?, start);
     let outcome = block_on(driver::run(project, plan.clone(), crate::programs()?, reporter.as_mut()))??;

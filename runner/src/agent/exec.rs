@@ -17,12 +17,7 @@ impl Exec {
 
 impl Backend for Exec {
     fn program(&mut self, _: &Start<'_>) -> AgentProgram {
-        AgentProgram {
-            program: "sh".into(),
-            args: vec!["-c".into(), self.command.clone().into()],
-            env: Vec::new(),
-            prompt_on_stdin: true,
-        }
+        AgentProgram::new("sh".into(), vec!["-c".into(), self.command.clone().into()])
     }
 
     fn needs_token(&self) -> bool {

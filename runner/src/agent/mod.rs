@@ -1,18 +1,24 @@
 //! The seam to coding agents: which program to start for a session, and what its output means.
 //!
-//! One file per agent. A backend knows how to start its program and how to read one line of it; it starts nothing
+//! One folder or file per agent. A backend knows how to start its program and how to read one line of it; it starts nothing
 //! itself, decides nothing about the feature, and its words never count as proof of anything.
 
+mod acp;
 mod claude;
+mod codex;
 mod exec;
+mod gemini;
+mod opencode;
 mod preflight;
+mod refusal;
 mod scripted;
 mod settings;
 mod spec;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use cogwork_process::contain::Asking;
 use cogwork_schemas::{AgentEvent, Role, SessionOutcome};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -24,14 +30,46 @@ pub use spec::{AgentSpec, UnknownAgent};
 use crate::Programs;
 use crate::session::Exit;
 
+/// The name under which our MCP server is configured, and so the prefix of its tools.
+pub(crate) const SERVER: &str = "features";
+
+/// How our MCP server is started: by the agent, as its child.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct McpServer {
+    pub(crate) command: String,
+    pub(crate) args: Vec<String>,
+    /// Its complete environment: the agent's own has the same, and the token only where its backend needs it.
+    pub(crate) env: Vec<(String, String)>,
+}
+
 /// What a life of an agent begins with.
 pub(crate) struct Start<'a> {
     pub(crate) role: Role,
     pub(crate) settings: &'a AgentSettings,
-    /// The MCP configuration, in the form that Claude Code reads.
+    pub(crate) prompt: &'a str,
+    pub(crate) mcp: &'a McpServer,
+    /// The same as a file, in the form that Claude Code reads.
     pub(crate) mcp_config: &'a Path,
+    /// The session's own directory, in which no agent works.
+    pub(crate) dir: &'a Path,
+    /// Where the agent works.
+    pub(crate) workspace: &'a Path,
+    /// What it will see of the environment, but for what its backend adds.
+    pub(crate) env: &'a [(OsString, OsString)],
     /// It goes on with the conversation of its last life.
     pub(crate) resumes: bool,
+}
+
+impl Start<'_> {
+    /// Returns the value of a variable that the agent will see.
+    fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
+    }
+
+    /// Returns the program that a person named, or the usual one.
+    fn program_or(&self, usual: &str) -> OsString {
+        self.settings.program.clone().unwrap_or_else(|| usual.into())
+    }
 }
 
 /// How to start an agent.
@@ -41,27 +79,78 @@ pub(crate) struct AgentProgram {
     pub(crate) args: Vec<OsString>,
     /// Variables that it is given beyond those of every agent.
     pub(crate) env: Vec<(OsString, OsString)>,
-    /// Whether the prompt is written to its stdin, which is closed after it; otherwise it reads nothing.
-    pub(crate) prompt_on_stdin: bool,
+    pub(crate) input: Input,
+    /// What has to be there before it is started, in the session's own directory.
+    pub(crate) files: Vec<(PathBuf, Content)>,
+    /// What it takes for a request to end.
+    pub(crate) asking: Asking,
+}
+
+impl AgentProgram {
+    /// Returns a program that reads its prompt from stdin and ends at SIGTERM.
+    fn new(program: OsString, args: Vec<OsString>) -> Self {
+        Self {
+            program,
+            args,
+            env: Vec::new(),
+            input: Input::Prompt,
+            files: Vec::new(),
+            asking: Asking::Terminate,
+        }
+    }
+}
+
+/// What an agent reads on its stdin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// Nothing.
+    Nothing,
+    /// Its prompt, then the end.
+    Prompt,
+    /// These lines, and what [`Heard::say`] adds to them.
+    Conversation(Vec<String>),
+}
+
+/// A file that an agent is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A text that only this user may read.
+    Text(String),
+    /// A link to what is somewhere else, such as a login that has to be renewed in place.
+    Link(PathBuf),
 }
 
 /// What one line of an agent's output says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Heard {
     pub(crate) events: Vec<AgentEvent>,
     /// Set when this life cannot come to anything any more, with the outcome that it will have.
     pub(crate) hopeless: Option<SessionOutcome>,
+    /// Lines that it is to be answered with, without their ends.
+    pub(crate) say: Vec<String>,
+    /// The conversation is over; it is to end now.
+    pub(crate) is_over: bool,
 }
 
 impl Heard {
     /// One event, and nothing to fear.
     fn event(event: AgentEvent) -> Self {
-        Self { events: vec![event], hopeless: None }
+        Self::events(vec![event])
+    }
+
+    /// Some events, and nothing to fear.
+    fn events(events: Vec<AgentEvent>) -> Self {
+        Self { events, ..Self::default() }
     }
 
     /// A line that says nothing that is known.
     fn other(line: String) -> Self {
         Self::event(AgentEvent::Other { line })
+    }
+
+    /// The same of a life that cannot come to anything any more.
+    fn hopeless(self, outcome: Option<SessionOutcome>) -> Self {
+        Self { hopeless: outcome, ..self }
     }
 }
 
@@ -84,6 +173,16 @@ pub(crate) trait Backend {
     /// Returns what one line of its stdout means. It never fails: what it does not understand is
     /// [`AgentEvent::Other`].
     fn read(&mut self, line: String) -> Heard;
+
+    /// Returns what one line of its stderr means.
+    fn read_stderr(&mut self, line: String) -> Heard {
+        Heard::other(line)
+    }
+
+    /// Returns the line that asks it to end, for an agent that is talked to; the others are sent a signal.
+    fn farewell(&mut self) -> Option<String> {
+        None
+    }
 
     /// Returns what the end of a life means that nobody asked for. `local` is the zone of times without one.
     fn outcome(&self, exit: &Exit, _now: Timestamp, _local: &TimeZone) -> SessionOutcome {
@@ -112,11 +211,11 @@ pub(crate) fn backend(
         }
         AgentSpec::Exec { command } => Ok(Box::new(exec::Exec::new(command.clone()))),
         AgentSpec::Claude => Ok(Box::new(claude::Claude::new())),
-        AgentSpec::Codex
-        | AgentSpec::Gemini
-        | AgentSpec::Opencode
-        | AgentSpec::Acp { .. }
-        | AgentSpec::Auto => Err(AgentError::NotYet { agent: spec.to_string() }),
+        AgentSpec::Codex => Ok(Box::new(codex::Codex::new())),
+        AgentSpec::Gemini => Ok(Box::new(gemini::Gemini::new())),
+        AgentSpec::Opencode => Ok(Box::new(opencode::Opencode::new())),
+        AgentSpec::Acp { command } => Ok(Box::new(acp::Acp::new(command.clone()))),
+        AgentSpec::Auto => Err(AgentError::NotResolved),
     }
 }
 

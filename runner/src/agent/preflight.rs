@@ -18,9 +18,22 @@ const SHELL_WORDS: &[&str] = &[
 /// Why an agent cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
-    /// Known, and not yet built.
-    #[error("the agent `{agent}` is not supported by this version yet: use claude, exec:CMD or scripted")]
-    NotYet { agent: String },
+    /// `auto`, and none of the agents that it looks for is there.
+    #[error(
+        "no coding agent is installed: none of {} was found on PATH; install one, or use --agent exec:CMD or acp:CMD \
+         for any other",
+        KNOWN.map(|(program, _)| format!("`{program}`")).join(", ")
+    )]
+    NoneInstalled,
+    /// `auto`, and a program that could be any agent's.
+    #[error("--program names the program of one agent: say which with --agent, `auto` cannot know")]
+    ProgramOfWhom,
+    /// `auto` where the agent should be known already.
+    #[error("the agent `auto` stands for one that is installed, which `cogwork run` finds out: name one")]
+    NotResolved,
+    /// A model for an agent that is only known by its command.
+    #[error("the agent `acp:` takes no --model: name the model in its command or its own settings")]
+    NoModel,
     /// `scripted` without a script.
     #[error("the agent `scripted` plays a script: name one with --script FILE")]
     NoScript,
@@ -33,42 +46,57 @@ pub enum AgentError {
          --program"
     )]
     NotInstalled { agent: &'static str, program: String },
-    /// The program of an `exec:` command is not there.
-    #[error(
-        "the program `{program}` of the agent `exec:{command}` was not found: install it or give its full path"
-    )]
-    NoProgram { program: String, command: String },
+    /// The program of an `exec:` or `acp:` command is not there.
+    #[error("the program `{program}` of the agent `{agent}` was not found: install it or give its full path")]
+    NoProgram { program: String, agent: String },
 }
 
-/// Finds out whether an agent can be started here, before anything is claimed for it.
+/// The agents that `auto` looks for, in this order, by the names of their programs.
+const KNOWN: [(&str, AgentSpec); 4] = [
+    ("claude", AgentSpec::Claude),
+    ("codex", AgentSpec::Codex),
+    ("gemini", AgentSpec::Gemini),
+    ("opencode", AgentSpec::Opencode),
+];
+
+/// Finds out whether an agent can be started here, before anything is claimed for it. Returns which it is: the same,
+/// or the one that [`AgentSpec::Auto`] stands for.
 ///
 /// # Errors
-/// When this version cannot drive it, when its script is missing or wrong, or when its program is known not to be
-/// there. Where the program cannot be known, as behind shell syntax, it is not an error.
+/// When its script is missing or wrong, or when its program is known not to be there. Where the program cannot be
+/// known, as behind shell syntax, it is not an error.
 pub fn preflight(
     spec: &AgentSpec,
     script: Option<&Path>,
     settings: &AgentSettings,
     environment: &Environment,
-) -> Result<(), AgentError> {
+) -> Result<AgentSpec, AgentError> {
     match spec {
         AgentSpec::Scripted => {
             Script::read(script.ok_or(AgentError::NoScript)?)?;
-            Ok(())
         }
-        AgentSpec::Exec { command } => match plain_program(command) {
+        AgentSpec::Acp { .. } if settings.model.is_some() => return Err(AgentError::NoModel),
+        AgentSpec::Exec { command } | AgentSpec::Acp { command } => match plain_program(command) {
             Some(program) if !is_there(program, environment) => {
-                Err(AgentError::NoProgram { program: program.to_owned(), command: command.clone() })
+                return Err(AgentError::NoProgram { program: program.to_owned(), agent: spec.to_string() });
             }
-            Some(_) | None => Ok(()),
+            Some(_) | None => {}
         },
-        AgentSpec::Claude => is_installed("claude", settings, environment),
-        AgentSpec::Codex
-        | AgentSpec::Gemini
-        | AgentSpec::Opencode
-        | AgentSpec::Acp { .. }
-        | AgentSpec::Auto => Err(AgentError::NotYet { agent: spec.to_string() }),
+        AgentSpec::Claude => is_installed("claude", settings, environment)?,
+        AgentSpec::Codex => is_installed("codex", settings, environment)?,
+        AgentSpec::Gemini => is_installed("gemini", settings, environment)?,
+        AgentSpec::Opencode => is_installed("opencode", settings, environment)?,
+        AgentSpec::Auto if settings.program.is_some() => return Err(AgentError::ProgramOfWhom),
+        AgentSpec::Auto => return installed(environment).ok_or(AgentError::NoneInstalled),
     }
+    Ok(spec.clone())
+}
+
+/// Returns the first known agent that is installed.
+fn installed(environment: &Environment) -> Option<AgentSpec> {
+    // Without PATH nothing is known, and nothing can be chosen.
+    environment.get("PATH")?;
+    KNOWN.into_iter().find(|(program, _)| is_there(program, environment)).map(|(_, spec)| spec)
 }
 
 fn is_installed(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use cogwork_schemas::AgentEvent;
 
-use super::{AgentProgram, Backend, Heard, Start};
+use super::{AgentProgram, Backend, Heard, Input, Start};
 use crate::Programs;
 
 pub(super) struct Scripted {
@@ -25,7 +25,7 @@ impl Backend for Scripted {
         let mut words = self.runner.iter().cloned();
         let program = words.next().unwrap_or_default();
         let play = ["play".into(), "--script".into(), self.script.clone().into_os_string()];
-        AgentProgram { program, args: words.chain(play).collect(), env: Vec::new(), prompt_on_stdin: false }
+        AgentProgram { input: Input::Nothing, ..AgentProgram::new(program, words.chain(play).collect()) }
     }
 
     fn needs_token(&self) -> bool {

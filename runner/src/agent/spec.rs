@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::claude;
+use super::{claude, codex, gemini, opencode};
 
 /// Which agent a session starts, as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,13 +44,11 @@ impl AgentSpec {
     pub(crate) fn wanted_env(&self) -> &'static [&'static str] {
         match self {
             Self::Claude => claude::WANTED,
-            Self::Scripted
-            | Self::Exec { .. }
-            | Self::Codex
-            | Self::Gemini
-            | Self::Opencode
-            | Self::Acp { .. }
-            | Self::Auto => &[],
+            Self::Codex => codex::WANTED,
+            Self::Gemini => gemini::WANTED,
+            Self::Opencode => opencode::WANTED,
+            // Which agent it is, nobody knows: `--pass-env` names what it needs.
+            Self::Scripted | Self::Exec { .. } | Self::Acp { .. } | Self::Auto => &[],
         }
     }
 }

@@ -5,6 +5,7 @@
 //! a [`Report`]. It decides nothing that the machine could.
 
 mod judge;
+mod launch;
 mod prepare;
 mod tools;
 
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use cogwork_process::contain::{self, Contained, Output, Spawn, Stdin};
+use cogwork_process::contain::{self, Asking, Contained, Output};
 use cogwork_schemas::{
     AgentEvent, AttemptId, Feature, Isolation, ProcessIdentity, Role, RunnerEvent, SessionId, SessionOutcome,
     Token,
@@ -21,7 +22,7 @@ use cogwork_schemas::{
 use cogwork_store::{Attempt, Store, StoreError};
 use jiff::Timestamp;
 
-use crate::agent::{Backend, Heard, Start};
+use crate::agent::{Backend, Heard};
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::report::{Report, bounded};
@@ -180,6 +181,8 @@ struct Driver<'a> {
     prepared: Option<Box<Prepared>>,
     work: Option<Work<'a>>,
     agent: Option<Contained>,
+    /// What it takes for a request to end.
+    asking: Asking,
     /// How much the agent had printed when last looked at.
     bytes_seen: u64,
     verdict: Option<Verdict>,
@@ -203,6 +206,7 @@ impl<'a> Driver<'a> {
             backend,
             prepared: None,
             agent: None,
+            asking: Asking::Terminate,
             bytes_seen: 0,
             verdict: None,
             wait_until: None,
@@ -284,17 +288,41 @@ impl<'a> Driver<'a> {
     fn on_output(&mut self, output: Output) -> Option<Event> {
         match output {
             Output::Stdout(line) => {
-                let Heard { events, hopeless } = self.backend.read(line.to_string());
-                for event in events {
-                    self.events.extend(sign(&event));
-                    self.tell(event);
-                }
-                self.events.extend(hopeless.map(|outcome| Event::AgentHopeless { outcome }));
+                let heard = self.backend.read(line.to_string());
+                self.on_heard(heard);
             }
-            Output::Stderr(line) => self.tell(AgentEvent::Other { line: line.to_string() }),
+            Output::Stderr(line) => {
+                let heard = self.backend.read_stderr(line.to_string());
+                self.on_heard(heard);
+            }
             Output::Ended(exit) => return Some(Event::AgentExited(self.death(exit))),
         }
         Some(Event::AgentOutput)
+    }
+
+    fn on_heard(&mut self, heard: Heard) {
+        let Heard { events, hopeless, say, is_over } = heard;
+        for event in events {
+            self.events.extend(sign(&event));
+            self.tell(event);
+        }
+        self.events.extend(hopeless.map(|outcome| Event::AgentHopeless { outcome }));
+        let grace = self.grace();
+        if let Some(agent) = &mut self.agent {
+            for line in say {
+                // One that leaves megabytes unread hears no more, and is noticed by its silence.
+                agent.say(format!("{line}\n").as_bytes());
+            }
+            if is_over {
+                agent.end_input();
+                agent.ask_to_end(self.asking, grace);
+            }
+        }
+    }
+
+    /// How long the agent may take to end before the crate `process` kills it by itself.
+    fn grace(&self) -> Duration {
+        Duration::from_secs(u64::from(self.world.job.limits.grace_s)) + SAFETY
     }
 
     fn tell(&self, event: AgentEvent) {
@@ -325,12 +353,7 @@ impl<'a> Driver<'a> {
                     Ok(Done::Cleared)
                 }));
             }
-            Effect::Terminate => {
-                let grace = Duration::from_secs(u64::from(self.world.job.limits.grace_s)) + SAFETY;
-                if let Some(agent) = &mut self.agent {
-                    agent.interrupt(grace);
-                }
-            }
+            Effect::Terminate => self.terminate(),
             Effect::Kill => {
                 if let Some(agent) = &mut self.agent {
                     agent.kill();
@@ -351,23 +374,31 @@ impl<'a> Driver<'a> {
         Ok(None)
     }
 
+    /// Asks the agent to end, in its own language where it has one.
+    fn terminate(&mut self) {
+        let grace = self.grace();
+        let Some(agent) = &mut self.agent else {
+            return;
+        };
+        let said = self.backend.farewell().is_some_and(|line| agent.say(format!("{line}\n").as_bytes()));
+        if !said {
+            agent.ask_to_end(self.asking, grace);
+        }
+    }
+
     fn start(&mut self, resumes: bool) {
         // The machine asks for an agent after the preparation, and never after the judging.
         let Some(prepared) = &self.prepared else {
             return;
         };
-        let job = self.world.job;
-        let begin =
-            Start { role: job.role, settings: &job.settings, mcp_config: &prepared.mcp_config, resumes };
-        let program = self.backend.program(&begin);
-        let mut spawn = Spawn::new(&program.program, &prepared.tree.dir);
-        spawn.args = program.args;
-        spawn.env.clone_from(&prepared.env);
-        spawn.env.extend(program.env);
-        if program.prompt_on_stdin {
-            let prompt = if resumes { GO_ON } else { &prepared.prompt };
-            spawn.stdin = Stdin::Bytes(prompt.as_bytes().to_vec());
-        }
+        let (asking, spawn) = match launch::launch(self.world.job, prepared, self.backend.as_mut(), resumes) {
+            Ok(spawn) => spawn,
+            Err(reason) => {
+                self.events.push_back(Event::AgentNotStarted { reason });
+                return;
+            }
+        };
+        self.asking = asking;
         self.events.push_back(match spawn.start() {
             Ok(agent) => {
                 let process = agent.identity().clone();
@@ -400,9 +431,6 @@ impl<'a> Driver<'a> {
         }
     }
 }
-
-/// What an agent is told when it goes on with a conversation that was cut off.
-const GO_ON: &str = "Your session was interrupted; everything is as you left it. Go on where you stopped.";
 
 /// Returns what an event is a sign of, beyond life.
 fn sign(event: &AgentEvent) -> Option<Event> {

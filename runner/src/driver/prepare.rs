@@ -15,6 +15,7 @@ use serde_json::json;
 use super::judge::run_checks;
 use super::tools::chain;
 use super::{Job, Setback, World};
+use crate::agent::{McpServer, SERVER};
 use crate::clock::millis;
 use crate::environment;
 use crate::journal::session_dir;
@@ -26,6 +27,9 @@ const TOLD_ATTEMPTS: usize = 3;
 pub(super) struct Prepared {
     pub(super) tree: Tree,
     pub(super) prompt: String,
+    /// The session's own directory.
+    pub(super) dir: PathBuf,
+    pub(super) mcp: McpServer,
     pub(super) mcp_config: PathBuf,
     /// Complete.
     pub(super) env: Vec<(OsString, OsString)>,
@@ -64,18 +68,24 @@ pub(super) async fn prepare(world: World<'_>, wants: Wants) -> Result<Box<Prepar
     check_before(world, &tree).await?;
     let dir = session_dir(&job.project, job.session);
     let prompt = prompt(world, &tree)?;
-    write_private(&dir.join("prompt.md"), prompt.as_bytes())?;
+    let private = |name: &str, content: &str| {
+        let path = dir.join(name);
+        write_private(&path, content.as_bytes())
+            .map_err(|error| cannot("write", &path, &error))
+            .map(|()| path)
+    };
+    private("prompt.md", &prompt)?;
     let mut env = job.own.allowed(&job.pass_env);
     env.extend(session_env(job, &tree.dir));
-    let config = dir.join("mcp.json");
-    write_private(&config, mcp_config(job, &env)?.as_bytes())?;
+    let mcp = mcp_server(job, &env)?;
+    let config = private("mcp.json", &mcp_config(&mcp))?;
     env.push((environment::MCP_CONFIG.into(), config.clone().into()));
     // Not for the MCP server, whose checks run what an agent wrote.
     env.extend(job.own.named(wants.env));
     if !wants.token {
         env.retain(|(name, _)| name != environment::TOKEN);
     }
-    Ok(Box::new(Prepared { tree, prompt, mcp_config: config, env }))
+    Ok(Box::new(Prepared { tree, prompt, dir, mcp, mcp_config: config, env }))
 }
 
 async fn workspace(job: &Job<'_>) -> Result<Tree, Setback> {
@@ -192,8 +202,8 @@ fn session_env(job: &Job<'_>, workspace: &Path) -> Vec<(OsString, OsString)> {
     env
 }
 
-/// Returns the configuration that agents take for `--mcp-config` and the like.
-fn mcp_config(job: &Job<'_>, env: &[(OsString, OsString)]) -> Result<String, Setback> {
+/// Returns how an agent starts our MCP server.
+fn mcp_server(job: &Job<'_>, env: &[(OsString, OsString)]) -> Result<McpServer, Setback> {
     let text = |word: &OsString| {
         word.to_str().map(str::to_owned).ok_or_else(|| {
             let word = word.display();
@@ -215,23 +225,27 @@ fn mcp_config(job: &Job<'_>, env: &[(OsString, OsString)]) -> Result<String, Set
     if !job.pass_env.is_empty() {
         args.extend(["--pass-env".to_owned(), job.pass_env.join(",")]);
     }
-    let mut variables = serde_json::Map::new();
-    for (name, value) in env {
-        variables.insert(text(name)?, text(value)?.into());
-    }
+    let env = env
+        .iter()
+        .map(|(name, value)| Ok((text(name)?, text(value)?)))
+        .collect::<Result<Vec<_>, Setback>>()?;
+    Ok(McpServer { command, args, env })
+}
+
+/// Returns the configuration that agents take for `--mcp-config` and the like.
+fn mcp_config(mcp: &McpServer) -> String {
+    let McpServer { command, args, env } = mcp;
+    let env: serde_json::Map<_, _> =
+        env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     // `alwaysLoad`: a client that loads tools late or on demand does not find ours in time.
-    let server =
-        json!({ "type": "stdio", "command": command, "args": args, "env": variables, "alwaysLoad": true });
-    Ok(format!("{:#}\n", json!({ "mcpServers": { "features": server } })))
+    let server = json!({ "type": "stdio", "command": command, "args": args, "env": env, "alwaysLoad": true });
+    format!("{:#}\n", json!({ "mcpServers": { SERVER: server } }))
 }
 
 /// Writes a file that only this user may read: it names a token, or holds what only the agent is told.
-fn write_private(path: &Path, content: &[u8]) -> Result<(), Setback> {
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        file.write_all(content)
-    };
-    write().map_err(|error| cannot("write", path, &error))
+pub(super) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(content)
 }
 
 fn cannot(action: &str, path: &Path, error: &io::Error) -> Setback {

@@ -49,7 +49,9 @@ pub(crate) struct StandaloneFlags {
     /// Work on these features only, such as 1,2
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     features: Vec<FeatureId>,
-    /// The agent: claude, scripted, or exec:CMD for any command (prompt on stdin, MCP configuration in $COGWORK_MCP_CONFIG)
+    /// The agent: claude, codex, gemini, opencode, acp:CMD for any that speaks the Agent Client Protocol, exec:CMD for
+    /// any command (prompt on stdin, MCP configuration in $COGWORK_MCP_CONFIG), scripted; auto takes the first of the
+    /// named ones that is installed
     #[arg(long, value_name = "AGENT", default_value = "auto")]
     agent: AgentSpec,
     /// What the scripted agent plays
@@ -116,7 +118,8 @@ async fn start(
     if let Some(script) = &flags.script {
         flags.script = Some(std::path::absolute(script).map_err(unusable(script))?);
     }
-    agent::preflight(&flags.agent, flags.script.as_deref(), &flags.settings, own)?;
+    let asked = flags.agent;
+    flags.agent = agent::preflight(&asked, flags.script.as_deref(), &flags.settings, own)?;
     let clock = Clock::start();
     let (store, _) = Store::open_or_adopt(&flags.project_dir, clock.now())?;
     let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
@@ -124,6 +127,9 @@ async fn start(
     contain::become_subreaper().map_err(kernel("adopt orphans"))?;
     let outbox = Outbox::new(io::stdout(), inbox.sender());
     let lone = Lone { flags: &flags, own, programs, store: &store, clock, outbox: &outbox };
+    if asked != flags.agent {
+        lone.say(format!("the agent is {}", flags.agent));
+    }
     let result = lone.work(&mut inbox).await;
     outbox.close().await;
     result

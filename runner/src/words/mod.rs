@@ -54,8 +54,13 @@ const LIMIT_WORDS: &[&str] = &["limit", "usage", "credits"];
 const REACHED: &[&str] =
     &["5-hour", "five-hour", "weekly", "opus", "sonnet", "haiku", "session", "usage", "daily", "monthly"];
 
-const QUOTA: &[&str] =
-    &["exhausted your daily quota", "exhausted your quota", "quota exceeded", "insufficient_quota"];
+const QUOTA: &[&str] = &[
+    "exhausted your capacity on this model",
+    "exhausted your daily quota",
+    "exhausted your quota",
+    "quota exceeded",
+    "insufficient_quota",
+];
 
 const THROTTLED: &[&str] = &[
     "not your usage limit",

@@ -16,6 +16,7 @@ const ANNOUNCEMENTS: &[&str] = &[
     "reset at ",
     "reset on ",
     "reset in ",
+    "reset after ",
     "try again at ",
     "try again in ",
     "available again at ",
@@ -85,7 +86,10 @@ fn told(text: &str, now: Timestamp, local: &TimeZone) -> Option<Timestamp> {
         .max_by_key(|(at, _)| *at)?;
     let time =
         text.get(start + announcement.len()..)?.split('\u{b7}').next()?.trim().trim_end_matches(['.', ']']);
-    if announcement.ends_with("in ") || time.to_lowercase().starts_with("in ") {
+    if announcement.ends_with("in ")
+        || announcement.ends_with("after ")
+        || time.to_lowercase().starts_with("in ")
+    {
         let span = time.strip_prefix("in ").unwrap_or(time);
         return now.checked_add(relative(span)?).ok();
     }

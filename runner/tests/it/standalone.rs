@@ -89,13 +89,10 @@ fn it_ends_after_the_sessions_it_was_asked_for() {
 fn mistakes_are_answered_with_a_sentence_before_anything_is_claimed() {
     let project = Project::plain(CHAIN);
     for (args, code, sentence) in [
-        (
-            &["--agent", "codex"][..],
-            1,
-            "is not supported by this version yet: use claude, exec:CMD or scripted",
-        ),
+        (&["--agent", "codex"][..], 1, "the agent `codex` is not installed"),
         (&["--agent", "claude"][..], 1, "the agent `claude` is not installed"),
-        (&[][..], 1, "the agent `auto` is not supported by this version yet"),
+        (&[][..], 1, "no coding agent is installed: none of `claude`, `codex`"),
+        (&["--agent", "acp:no-such-agent acp"][..], 1, "the program `no-such-agent` of the agent"),
         (&["--agent", "exec:no-such-agent -x"][..], 1, "the program `no-such-agent` of the agent"),
         (&["--agent", "scripted"][..], 1, "name one with --script FILE"),
         (&["--agent", "exec:true", "--features", "9"][..], 1, "there is no feature #9"),

@@ -9,12 +9,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use crate::agent::refusal::{MAX_REASON, last_words};
 use crate::session::{Ending, Exit};
 use crate::text::shortened;
 use crate::words::{Trouble, trouble};
-
-/// Bytes of a reason that are kept.
-const MAX_REASON: usize = 500;
 
 /// Everything that counts, of all lines so far.
 #[derive(Debug, Clone, Default)]
@@ -192,11 +190,4 @@ pub(super) fn reset(info: &Value) -> Option<Timestamp> {
 /// Returns which allowance it is: `five_hour`, `seven_day`, `seven_day_opus` and so on.
 pub(super) fn window(info: &Value) -> Option<String> {
     info["rateLimitType"].as_str().map(str::to_owned)
-}
-
-fn last_words(stderr: &str) -> String {
-    match stderr.trim().lines().last() {
-        Some(line) => shortened(line.to_owned(), MAX_REASON),
-        None => "it ended before it was up, without a word".to_owned(),
-    }
 }

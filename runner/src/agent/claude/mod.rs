@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{AgentProgram, Backend, Heard, Start};
+use super::{AgentProgram, Backend, Heard, SERVER, Start};
 use crate::session::Exit;
 use evidence::Evidence;
 
@@ -58,9 +58,6 @@ const SET: &[(&str, &str)] = &[
 /// Earlier versions print limits in words only, and load no MCP server before the first question.
 const OLDEST: (u32, u32, u32) = (2, 1, 45);
 
-/// The name under which our MCP server is configured, and so the prefix of its tools.
-const SERVER: &str = "features";
-
 pub(super) struct Claude {
     evidence: Evidence,
     /// What the present life can be resumed by.
@@ -99,10 +96,8 @@ impl Backend for Claude {
         args.extend(["--mcp-config".into(), start.mcp_config.into()]);
         self.evidence = Evidence::default();
         AgentProgram {
-            program: start.settings.program.clone().unwrap_or_else(|| "claude".into()),
-            args,
             env: SET.iter().map(|(name, value)| (name.into(), value.into())).collect(),
-            prompt_on_stdin: true,
+            ..AgentProgram::new(start.program_or("claude"), args)
         }
     }
 
@@ -118,7 +113,7 @@ impl Backend for Claude {
         if parsed["type"] == "system" && parsed["subtype"] == "init" {
             self.id = parsed["session_id"].as_str().map(str::to_owned).or_else(|| self.id.take());
         }
-        Heard { events: read::events(&parsed), hopeless: hopeless(&parsed) }
+        Heard::events(read::events(&parsed)).hopeless(hopeless(&parsed))
     }
 
     fn outcome(&self, exit: &Exit, now: Timestamp, local: &TimeZone) -> SessionOutcome {

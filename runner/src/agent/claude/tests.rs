@@ -4,6 +4,7 @@ use cogwork_schemas::AgentEvent;
 
 use super::*;
 use crate::agent::AgentSettings;
+use crate::agent::tests::Ground;
 use crate::session::Ending;
 
 const VERSIONS: [&str; 2] = ["2.1.197", "2.1.329"];
@@ -209,12 +210,8 @@ fn a_second_life_goes_on_with_the_first_and_forgets_its_failure() {
     let (mut claude, _) = heard("2.1.329--limit-five-hour");
     let settings =
         AgentSettings { model: Some("m".to_owned()), max_turns: Some(9), ..AgentSettings::default() };
-    let start = |resumes| Start {
-        role: Role::Coding,
-        settings: &settings,
-        mcp_config: std::path::Path::new("/s/mcp.json"),
-        resumes,
-    };
+    let ground = Ground { settings, ..Ground::new() };
+    let start = |resumes| ground.start(resumes);
     let args = |program: &AgentProgram| -> Vec<String> {
         program.args.iter().map(|arg| arg.clone().into_string().unwrap()).collect()
     };

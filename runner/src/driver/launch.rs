@@ -1,0 +1,72 @@
+//! From a backend's answer to a program that can be started: its files, its environment, its input.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use cogwork_process::contain::{Asking, Spawn, Stdin};
+
+use super::Job;
+use super::prepare::{Prepared, write_private};
+use crate::agent::{AgentProgram, Backend, Content, Input, Start};
+
+/// What an agent is told when it goes on with a conversation that was cut off.
+const GO_ON: &str = "Your session was interrupted; everything is as you left it. Go on where you stopped.";
+
+/// Returns the agent's next life, and what it takes for a request to end.
+///
+/// # Errors
+/// A sentence, when a file that it needs cannot be written.
+pub(super) fn launch(
+    job: &Job<'_>,
+    prepared: &Prepared,
+    backend: &mut dyn Backend,
+    resumes: bool,
+) -> Result<(Asking, Spawn), String> {
+    let prompt = if resumes { GO_ON } else { &prepared.prompt };
+    let AgentProgram { program, args, env, input, files, asking } = backend.program(&Start {
+        role: job.role,
+        settings: &job.settings,
+        prompt,
+        mcp: &prepared.mcp,
+        mcp_config: &prepared.mcp_config,
+        dir: &prepared.dir,
+        workspace: &prepared.tree.dir,
+        env: &prepared.env,
+        resumes,
+    });
+    for (path, content) in &files {
+        provide(path, content).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+    }
+    let mut spawn = Spawn::new(&program, &prepared.tree.dir);
+    spawn.args = args;
+    spawn.env.clone_from(&prepared.env);
+    spawn.env.extend(env);
+    spawn.stdin = match input {
+        Input::Nothing => Stdin::Null,
+        Input::Prompt => Stdin::Bytes(prompt.as_bytes().to_vec()),
+        Input::Conversation(lines) => {
+            let lines: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+            Stdin::Open(lines.into_bytes())
+        }
+    };
+    Ok((asking, spawn))
+}
+
+/// Makes a file or a link; one of the life before is replaced.
+fn provide(path: &Path, content: &Content) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    match content {
+        Content::Text(text) => write_private(path, text.as_bytes()),
+        Content::Link(target) => {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            symlink(target, path)
+        }
+    }
+}
