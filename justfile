@@ -43,9 +43,9 @@ interop *ARGS:
     tests/interop/run {{ ARGS }}
     tests/interop/conformance.py
 
-# Fetch the coding agents that `interop` runs: Claude Code, Codex, Gemini CLI, OpenCode
+# Fetch the coding agents that `interop` runs: Claude Code, Codex, Gemini CLI, OpenCode, and one that speaks ACP
 agents-install:
-    tests/interop/run --install agents
+    tests/interop/run --install agents driven
 
 # Everything that has to be green before a change is merged
 ci:
