@@ -22,6 +22,8 @@ mod os;
 mod spawn;
 mod sweep;
 mod table;
+#[cfg(target_os = "linux")]
+mod warden;
 
 use std::io;
 use std::path::Path;
@@ -61,6 +63,20 @@ pub fn die_with_parent() -> io::Result<()> {
     if rustix::process::getppid() != parent {
         rustix::process::kill_process(rustix::process::getpid(), Signal::TERM)?;
     }
+    Ok(())
+}
+
+/// Puts this process under a warden, which clears away its programs when it is killed: the caller goes on under a new
+/// number, as the warden's child, and is sent SIGUSR1 when the warden dies. To be called before there are threads.
+///
+/// # Errors
+///
+/// What the kernel reports, or that there are threads; then there is no warden. Anywhere but on Linux, where orphans
+/// cannot be adopted, nothing happens.
+pub fn under_warden() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    return warden::split(Signal::USR1);
+    #[cfg(not(target_os = "linux"))]
     Ok(())
 }
 

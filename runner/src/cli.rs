@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
+use cogwork_process::contain;
 use cogwork_schemas::Token;
 use tracing_subscriber::EnvFilter;
 
@@ -29,6 +30,12 @@ pub(crate) fn main(programs: &Programs, args: impl Iterator<Item = OsString>) ->
         Err(error) => return usage(&error),
     };
     start_log(&own);
+    // The scripted agent is an agent: it has a runner above it.
+    if !matches!(command, Command::Play(_))
+        && let Err(error) = contain::under_warden()
+    {
+        tracing::warn!("nobody clears up if this process is killed: {error}");
+    }
     // One thread: programs must be started on a thread that lives as long as this process, and there is little to do.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

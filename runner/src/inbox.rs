@@ -22,7 +22,8 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Returns an inbox that hears SIGTERM, SIGINT and SIGHUP. Needs a running runtime.
+    /// Returns an inbox that hears SIGTERM, SIGINT and SIGHUP, and SIGUSR1, which tells of our warden's death. Needs a
+    /// running runtime.
     ///
     /// # Errors
     /// When the kernel refuses to deliver signals.
@@ -30,8 +31,9 @@ impl Inbox {
         let (sender, events) = mpsc::channel(QUEUE);
         let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         for kind in signals {
-            tokio::spawn(hear(signal(kind)?, sender.clone()));
+            tokio::spawn(hear(signal(kind)?, Event::Signal, sender.clone()));
         }
+        tokio::spawn(hear(signal(SignalKind::user_defined1())?, Event::ParentGone, sender.clone()));
         Ok(Self { events, sender })
     }
 
@@ -63,9 +65,9 @@ impl Inbox {
     }
 }
 
-async fn hear(mut signal: Signal, sender: mpsc::Sender<Event>) {
+async fn hear(mut signal: Signal, meaning: Event, sender: mpsc::Sender<Event>) {
     while signal.recv().await.is_some() {
-        if sender.send(Event::Signal).await.is_err() {
+        if sender.send(meaning.clone()).await.is_err() {
             return;
         }
     }

@@ -1,5 +1,6 @@
 //! Agents that hang, flood, hide or refuse to die, and a runner that is killed: nothing is left.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use cogwork_runner::{SessionLimits, marker};
 use cogwork_schemas::{FeatureId, RunnerEvent, SessionOutcome};
 
 use crate::project::Project;
-use crate::runner::{Session, is_agent_up, is_alive, pid_in, signal, until};
+use crate::runner::{Session, below_warden, is_agent_up, is_alive, pid_in, signal, until};
 
 const ONE: &str = r#"[{"name": "greet", "checks": ["grep -q hello greeting"]}]"#;
 
@@ -90,21 +91,30 @@ fn daemons_of_an_agent_that_ended_well_are_gone_too() {
 }
 
 #[test]
-fn the_agent_of_a_killed_runner_dies_with_it() {
+fn a_killed_runner_leaves_nothing_to_nobody() {
     let project = Project::git(ONE);
     let claim = project.claim(1);
-    let agent = format!("trap '' TERM; echo $$ > {}/agent; sleep 60; sleep 60", project.dir.display());
-    let mut session = Session::start(&project.command(1, &claim, &agent));
-    let agent = pid_in(&project.dir.join("agent"));
-    assert!(is_alive(agent));
+    let mut session = Session::start(&project.command(1, &claim, &stubborn(&project.dir)));
+    let pids = pids(&project.dir);
+    signal("KILL", below_warden(session.child.id()));
+    assert_eq!(session.child.wait().unwrap().signal(), Some(9));
+    // Its warden ends when all is gone.
+    assert!(pids.iter().all(|pid| !is_alive(*pid)), "{pids:?}");
+    assert_nothing_left(&project, claim.session, &project.workspace(&claim));
+}
+
+#[test]
+fn a_killed_warden_takes_its_runner_along() {
+    let project = Project::git(ONE);
+    let claim = project.claim(1);
+    let mut session = Session::start(&project.command(1, &claim, &stubborn(&project.dir)));
+    let pids = pids(&project.dir);
+    let runner = i32::try_from(below_warden(session.child.id())).unwrap();
     signal("KILL", session.child.id());
     session.child.wait().unwrap();
-    until("the agent is gone", || !is_alive(agent));
-    // What it had started is for its orchestrator to sweep, by the session's mark. Here that is the test.
-    let marker = marker(&project.dir, claim.session);
-    let left = contain::marked(&marker);
-    assert_eq!(left.len(), 1, "the sleep of the agent is found by its mark");
-    signal("KILL", u32::try_from(left[0]).unwrap());
+    until("the runner is gone", || !is_alive(runner));
+    assert!(pids.iter().all(|pid| !is_alive(*pid)), "{pids:?}");
+    assert_nothing_left(&project, claim.session, &project.workspace(&claim));
 }
 
 #[test]

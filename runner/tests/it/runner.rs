@@ -35,6 +35,24 @@ pub(crate) fn signal(name: &str, pid: u32) {
     assert!(shell(Path::new("/"), &format!("kill -{name} {pid}")).status.success());
 }
 
+/// Returns the runner below the warden, which is what was started.
+pub(crate) fn below_warden(warden: u32) -> u32 {
+    let warden = i32::try_from(warden).unwrap();
+    let mut runner = None;
+    let program = |pid: i32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+    until("the warden has a runner", || {
+        let mut below = contain::descendants(warden).into_iter();
+        runner = below.find(|pid| program(*pid) == program(warden) && parent(*pid) == Some(warden));
+        runner.is_some()
+    });
+    u32::try_from(runner.unwrap()).unwrap()
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
 /// Waits until something is so.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..PATIENCE.as_millis() / 10 {

@@ -1,5 +1,7 @@
 //! The lone agent on a project, from the first claim to the last landing.
 
+use std::os::unix::process::ExitStatusExt;
+
 use cogwork_runner::RunLock;
 use cogwork_schemas::{
     CheckReport, CheckVerdict, FeatureId, Isolation, ProcessIdentity, Proof, Role, Status,
@@ -8,7 +10,7 @@ use cogwork_store::NewSession;
 use jiff::SignedDuration;
 
 use crate::project::{Project, now};
-use crate::runner::{binary, is_alive, lone, pid_in, redacted, run_lone, said, shell, signal};
+use crate::runner::{below_warden, binary, is_alive, lone, pid_in, redacted, run_lone, said, shell, signal};
 
 /// Three in a row, each with the file of the same name as its check; the middle one without a key.
 const CHAIN: &str = r#"[
@@ -159,12 +161,12 @@ fn what_a_killed_one_left_is_taken_over_by_the_next() {
     );
     let mut child = lone(binary(), &project.dir, &["--agent", &agent]).spawn().unwrap();
     let (agent, daemon) = (pid_in(&project.dir.join("agent")), pid_in(&project.dir.join("daemon")));
-    signal("KILL", child.id());
-    child.wait().unwrap();
+    signal("KILL", below_warden(child.id()));
+    assert_eq!(child.wait().unwrap().signal(), Some(9), "it ends as the one ended that it stands for");
+    assert!(!is_alive(agent) && !is_alive(daemon), "the warden clears up before it ends");
     let said = run_lone(&project.dir, &["--agent", GOOD]);
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
     assert!(said.stdout.starts_with("#1 was left by session s1, whose runner is gone"), "{}", said.stdout);
-    assert!(!is_alive(agent) && !is_alive(daemon));
     assert_eq!(project.store.attempts_of(FeatureId(1)).unwrap().len(), 2);
     assert!(project.store.live_sessions().unwrap().is_empty());
 }
