@@ -94,7 +94,7 @@ impl Default for SessionLimits {
             after_result_s: 60,
             on_limit: OnLimit::Wait,
             limit_jitter_s: 120,
-            grace_s: 10,
+            grace_s: 4,
             lease_s: 60,
         }
     }

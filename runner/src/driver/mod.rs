@@ -297,6 +297,8 @@ impl<'a> Driver<'a> {
             }
             Output::Ended(exit) => return Some(Event::AgentExited(self.death(exit))),
         }
+        // Or the next look would take what has just been heard for news.
+        self.bytes_seen = self.agent.as_ref().map_or(0, Contained::bytes_read);
         Some(Event::AgentOutput)
     }
 

@@ -32,6 +32,18 @@ fn a_silent_agent_is_stopped_and_its_work_still_counts() {
     assert_nothing_left(&project, claim.session, &project.workspace(&claim));
 }
 
+/// What was heard is not heard again when its time is over.
+#[test]
+fn words_put_a_silence_off_once() {
+    let project = Project::git(ONE);
+    let claim = project.claim(1);
+    let mut command = project.command(1, &claim, "echo hello; exec sleep 60");
+    command.limits = SessionLimits { max_silence_s: 4, ..SessionLimits::default() };
+    let over = Session::start(&command).end();
+    let Some(RunnerEvent::Ended { agent_ms, .. }) = over.events.last() else { panic!() };
+    assert!((4_000..7_500).contains(agent_ms), "{agent_ms} ms");
+}
+
 #[test]
 fn dots_without_a_line_end_are_a_sign_of_life() {
     let project = Project::git(ONE);
