@@ -2,4 +2,5 @@
 //! measures the figures of the README, and the model API that real agents are tested against.
 
 pub mod contention;
+pub mod kills;
 pub mod model_api;
