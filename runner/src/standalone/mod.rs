@@ -30,6 +30,14 @@ use crate::{RunLock, RunLockError};
 
 use recover::Recovered;
 
+/// What a newcomer types.
+const EXAMPLES: &str = "\
+Examples:
+  cogwork import features.json --project-dir .     add features with their checks, once
+  cogwork-runner --project-dir .                   let the first agent that is installed work until all pass
+  cogwork-runner --project-dir . --agent codex --features 3,4 --max-iterations 1
+  cogwork status --project-dir .                   see where it stands, from anywhere; `cogwork why` says what waits";
+
 /// Let one agent work through the features of a project until they pass
 ///
 /// Claims the next ready feature, starts the agent in the project's directory, runs the feature's checks itself, and
@@ -38,7 +46,7 @@ use recover::Recovered;
 /// Exit codes: 0 nothing is left to do (or --max-iterations sessions were run), 1 the runner failed, 2 wrong usage,
 /// 4 features are left that do not pass, 5 stopped.
 #[derive(Debug, Parser)]
-#[command(name = "cogwork-runner", version)]
+#[command(name = "cogwork-runner", version, after_help = EXAMPLES)]
 pub(crate) struct StandaloneFlags {
     /// The project's directory
     #[arg(long, value_name = "DIR", env = "PROJECT_DIR")]

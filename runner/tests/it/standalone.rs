@@ -176,7 +176,8 @@ fn help_is_enough_for_a_newcomer() {
     let project = Project::plain(CHAIN);
     let said = run_lone(&project.dir, &["--help"]);
     assert_eq!(said.code, 0);
-    for word in ["exec:CMD", "--features", "--max-iterations", "Exit codes", "cogwork run"] {
+    for word in ["exec:CMD", "--features", "--max-iterations", "Exit codes", "cogwork run", "cogwork import"]
+    {
         assert!(said.stdout.contains(word), "{word}: {}", said.stdout);
     }
 }
