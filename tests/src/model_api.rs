@@ -15,4 +15,5 @@ pub mod script;
 pub mod serve;
 pub mod sessions;
 pub mod template;
+pub mod thread;
 mod wire;

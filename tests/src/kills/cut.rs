@@ -9,19 +9,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cogwork_process::contain;
 use cogwork_schemas::{ProcessIdentity, RunnerEvent, RunnerMessage};
 use cogwork_store::state_dir;
 use rustix::process::{Pid, Signal};
-use tokio::sync::oneshot;
 
 use super::{Agent, Cut, LIMIT, Outcome, Scene};
-use crate::model_api::record::Recorder;
-use crate::model_api::script::Scripts;
-use crate::model_api::serve::Api;
+use crate::model_api::thread::Model;
 
 /// How long a session may take to be up, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -72,7 +68,7 @@ fn begin(scene: &Scene, root: &Path, project: &Path, api: Option<&Model>) -> Res
     let mut command = Command::new(&scene.program);
     command.args(["run", "--concurrency", "1"]).args(scene.agent.flags(root)).current_dir(project);
     if let Some(api) = api {
-        command.env("ANTHROPIC_BASE_URL", &api.url).env("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-dummy");
+        command.env("ANTHROPIC_BASE_URL", &api.url()).env("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-dummy");
     }
     at_home(&mut command, root).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map_err(|error| error.to_string())
@@ -195,38 +191,4 @@ fn own_pid(child: &Child) -> Result<i32, String> {
 fn line(pid: i32) -> String {
     let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     format!("{pid} {}", words.replace('\0', " "))
-}
-
-/// A model API on loopback, for as long as this lives.
-struct Model {
-    url: String,
-    /// Its thread ends when this is gone.
-    _alive: oneshot::Sender<()>,
-}
-
-impl Model {
-    fn start(script: &serde_json::Value) -> Result<Self, String> {
-        let scripts = Scripts::parse(&script.to_string()).map_err(|error| error.to_string())?;
-        let recorder = Recorder::new(None, None).map_err(|error| error.to_string())?;
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
-        let address = listener.local_addr().map_err(|error| error.to_string())?;
-        listener.set_nonblocking(true).map_err(|error| error.to_string())?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| error.to_string())?;
-        let (alive, dead) = oneshot::channel::<()>();
-        std::thread::spawn(move || {
-            runtime.block_on(async {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
-                    return;
-                };
-                tokio::select! {
-                    _ = Arc::new(Api::new(scripts, recorder)).serve(listener) => {}
-                    _ = dead => {}
-                }
-            });
-        });
-        Ok(Self { url: format!("http://{address}"), _alive: alive })
-    }
 }
