@@ -21,6 +21,11 @@ pub(crate) async fn panics<T>(call: impl Future<Output = T>) -> Result<T, String
     .await
 }
 
+/// Does one thing; a panic inside it comes back as its message.
+pub(crate) fn panics_of<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| message(panic.as_ref()))
+}
+
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))

@@ -2,7 +2,8 @@
 //!
 //! It owns the one connection: opened at the first call that needs it, so that a server in a directory without a
 //! project still starts, lists its tools and says what is wrong; used by one call at a time, in the order in which
-//! they came; off the runtime's thread, so that a slow disk holds up no ping. It never interprets what it runs.
+//! they came; off the runtime's thread, so that a slow disk holds up no ping, but for questions that are answered
+//! sooner than another thread wakes up. It never interprets what it runs.
 //!
 //! A server that nobody checked the database for does so itself: once, beside its calls, on a connection of its own.
 //! What that finds is what every later call is answered with.
@@ -14,8 +15,8 @@ use std::sync::{Arc, OnceLock};
 use cogwork_store::{Store, StoreError};
 use tokio::sync::Mutex;
 
-use crate::clock;
-use crate::error::ToolError;
+use crate::error::{Code, ToolError};
+use crate::{clock, contain};
 
 /// The store of one project.
 #[derive(Debug, Clone)]
@@ -75,6 +76,36 @@ impl Database {
         }
     }
 
+    /// Asks the store something that a few rows by their ids answer: at once and on this thread, which takes half the
+    /// time of two hops between threads. What would have to wait for somebody is asked again, where it may.
+    ///
+    /// # Errors
+    /// As [`Database::run`].
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        question: impl Fn(&Store) -> Result<T, ToolError> + Send + 'static,
+    ) -> Result<T, ToolError> {
+        match self.at_once(&question) {
+            Some(answer) => answer,
+            None => self.run(question).await,
+        }
+    }
+
+    /// Returns the answer, unless the store is not open yet, somebody uses it, or another process holds it up.
+    fn at_once<T>(&self, question: impl Fn(&Store) -> Result<T, ToolError>) -> Option<Result<T, ToolError>> {
+        let mut slot = self.store.try_lock().ok().filter(|_| self.damage.get().is_none())?;
+        let store = slot.take()?;
+        // As above, back in its slot only when it returned.
+        let answer = match contain::panics_of(|| store.at_once(question)) {
+            Ok(answer) => {
+                *slot = Some(store);
+                answer
+            }
+            Err(panic) => Err(ToolError::internal(&panic)),
+        };
+        Some(answer).filter(|answer| !answer.as_ref().is_err_and(|error| error.code() == Code::Busy))
+    }
+
     /// Begins to read the whole file, after the first call that could use it: none waits for this.
     fn look_for_damage(&self) {
         if !self.unchecked.swap(false, Ordering::Relaxed) {
@@ -97,3 +128,6 @@ impl Database {
         drop(self.store.lock().await.take());
     }
 }
+
+#[cfg(test)]
+mod tests;

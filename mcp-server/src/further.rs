@@ -46,7 +46,7 @@ impl Server {
         let _turn = given.turn().await;
         let Some((_, token)) = given.all().into_iter().next() else { return Ok(None) };
         let all_of = token.clone();
-        let taken = self.database().run(move |store| Ok(store.attempts_beside(&all_of)?)).await?;
+        let taken = self.database().look(move |store| Ok(store.attempts_beside(&all_of)?)).await?;
         // By another call at the same time, or by a server that this client has started anew since.
         if let Some(open) = taken.iter().find(|taken| taken.is_open()) {
             given.hold(open.attempt.feature, open.attempt.token.clone());
@@ -74,7 +74,7 @@ impl Server {
             return Ok(false);
         }
         let token = token.clone();
-        self.database().run(move |store| Ok(store.may_claim_next(&token)?)).await
+        self.database().look(move |store| Ok(store.may_claim_next(&token)?)).await
     }
 
     /// Asks the store until it has a feature, says that there is none, or patience ends.

@@ -100,7 +100,7 @@ impl Server {
         token: &Token,
         context: &RequestContext<RoleServer>,
     ) -> Result<Vec<CheckReport>, ToolError> {
-        let checks = self.database().run(move |store| Ok(store.feature(id)?.checks)).await?;
+        let checks = self.database().look(move |store| Ok(store.feature(id)?.checks)).await?;
         if checks.is_empty() {
             return Ok(Vec::new());
         }

@@ -6,6 +6,7 @@ mod tests;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
@@ -160,6 +161,22 @@ impl Store {
         self.ask(|connection| {
             connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
         })
+    }
+
+    /// Asks something without waiting for anybody: what another process holds up is [`StoreError::Busy`] at once. For
+    /// readers on a thread that has other things to do; they may ask again where there is time.
+    ///
+    /// # Errors
+    ///
+    /// The question's.
+    pub fn at_once<T, E: From<StoreError>>(
+        &self,
+        question: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.ask(|connection| connection.busy_timeout(Duration::ZERO))?;
+        let answer = question(self);
+        self.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
+        answer
     }
 
     /// Runs `work` in one read transaction: all its queries see the same moment.

@@ -69,9 +69,9 @@ impl Server {
         named: Option<FeatureId>,
     ) -> Result<Option<FeatureId>, ToolError> {
         let alive = move |store: &Store| {
-            for (id, token) in wanted {
-                match attempt::is_open(store, id, &token) {
-                    Ok(true) => return Ok(Some(id)),
+            for (id, token) in &wanted {
+                match attempt::is_open(store, *id, token) {
+                    Ok(true) => return Ok(Some(*id)),
                     Ok(false) => {}
                     // Landed, or lost: the next one may be alive.
                     Err(error) if named.is_none() && error.code() == Code::StaleToken => {}
@@ -80,7 +80,7 @@ impl Server {
             }
             Ok(None)
         };
-        self.database().run(alive).await
+        self.database().look(alive).await
     }
 
     async fn held_or_claimed(
@@ -93,7 +93,7 @@ impl Server {
         if let Some(id) = wanted
             && let Some(token) = self.claims().token(id)?
         {
-            let alive = self.database().run(move |store| attempt::live(store, id, &token).map(drop)).await;
+            let alive = self.database().look(move |store| attempt::live(store, id, &token).map(drop)).await;
             match alive {
                 Ok(()) => return Ok(Claimed { id, already: true }),
                 // Taken back meanwhile, after a long sleep of this machine perhaps: claim it anew.
@@ -151,7 +151,7 @@ impl Server {
     ) -> Result<Out<Detail>, ToolError> {
         let Claimed { id, already } = self.claimed(args.feature_id, &context).await?;
         let token = self.claims().token(id)?;
-        let read = self.database().run(move |store| {
+        let read = self.database().look(move |store| {
             let mut detail = Detail::read(store, id)?;
             detail.hint = Some(hint(store, &detail, id, token.as_ref())?);
             Ok(detail)

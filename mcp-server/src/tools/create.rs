@@ -138,7 +138,7 @@ impl Server {
             return Err(ToolError::internal(&"one feature was asked for"));
         };
         let (created, repeated) = (!imported.created.is_empty(), imported.repeated);
-        let feature = self.database().run(move |store| Summary::read(store, id)).await?;
+        let feature = self.database().look(move |store| Summary::read(store, id)).await?;
         Ok(Out(Created { success: true, created, repeated, feature }))
     }
 

@@ -263,7 +263,7 @@ impl Server {
         annotations(read_only_hint = true, destructive_hint = false, open_world_hint = false)
     )]
     async fn feature_get_by_id(&self, Args(args): Args<ByIdArgs>) -> Result<Out<Detail>, ToolError> {
-        let detail = self.database().run(move |store| Detail::read(store, args.feature_id)).await?;
+        let detail = self.database().look(move |store| Detail::read(store, args.feature_id)).await?;
         let offset = usize::try_from(args.offset.unwrap_or(0)).unwrap_or(0);
         Ok(Out(match args.field {
             Some(field) => detail.only(field, offset),

@@ -154,7 +154,7 @@ impl Server {
         let (id, token) = (args.feature_id, self.claims().token(args.feature_id)?);
         let _turn = self.checking().lock().await;
         let own = token.clone();
-        let standing = self.database().run(move |store| standing(store, id, token)).await?;
+        let standing = self.database().look(move |store| standing(store, id, token.as_ref())).await?;
         Ok(Out(match standing {
             Standing::Passing(feature) => {
                 let goes_on = match own {

@@ -65,7 +65,7 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Result<Out<Progress>, ToolError> {
         let claimed = self.claimed(Some(args.feature_id), &context).await?;
-        let summary = self.database().run(move |store| Summary::read(store, claimed.id)).await?;
+        let summary = self.database().look(move |store| Summary::read(store, claimed.id)).await?;
         let next = "It is yours: build it, then call feature_mark_passing.".to_owned();
         Ok(Out(Progress { summary, changed: !claimed.already, next }))
     }

@@ -64,8 +64,8 @@ struct Summaries {
 }
 
 impl SummaryArgs {
-    fn read(self, store: &Store) -> Result<Summaries, ToolError> {
-        match (self.feature_id, self.feature_ids) {
+    fn read(&self, store: &Store) -> Result<Summaries, ToolError> {
+        match (self.feature_id, &self.feature_ids) {
             (_, Some(ids)) if ids.len() > MOST => Err(ToolError::new(
                 Code::InvalidArgument,
                 format!("`feature_ids` holds {} ids, at most {MOST} are taken", ids.len()),
@@ -73,7 +73,7 @@ impl SummaryArgs {
             )),
             (_, Some(ids)) => {
                 let summaries: Result<Vec<Summary>, ToolError> =
-                    ids.into_iter().map(|id| Summary::read(store, id)).collect();
+                    ids.iter().map(|id| Summary::read(store, *id)).collect();
                 Ok(Summaries { features: Some(summaries?), ..Summaries::default() })
             }
             (Some(id), None) => {
@@ -95,6 +95,6 @@ impl Server {
         annotations(read_only_hint = true, destructive_hint = false, open_world_hint = false)
     )]
     async fn feature_get_summary(&self, Args(args): Args<SummaryArgs>) -> Result<Out<Summaries>, ToolError> {
-        self.database().run(move |store| args.read(store)).await.map(Out)
+        self.database().look(move |store| args.read(store)).await.map(Out)
     }
 }

@@ -93,6 +93,20 @@ fn a_foreign_writer_is_waited_for_and_then_named_as_such() {
 }
 
 #[test]
+fn a_question_at_once_waits_for_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    // Where readers have to wait for writers.
+    let store = open_on(Filesystem::Network, dir.path());
+    let foreign = open_on(Filesystem::Network, dir.path());
+    foreign.connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let error = store.at_once(|store| store.features()).unwrap_err();
+    assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
+    foreign.connection.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(store.at_once(|store| store.features()).unwrap(), []);
+    assert_eq!(pragma(&store, "busy_timeout"), "Integer(10000)", "others wait as before");
+}
+
+#[test]
 fn a_full_disk_is_said_and_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_on(Filesystem::Local, dir.path());

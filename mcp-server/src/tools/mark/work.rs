@@ -66,7 +66,7 @@ pub(super) struct Landed {
 ///
 /// # Errors
 /// When this session has no live claim on it and it does not pass either.
-pub(super) fn standing(store: &Store, id: FeatureId, token: Option<Token>) -> Result<Standing, ToolError> {
+pub(super) fn standing(store: &Store, id: FeatureId, token: Option<&Token>) -> Result<Standing, ToolError> {
     let feature = store.feature(id)?;
     if feature.status == Status::Passing {
         return Ok(Standing::Passing(feature));
@@ -74,8 +74,8 @@ pub(super) fn standing(store: &Store, id: FeatureId, token: Option<Token>) -> Re
     let Some(token) = token else {
         return Err(attempt::not_claimed(id));
     };
-    let Attempt { session, submitted, .. } = attempt::live(store, id, &token)?;
-    Ok(Standing::Open(Work { feature, token, session, submitted }))
+    let Attempt { session, submitted, .. } = attempt::live(store, id, token)?;
+    Ok(Standing::Open(Work { feature, token: token.clone(), session, submitted }))
 }
 
 impl Server {
@@ -144,7 +144,7 @@ impl Server {
                 |(id, token): &(FeatureId, Token)| attempt::is_open(store, *id, token).unwrap_or(false);
             Ok(claims.iter().any(open))
         };
-        self.database().run(any).await
+        self.database().look(any).await
     }
 
     /// Runs the checks in the session's directory; red runs go on record before they are reported.
