@@ -1,10 +1,10 @@
 //! What only shows from inside: other file systems, other SQLites, disks without room.
 
 use cogwork_schemas::FeatureList;
-use rusqlite::config::DbConfig;
 
 use super::*;
 use crate::ImportLimits;
+use crate::features::FEATURE;
 
 fn now() -> Timestamp {
     Timestamp::UNIX_EPOCH
@@ -60,6 +60,7 @@ fn every_connection_is_set_up_the_same() {
             assert_eq!(pragma(&store, name), expected, "{name}");
         }
         assert!(!store.connection.db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA).unwrap());
+        assert!(store.connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG).unwrap());
     }
 }
 
@@ -104,6 +105,19 @@ fn a_question_at_once_waits_for_nobody() {
     foreign.connection.execute_batch("ROLLBACK").unwrap();
     assert_eq!(store.at_once(|store| store.features()).unwrap(), []);
     assert_eq!(pragma(&store, "busy_timeout"), "Integer(10000)", "others wait as before");
+}
+
+/// A value that might be better served by another plan once had SQLite make the plan anew, in every call.
+#[test]
+fn a_prepared_statement_is_never_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_on(Filesystem::Local, dir.path());
+    import(&store, 3).unwrap();
+    let mut statement = store.connection.prepare(&format!("{FEATURE} WHERE f.id = ?1")).unwrap();
+    for id in 1..=3 {
+        assert!(statement.exists([id]).unwrap());
+    }
+    assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
 }
 
 #[test]
