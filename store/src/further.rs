@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cogwork_schemas::{FeatureId, Status};
 
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, NodeView};
 
 /// A session that asks for more.
 pub(crate) struct Asking<'a> {
@@ -42,7 +42,7 @@ pub(crate) fn choose(asking: &Asking<'_>) -> Choice {
         // Its own slot is of use to nobody, so it may wait for what its own work frees.
         return if asking.landing.is_empty() { Choice::Nothing } else { Choice::Wait };
     };
-    let builds_on_mine = |id: &FeatureId| graph.node(*id).is_some_and(|node| builds_on(node, mine));
+    let builds_on_mine = |id: &FeatureId| graph.node(*id).is_some_and(|node| builds_on(&node, mine));
     let mut fresh = ready.iter().copied().filter(|id| !mine.contains(id));
     let of_chain = fresh.clone().find(builds_on_mine);
     let chosen = of_chain.or_else(|| fresh.find(|id| kin.contains(id)));
@@ -59,7 +59,7 @@ pub(crate) fn choose(asking: &Asking<'_>) -> Choice {
     }
 }
 
-fn builds_on(node: &Node, mine: &BTreeSet<FeatureId>) -> bool {
+fn builds_on(node: &NodeView<'_>, mine: &BTreeSet<FeatureId>) -> bool {
     node.dependencies.iter().any(|dependency| mine.contains(dependency))
 }
 
@@ -93,7 +93,7 @@ impl<'a> Slack<'a> {
     fn of(graph: &'a Graph, slots: usize) -> Self {
         let work_s = graph.work_s();
         // What is handed in takes no slot any more.
-        let is_open = |node: &&Node| node.status != Status::Passing && !node.submitted;
+        let is_open = |node: &NodeView<'_>| node.status != Status::Passing && !node.submitted;
         let open = || graph.iter().filter(is_open).map(|node| node.id);
         let total: f64 = open().map(|id| work_s[&id]).sum();
         let longest = open().map(|id| graph.chain_s(id)).fold(0.0, f64::max);
@@ -110,6 +110,7 @@ impl<'a> Slack<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Node;
 
     fn node(id: i64, dependencies: &[i64]) -> Node {
         Node {

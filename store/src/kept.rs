@@ -16,7 +16,7 @@ use crate::error::Fail;
 use crate::features::list;
 use crate::graph::Graph;
 use crate::journal::last_seq;
-use crate::nodes::{node_of, nodes};
+use crate::nodes;
 use crate::{Store, StoreError};
 
 /// Reading one feature by itself takes as long as reading this many in a row.
@@ -83,7 +83,7 @@ impl Kept {
 
 impl Seen {
     fn anew(tx: &Transaction<'_>, seq: i64) -> Result<Self, Fail> {
-        Ok(Self { seq, graph: Arc::new(Graph::new(nodes(tx)?)?) })
+        Ok(Self { seq, graph: Arc::new(nodes::graph(tx)?) })
     }
 
     fn brought_to(mut self, tx: &Transaction<'_>, last: i64) -> Result<Self, Fail> {
@@ -98,7 +98,7 @@ impl Seen {
         };
         let graph = Arc::make_mut(&mut self.graph);
         for id in changed {
-            match node_of(tx, id)? {
+            match nodes::node_of(tx, id)? {
                 Some(node) => graph.upsert(node),
                 None => graph.remove(id),
             }

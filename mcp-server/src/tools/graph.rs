@@ -90,7 +90,7 @@ fn around(graph: &Graph, center: FeatureId, depth: usize) -> BTreeSet<FeatureId>
     let mut edge = vec![center];
     for _ in 0..depth {
         let neighbours = edge.iter().flat_map(|id| {
-            let below = graph.node(*id).map_or(&[][..], |node| node.dependencies.as_slice());
+            let below = graph.node(*id).map_or(&[][..], |node| node.dependencies);
             below.iter().copied().chain(graph.dependents(*id))
         });
         edge = neighbours.filter(|id| graph.node(*id).is_some() && found.insert(*id)).collect();

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cogwork_runner::attempt_outcome;
 use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionId, Status};
-use cogwork_store::graph::{Graph, Node};
+use cogwork_store::graph::{Graph, Node, NodeView};
 use jiff::{SignedDuration, Timestamp};
 
 pub use event::{Effect, Event, Landing, SessionEnd, Settings, StartFailure};
@@ -445,6 +445,6 @@ impl Engine {
     }
 }
 
-fn count<'a>(nodes: impl Iterator<Item = &'a Node>) -> u32 {
+fn count<'a>(nodes: impl Iterator<Item = NodeView<'a>>) -> u32 {
     u32::try_from(nodes.count()).unwrap_or(u32::MAX)
 }

@@ -4,98 +4,160 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cogwork_schemas::{FeatureId, Status};
 
-use super::{Cycle, Graph, Node, find_cycle, tidied};
+use super::node::{Plain, Special, apart, view};
+use super::places::Places;
+use super::spans::Spans;
+use super::{Cycle, Graph, Links, Node, find_cycle, number};
 
-/// Builds the graph; of two nodes with one id the later counts.
-pub(super) fn build(nodes: impl IntoIterator<Item = Node>) -> Result<Graph, Cycle> {
-    let mut graph = Graph::default();
-    let nodes = nodes.into_iter();
-    graph.nodes.reserve(nodes.size_hint().0);
-    graph.links.reserve(nodes.size_hint().0);
-    for node in nodes {
-        let place = graph.place_or_new(node.id);
-        graph.links[place].passes = node.status == Status::Passing;
-        graph.nodes[place] = Some(tidied(node));
+/// All nodes of a graph that is to be, by id, each id once.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    plain: Vec<Plain>,
+    special: BTreeMap<FeatureId, Special>,
+    /// The dependencies of those in `plain` that have theirs already, distinct and ascending.
+    below: Vec<FeatureId>,
+    ends: Vec<u32>,
+}
+
+impl Draft {
+    /// Begins with features that have no dependencies yet and nothing special.
+    pub(crate) fn of(mut plain: Vec<Plain>) -> Self {
+        // Mostly a few long runs, one for each status, which this sort only joins.
+        plain.sort_by_key(|plain| plain.id);
+        let ends = Vec::with_capacity(plain.len());
+        Self { plain, special: BTreeMap::new(), below: Vec::new(), ends }
     }
-    let edges = Edges::of(&mut graph);
-    edges.link(&mut graph);
-    for place in 0..graph.nodes.len() {
+
+    /// Says more of a feature, if there is such a one.
+    pub(crate) fn amend(&mut self, node: Node) {
+        let (plain, special, _) = apart(node);
+        if let Ok(index) = self.plain.binary_search_by_key(&plain.id, |plain| plain.id) {
+            self.special.extend(special.map(|special| (plain.id, special)));
+            self.plain[index] = plain;
+        }
+    }
+
+    /// Adds a dependency. They come in the order of the ids that depend, and then of those that they depend on; what
+    /// there is no feature for is left out.
+    pub(crate) fn depends(&mut self, id: FeatureId, on: FeatureId) {
+        while self.plain.get(self.ends.len()).is_some_and(|plain| plain.id < id) {
+            self.ends.push(number(self.below.len()));
+        }
+        if self.plain.get(self.ends.len()).is_some_and(|plain| plain.id == id) {
+            self.below.push(on);
+        }
+    }
+
+    /// Returns the nodes by themselves.
+    pub(crate) fn into_nodes(mut self) -> impl Iterator<Item = Node> {
+        self.ends.resize(self.plain.len(), number(self.below.len()));
+        let Self { plain, special, below, ends } = self;
+        let mut start = 0;
+        plain.into_iter().zip(ends).map(move |(plain, end)| {
+            let dependencies = &below[start..end as usize];
+            start = end as usize;
+            view(&plain, special.get(&plain.id), dependencies).into()
+        })
+    }
+
+    /// Builds the graph.
+    ///
+    /// # Errors
+    ///
+    /// The cycle, when there is one.
+    pub(crate) fn build(mut self) -> Result<Graph, Cycle> {
+        self.ends.resize(self.plain.len(), number(self.below.len()));
+        let mut places = Places::of(self.plain.iter().map(|plain| plain.id));
+        let Self { plain, special, below, ends } = self;
+        let special =
+            special.into_iter().filter_map(|(id, special)| Some((places.find(id)?, special))).collect();
+        let mut nodes: Vec<Option<Plain>> = vec![None; places.count()];
+        let mut spans = Spans::with_capacity(places.count(), below.len());
+        let mut start = 0;
+        let mut place = 0;
+        for (plain, end) in plain.iter().zip(&ends) {
+            let own = places.find(plain.id).unwrap_or(place);
+            while place < own {
+                spans.close();
+                place += 1;
+            }
+            nodes[own] = Some(*plain);
+            for id in &below[start..*end as usize] {
+                spans.add(*id);
+            }
+            spans.close();
+            start = *end as usize;
+            place += 1;
+        }
+        for id in &below {
+            places.find_or_add(*id);
+        }
+        nodes.resize(places.count(), None);
+        linked(Graph { places, nodes, special, below: spans, ..Graph::default() })
+    }
+}
+
+impl FromIterator<Node> for Draft {
+    /// Takes nodes as they come; of two with one id the later counts.
+    fn from_iter<I: IntoIterator<Item = Node>>(nodes: I) -> Self {
+        let mut nodes: Vec<Node> = nodes.into_iter().collect();
+        nodes.sort_by_key(|node| node.id);
+        let mut draft = Self::default();
+        let mut nodes = nodes.into_iter().peekable();
+        while let Some(node) = nodes.next() {
+            if nodes.peek().is_some_and(|later| later.id == node.id) {
+                continue;
+            }
+            let (plain, special, below) = apart(node);
+            draft.special.extend(special.map(|special| (plain.id, special)));
+            draft.plain.push(plain);
+            draft.below.extend(below);
+            draft.ends.push(number(draft.below.len()));
+        }
+        draft
+    }
+}
+
+/// Notes each dependency at its lower end, and counts at its upper end what does not pass.
+fn linked(mut graph: Graph) -> Result<Graph, Cycle> {
+    let count = graph.nodes.len();
+    let (places, below) = (&graph.places, &graph.below);
+    let edges = || {
+        (0..count).flat_map(|place| {
+            below.of(place).iter().filter_map(move |id| Some((places.find(*id)?, number(place))))
+        })
+    };
+    let above = Spans::grouped(count, edges);
+    let passes = |node: &Option<Plain>| node.is_some_and(|node| node.status == Status::Passing);
+    let mut links: Vec<Links> =
+        graph.nodes.iter().map(|node| Links { unmet: 0, passes: passes(node) }).collect();
+    let mut leads_down = true;
+    for (low, high) in edges() {
+        links[high as usize].unmet += u32::from(!links[low].passes);
+        leads_down &= low < high as usize;
+    }
+    (graph.above, graph.links, graph.leads_down) = (above, links, leads_down);
+    for place in 0..count {
         graph.count(place);
     }
-    if edges.lead_down || edges.are_acyclic(&graph) { Ok(graph) } else { Err(cycle(&graph)) }
+    if leads_down || is_acyclic(&graph) { Ok(graph) } else { Err(cycle(&graph)) }
 }
 
-/// The places of all dependencies, one feature after the other.
-struct Edges {
-    below: Vec<u32>,
-    /// Where those of each place end.
-    ends: Vec<usize>,
-    /// Every id is above those that it depends on, so there can be no cycle.
-    lead_down: bool,
-}
-
-impl Edges {
-    /// Looks up each dependency; one that does not exist is given its place now.
-    fn of(graph: &mut Graph) -> Self {
-        let mut edges =
-            Self { below: Vec::new(), ends: Vec::with_capacity(graph.nodes.len()), lead_down: true };
-        for place in 0..graph.nodes.len() {
-            // Out of the graph while the graph may grow by what only this one names.
-            let node = graph.nodes[place].take();
-            for id in node.iter().flat_map(|node| &node.dependencies) {
-                edges.lead_down &= node.as_ref().is_some_and(|node| *id < node.id);
-                let below = graph.place_or_new(*id);
-                edges.below.push(u32::try_from(below).unwrap_or(u32::MAX));
-            }
-            edges.ends.push(edges.below.len());
-            graph.nodes[place] = node;
-        }
-        edges
-    }
-
-    /// Returns the dependencies of a place.
-    fn below(&self, place: usize) -> &[u32] {
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        // What only its dependents name comes after all features, and has no dependencies.
-        self.ends.get(place).map_or(&[], |end| &self.below[start..*end])
-    }
-
-    /// Notes each edge at its lower end, and counts at its upper end what does not pass.
-    fn link(&self, graph: &mut Graph) {
-        let mut counts = vec![0_u32; graph.links.len()];
-        for below in &self.below {
-            counts[*below as usize] += 1;
-        }
-        for (links, count) in graph.links.iter_mut().zip(counts) {
-            links.dependents.reserve_exact(count as usize);
-        }
-        for (place, number) in (0..self.ends.len()).zip(0_u32..) {
-            let mut unmet = 0;
-            for below in self.below(place) {
-                let below = &mut graph.links[*below as usize];
-                below.dependents.push(number);
-                unmet += u32::from(!below.passes);
-            }
-            graph.links[place].unmet = unmet;
-        }
-    }
-
-    /// Takes away, again and again, what nothing depends on; in a cycle there is always something that does.
-    fn are_acyclic(&self, graph: &Graph) -> bool {
-        let mut left: Vec<usize> = graph.links.iter().map(|links| links.dependents.len()).collect();
-        let mut free: Vec<usize> = (0..left.len()).filter(|place| left[*place] == 0).collect();
-        let mut taken = 0;
-        while let Some(place) = free.pop() {
-            taken += 1;
-            for below in self.below(place).iter().map(|below| *below as usize) {
-                left[below] -= 1;
-                if left[below] == 0 {
-                    free.push(below);
-                }
+/// Takes away, again and again, what nothing depends on; in a cycle there is always something that does.
+fn is_acyclic(graph: &Graph) -> bool {
+    let mut left: Vec<usize> = (0..graph.nodes.len()).map(|place| graph.above.of(place).len()).collect();
+    let mut free: Vec<usize> = (0..left.len()).filter(|place| left[*place] == 0).collect();
+    let mut taken = 0;
+    while let Some(place) = free.pop() {
+        taken += 1;
+        for below in graph.dependencies_at(place) {
+            left[below] -= 1;
+            if left[below] == 0 {
+                free.push(below);
             }
         }
-        taken == left.len()
     }
+    taken == left.len()
 }
 
 /// Returns the cycle that is there.

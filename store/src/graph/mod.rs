@@ -6,8 +6,10 @@
 mod build;
 mod counts;
 mod cycle;
+mod node;
 mod order;
 mod places;
+mod spans;
 #[cfg(test)]
 mod tests;
 
@@ -15,56 +17,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use cogwork_schemas::{FeatureId, Hold, SessionId, Status};
-use jiff::Timestamp;
 
+pub(crate) use build::Draft;
 pub use counts::Counts;
 pub use cycle::find_cycle;
+pub(crate) use node::Plain;
+pub use node::{Node, NodeView};
+use node::{Special, apart, view};
 use order::Order;
 use places::Places;
-
-/// One feature, as far as scheduling is concerned.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    pub id: FeatureId,
-    pub status: Status,
-    /// The features that have to pass first. An id that does not exist is never satisfied.
-    pub dependencies: Vec<FeatureId>,
-    /// Lower is earlier among features that are equal in the graph.
-    pub priority: i64,
-    /// The expected work in seconds.
-    pub estimate_s: Option<f64>,
-    /// Attempts that count against the limit.
-    pub failed_attempts: u32,
-    /// Crashes in a row.
-    pub crashes: u32,
-    /// The session that owns it while claimed.
-    pub session: Option<SessionId>,
-    /// Its attempt is green and waits for integration.
-    pub submitted: bool,
-    /// When its claim may be taken back; `None` when nobody claims it or it is submitted.
-    pub lease_until: Option<Timestamp>,
-    /// What the last attempt said, while parked; what is asked, while a person has to answer.
-    pub reason: Option<String>,
-}
-
-impl Node {
-    /// Returns a pending feature without dependencies, estimate or history.
-    pub fn new(id: FeatureId) -> Self {
-        Self {
-            id,
-            status: Status::Pending,
-            dependencies: Vec::new(),
-            priority: 0,
-            estimate_s: None,
-            failed_attempts: 0,
-            crashes: 0,
-            session: None,
-            submitted: false,
-            lease_until: None,
-            reason: None,
-        }
-    }
-}
+use spans::Spans;
 
 /// Features that depend on each other in a circle, as a path whose first is its last.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,18 +44,23 @@ pub struct Cycle {
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     places: Places,
-    /// The features, each with its dependencies distinct and ascending; `None` where there is none.
-    nodes: Vec<Option<Node>>,
+    /// The features; `None` where there is none.
+    nodes: Vec<Option<Plain>>,
+    special: BTreeMap<usize, Special>,
+    /// What each feature depends on, distinct and ascending.
+    below: Spans<FeatureId>,
+    /// The places that depend on this one, in no order. Each has a feature.
+    above: Spans<u32>,
     links: Vec<Links>,
+    /// Everything that is depended on has a place before what depends on it, so there is no cycle.
+    leads_down: bool,
     counts: Counts,
     order: OnceLock<Order>,
 }
 
 /// What is known of a place besides its feature.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Links {
-    /// The places that depend on this one, in no order. Each has a feature.
-    dependents: Vec<u32>,
     /// How many dependencies do not pass.
     unmet: u32,
     passes: bool,
@@ -107,7 +74,7 @@ impl Graph {
     ///
     /// The cycle, when there is one.
     pub fn new(nodes: impl IntoIterator<Item = Node>) -> Result<Self, Cycle> {
-        build::build(nodes)
+        nodes.into_iter().collect::<Draft>().build()
     }
 
     /// Takes the new state of one feature, or a new feature.
@@ -119,25 +86,24 @@ impl Graph {
     pub fn upsert(&mut self, node: Node) {
         let place = self.place_or_new(node.id);
         self.discount(place);
-        let node = tidied(node);
+        let (node, special, dependencies) = apart(node);
         let (passed, passes) = (self.links[place].passes, node.status == Status::Passing);
-        let estimate_s = node.estimate_s;
         let old = self.nodes[place].replace(node);
-        let rewired = match (&old, &self.nodes[place]) {
-            (Some(old), Some(new)) => old.dependencies != new.dependencies,
-            (_, _) => true,
-        };
-        let old_estimate = old.as_ref().map(|old| old.estimate_s);
+        match special {
+            Some(special) => drop(self.special.insert(place, special)),
+            None => drop(self.special.remove(&place)),
+        }
+        let rewired = old.is_none() || *self.below.of(place) != *dependencies;
+        let estimate_changed = old.map(|old| old.estimate_s) != Some(node.estimate_s);
         // In this order: `rewire` counts anew for the feature itself, should it depend on itself.
         if passes != passed {
             self.count_again(place, passes);
         }
         if rewired {
-            self.rewire(place, &old.map(|old| old.dependencies).unwrap_or_default());
+            self.rewire(place, dependencies);
         }
         self.count(place);
         let early = || self.links[place].unmet > 0;
-        let estimate_changed = old_estimate != Some(estimate_s);
         if rewired || estimate_changed || (passed && !passes) || (passes && !passed && early()) {
             self.order.take();
             return;
@@ -147,7 +113,7 @@ impl Graph {
         };
         order.settle(self, place);
         if passes != passed {
-            for dependent in &self.links[place].dependents {
+            for dependent in self.above.of(place) {
                 order.settle(self, *dependent as usize);
             }
         }
@@ -163,25 +129,26 @@ impl Graph {
         if self.links[place].passes {
             self.count_again(place, false);
         }
-        if let Some(node) = self.nodes[place].take() {
-            self.rewire(place, &node.dependencies);
+        if self.nodes[place].take().is_some() {
+            self.special.remove(&place);
+            self.rewire(place, Vec::new());
             self.order.take();
         }
     }
 
     /// Returns a feature.
-    pub fn node(&self, id: FeatureId) -> Option<&Node> {
-        self.nodes[self.places.find(id)?].as_ref()
+    pub fn node(&self, id: FeatureId) -> Option<NodeView<'_>> {
+        self.node_at(self.places.find(id)?)
     }
 
     /// Returns all features, by id.
-    pub fn iter(&self) -> impl Iterator<Item = &Node> {
-        self.places.ascending().filter_map(|place| self.nodes[place].as_ref())
+    pub fn iter(&self) -> impl Iterator<Item = NodeView<'_>> {
+        self.places.ascending().filter_map(|place| self.node_at(place))
     }
 
     /// Returns the features that depend on this one, by id; none when there is no such feature.
     pub fn dependents(&self, id: FeatureId) -> Vec<FeatureId> {
-        let dependents = self.places.find(id).map_or(&[][..], |place| &self.links[place].dependents);
+        let dependents = self.places.find(id).map_or(&[][..], |place| self.above.of(place));
         let mut ids: Vec<FeatureId> =
             dependents.iter().filter_map(|place| Some(self.nodes[*place as usize].as_ref()?.id)).collect();
         ids.sort_unstable();
@@ -228,16 +195,16 @@ impl Graph {
             Status::Passing => Hold::Passing,
             Status::Parked => Hold::Parked {
                 failed_attempts: node.failed_attempts,
-                reason: node.reason.clone().unwrap_or_default(),
+                reason: node.reason.unwrap_or_default().to_owned(),
             },
-            Status::NeedsHuman => Hold::NeedsHuman { question: node.reason.clone().unwrap_or_default() },
+            Status::NeedsHuman => Hold::NeedsHuman { question: node.reason.unwrap_or_default().to_owned() },
         })
     }
 
     /// Returns the dependencies of a feature that do not pass, ascending: what [`Graph::hold`] says of a blocked
     /// one, without looking for its roots.
     pub fn unmet_of(&self, id: FeatureId) -> impl Iterator<Item = FeatureId> + '_ {
-        let dependencies = self.node(id).map_or(&[][..], |node| &node.dependencies);
+        let dependencies = self.node(id).map_or(&[][..], |node| node.dependencies);
         dependencies.iter().copied().filter(|dependency| !self.passes(*dependency))
     }
 
@@ -246,7 +213,7 @@ impl Graph {
     pub fn path(&self, from: FeatureId, to: FeatureId) -> Option<Vec<FeatureId>> {
         let (start, goal) = (self.places.find(from)?, self.places.find(to)?);
         // Nothing leads to what nothing depends on, and that is what is new.
-        if start != goal && self.links[goal].dependents.is_empty() {
+        if start != goal && self.above.of(goal).is_empty() {
             return None;
         }
         // Each place reached, with the one it was reached from; those below are open until they were looked at.
@@ -319,6 +286,11 @@ impl Graph {
         roots.into_iter().collect()
     }
 
+    fn node_at(&self, place: usize) -> Option<NodeView<'_>> {
+        let plain = self.nodes[place].as_ref()?;
+        Some(view(plain, self.special.get(&place), self.below.of(place)))
+    }
+
     fn order(&self) -> &Order {
         self.order.get_or_init(|| Order::new(self))
     }
@@ -339,8 +311,7 @@ impl Graph {
 
     /// Returns the places of what a feature depends on.
     fn dependencies_at(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
-        let dependencies = self.nodes[place].as_ref().map_or(&[][..], |node| &node.dependencies);
-        dependencies.iter().filter_map(|id| self.places.find(*id))
+        self.below.of(place).iter().filter_map(|id| self.places.find(*id))
     }
 
     fn place_or_new(&mut self, id: FeatureId) -> usize {
@@ -352,27 +323,26 @@ impl Graph {
         place
     }
 
-    /// Follows a change of a feature's dependencies from what they were, and counts those that do not pass.
-    fn rewire(&mut self, place: usize, had: &[FeatureId]) {
-        let own = u32::try_from(place).unwrap_or(u32::MAX);
-        let wanted = self.nodes[place].as_ref().map(|node| node.dependencies.clone()).unwrap_or_default();
+    /// Gives a feature other dependencies, and counts those that do not pass.
+    fn rewire(&mut self, place: usize, wanted: Vec<FeatureId>) {
+        let own = number(place);
+        let had = self.below.of(place).to_vec();
         for gone in had.iter().filter(|id| wanted.binary_search(id).is_err()) {
             if let Some(gone) = self.places.find(*gone) {
-                let dependents = &mut self.links[gone].dependents;
-                if let Some(at) = dependents.iter().position(|dependent| *dependent == own) {
-                    dependents.swap_remove(at);
-                }
+                self.above.remove(gone, own);
             }
         }
         let mut unmet = 0;
         for id in &wanted {
             let below = self.place_or_new(*id);
             if had.binary_search(id).is_err() {
-                self.links[below].dependents.push(own);
+                self.above.push(below, own);
             }
+            self.leads_down &= below < place;
             unmet += u32::from(!self.links[below].passes);
         }
         self.links[place].unmet = unmet;
+        self.below.set(place, wanted);
     }
 
     fn count(&mut self, place: usize) {
@@ -391,8 +361,8 @@ impl Graph {
     /// Notes whether a feature passes now, and tells everything that waits for it.
     fn count_again(&mut self, place: usize, passes: bool) {
         self.links[place].passes = passes;
-        let dependents = std::mem::take(&mut self.links[place].dependents);
-        for dependent in dependents.iter().map(|dependent| *dependent as usize) {
+        for nth in 0..self.above.of(place).len() {
+            let dependent = self.above.of(place)[nth] as usize;
             // The feature itself, should it depend on itself, is not counted while it changes.
             if dependent != place {
                 self.discount(dependent);
@@ -403,15 +373,10 @@ impl Graph {
                 self.count(dependent);
             }
         }
-        self.links[place].dependents = dependents;
     }
 }
 
-/// Brings a node's dependencies into the form in which the graph keeps them.
-fn tidied(mut node: Node) -> Node {
-    if !node.dependencies.is_sorted_by(|one, next| one < next) {
-        node.dependencies.sort_unstable();
-        node.dependencies.dedup();
-    }
-    node
+/// Memory ends long before the numbers do.
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }

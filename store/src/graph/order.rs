@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use cogwork_schemas::FeatureId;
 
-use super::Graph;
+use super::{Graph, number};
 
 /// Counting stops here: no run has slots for more, so two features that both unblock this many are equally urgent.
 /// The bound keeps the first order of a graph with 10,000 ready features a matter of milliseconds.
@@ -142,7 +142,7 @@ struct Marks {
 
 /// Counts the distinct features that cannot start before this one passes, up to the bound.
 fn unblocks(graph: &Graph, place: u32, marks: &mut Marks) -> u32 {
-    if graph.links[place as usize].dependents.is_empty() {
+    if graph.above.of(place as usize).is_empty() {
         return 0;
     }
     marks.reached.resize(graph.nodes.len(), 0);
@@ -152,7 +152,7 @@ fn unblocks(graph: &Graph, place: u32, marks: &mut Marks) -> u32 {
     marks.open.push(place);
     let mut found = 0;
     while let Some(place) = marks.open.pop() {
-        for above in &graph.links[place as usize].dependents {
+        for above in graph.above.of(place as usize) {
             let reached = &mut marks.reached[*above as usize];
             if *reached != marks.count && !graph.links[*above as usize].passes {
                 *reached = marks.count;
@@ -172,10 +172,18 @@ fn unblocks(graph: &Graph, place: u32, marks: &mut Marks) -> u32 {
 fn chains(graph: &Graph) -> Vec<f64> {
     let own_s = estimates(graph);
     let mut longest_s = own_s.clone();
+    if graph.leads_down {
+        for place in (0..graph.nodes.len()).rev().filter(|place| !graph.links[*place].passes) {
+            for below in graph.dependencies_at(place) {
+                longest_s[below] = longest_s[below].max(own_s[below] + longest_s[place]);
+            }
+        }
+        return longest_s;
+    }
     let mut waiting: Vec<u32> = vec![0; graph.nodes.len()];
     let mut known = Vec::new();
     for (place, links) in graph.links.iter().enumerate() {
-        let open = links.dependents.iter().filter(|above| !graph.links[**above as usize].passes);
+        let open = graph.above.of(place).iter().filter(|above| !graph.links[**above as usize].passes);
         waiting[place] = number(open.count());
         if waiting[place] == 0 && !links.passes {
             known.push(place);
@@ -214,9 +222,4 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
         return Some(upper);
     }
     Some(f64::midpoint(values[middle - 1], upper))
-}
-
-/// Memory ends long before the numbers do.
-fn number(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }

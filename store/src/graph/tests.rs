@@ -234,7 +234,8 @@ fn upserting_is_the_same_as_building_anew() {
         let mut asked = 0;
         for _ in 0..80 {
             let id = rng.i64(1..12);
-            let mut node = graph.node(FeatureId(id)).cloned().unwrap_or_else(|| Node::new(FeatureId(id)));
+            let mut node =
+                graph.node(FeatureId(id)).map(Node::from).unwrap_or_else(|| Node::new(FeatureId(id)));
             match rng.u32(0..11) {
                 10 => {
                     graph.remove(node.id);
@@ -251,7 +252,7 @@ fn upserting_is_the_same_as_building_anew() {
             graph.upsert(node);
             // Sometimes nobody asks in between, and the kept order has to follow several changes.
             if rng.bool() {
-                let anew = Graph::new(graph.iter().cloned()).unwrap();
+                let anew = Graph::new(graph.iter().map(Node::from)).unwrap();
                 assert_eq!(graph.ready_in_order(), anew.ready_in_order(), "seed {seed}");
                 assert_eq!(graph.critical_path_s(), anew.critical_path_s(), "seed {seed}");
                 assert_eq!(graph.counts(), anew.counts(), "seed {seed}");

@@ -11,7 +11,7 @@ use crate::fixture::*;
 
 /// Returns all that a graph says, but for leases: their renewal is no news.
 fn said(graph: &Graph) -> impl PartialEq + std::fmt::Debug {
-    let nodes: Vec<Node> = graph.iter().map(|node| Node { lease_until: None, ..node.clone() }).collect();
+    let nodes: Vec<Node> = graph.iter().map(|node| Node { lease_until: None, ..node.into() }).collect();
     let holds: Vec<_> = nodes.iter().map(|node| graph.hold(node.id)).collect();
     let dependents: Vec<_> = nodes.iter().map(|node| graph.dependents(node.id)).collect();
     (graph.ready_in_order(), graph.counts(), graph.critical_path_s(), nodes, holds, dependents)

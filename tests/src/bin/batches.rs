@@ -17,7 +17,7 @@ use cogwork::engine::{Effect, Engine, Event, Landing, SessionEnd, Settings};
 use cogwork_schemas::{
     AttemptId, Feature, FeatureId, Isolation, Role, RunOutcome, SessionId, SessionOutcome, Status,
 };
-use cogwork_store::graph::{Graph, Node};
+use cogwork_store::graph::{Graph, Node, NodeView};
 use cogwork_store::{ImportLimits, Merge, NewSession, Next, Store};
 use jiff::{SignedDuration, Timestamp};
 
@@ -275,7 +275,7 @@ fn early(list: &str, slots: usize, size: usize, costs: Costs) -> Figures {
 fn bound(graph: &Graph, features: &BTreeMap<FeatureId, Feature>, size: usize) -> Option<Vec<FeatureId>> {
     let first = graph.ready().next()?;
     let mut batch = vec![first];
-    let comes = |batch: &[FeatureId], node: &Node| {
+    let comes = |batch: &[FeatureId], node: &NodeView<'_>| {
         let is_there = |id: &FeatureId| {
             batch.contains(id) || graph.node(*id).is_some_and(|node| node.status == Status::Passing)
         };
@@ -298,6 +298,6 @@ fn bound(graph: &Graph, features: &BTreeMap<FeatureId, Feature>, size: usize) ->
 }
 
 fn set(graph: &mut Graph, id: FeatureId, status: Status) {
-    let node = graph.node(id).expect("it is there").clone();
+    let node = Node::from(graph.node(id).expect("it is there"));
     graph.upsert(Node { status, ..node });
 }
