@@ -120,10 +120,11 @@ impl Server {
 
 /// Lists what can be started, as far as there is room.
 fn ready(store: &Store) -> Result<Value, ToolError> {
-    let ids = store.graph()?.ready_in_order();
+    let graph = store.graph()?;
+    let total_ready = graph.counts().ready;
     let (mut features, mut room) = (Vec::new(), MAX_CHARS - REST_CHARS);
-    for id in &ids {
-        let feature = store.summary(*id)?;
+    for id in graph.ready() {
+        let feature = store.summary(id)?;
         let item = json!({"id": id, "name": short(&feature.name), "category": short(&feature.category),
                           "priority": feature.priority});
         let chars = item.to_string().chars().count() + 1;
@@ -134,8 +135,8 @@ fn ready(store: &Store) -> Result<Value, ToolError> {
         features.push(item);
     }
     let shown = features.len();
-    let mut list = json!({"features": features, "count": shown, "total_ready": ids.len()});
-    if shown < ids.len() {
+    let mut list = json!({"features": features, "count": shown, "total_ready": total_ready});
+    if shown < total_ready {
         list["hint"] =
             format!("Cut to 10,000 characters: feature_get_ready with offset {shown} reads on.").into();
     }

@@ -67,7 +67,7 @@ impl GraphArgs {
             None => graph.iter().map(|node| node.id).collect(),
         };
         // A node and its edges share the room of the page.
-        let page = page(&ids, asked, |id| {
+        let page = page(ids.iter().copied(), ids.len(), asked, |id| {
             let feature = store.summary(id)?;
             let edges =
                 feature.dependencies.iter().map(|source| Edge { source: *source, target: id }).collect();

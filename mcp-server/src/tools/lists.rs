@@ -58,19 +58,18 @@ impl ReadyArgs {
     fn read(self, store: &Store) -> Result<ReadyList, ToolError> {
         let asked = Asked::new(self.limit, self.offset, 10, 50)?;
         let graph = store.graph()?;
-        let ids: Vec<FeatureId> = match &self.category {
-            Some(category) => {
-                let of_category = store.in_category(category)?;
-                graph.ready().filter(|id| of_category.contains(id)).collect()
-            }
-            None => graph.ready_in_order(),
+        let of_category = self.category.map(|category| store.in_category(&category)).transpose()?;
+        let total_ready = match &of_category {
+            Some(ids) => ids.iter().filter(|id| graph.is_ready(**id)).count(),
+            None => graph.counts().ready,
         };
+        let ids = graph.ready().filter(|id| of_category.as_ref().is_none_or(|ids| ids.contains(id)));
         let detailed = self.response_format == Some(Format::Detailed);
-        let page = page(&ids, asked, |id| ReadyFeature::read(store, id, detailed))?;
+        let page = page(ids, total_ready, asked, |id| ReadyFeature::read(store, id, detailed))?;
         Ok(ReadyList {
             count: page.items.len(),
             features: page.items,
-            total_ready: ids.len(),
+            total_ready,
             has_more: page.next_offset.is_some(),
             next_offset: page.next_offset,
         })
@@ -130,7 +129,7 @@ impl BlockedArgs {
         let waits = |id: &FeatureId| !graph.is_ready(*id);
         let pending = graph.iter().filter(|node| node.status == Status::Pending).map(|node| node.id);
         let ids: Vec<FeatureId> = pending.filter(waits).collect();
-        let page = page(&ids, asked, |id| {
+        let page = page(ids.iter().copied(), ids.len(), asked, |id| {
             let name = short(&store.summary(id)?.name);
             Ok(BlockedFeature { id, name, blocked_by: graph.unmet_of(id).collect() })
         })?;

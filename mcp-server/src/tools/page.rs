@@ -47,19 +47,20 @@ pub(super) struct Page<T> {
     pub(super) next_offset: Option<usize>,
 }
 
-/// Makes the items of one page of `ids`.
+/// Makes the items of one page of `ids`, of which there are `total`; takes no more of them than it has to.
 ///
 /// # Errors
 /// What making an item returned.
 pub(super) fn page<T: Serialize>(
-    ids: &[FeatureId],
+    ids: impl Iterator<Item = FeatureId>,
+    total: usize,
     asked: Asked,
     mut item: impl FnMut(FeatureId) -> Result<T, ToolError>,
 ) -> Result<Page<T>, ToolError> {
     let mut items = Vec::new();
     let mut room = ROOM;
-    for id in ids.iter().skip(asked.offset).take(asked.limit) {
-        let next = item(*id)?;
+    for id in ids.skip(asked.offset).take(asked.limit) {
+        let next = item(id)?;
         let chars = serde_json::to_string(&next).map_or(0, |text| text.chars().count() + 1);
         // The first item always goes out; too large a one is cut by the answer's own limit.
         if chars > room && !items.is_empty() {
@@ -69,7 +70,7 @@ pub(super) fn page<T: Serialize>(
         items.push(next);
     }
     let end = asked.offset.saturating_add(items.len());
-    Ok(Page { items, next_offset: (end < ids.len()).then_some(end) })
+    Ok(Page { items, next_offset: (end < total).then_some(end) })
 }
 
 #[cfg(test)]
@@ -82,7 +83,7 @@ mod tests {
 
     fn check(limit: Option<i64>, offset: Option<i64>) -> Page<FeatureId> {
         let all: Vec<FeatureId> = (1..=7).map(FeatureId).collect();
-        page(&all, Asked::new(limit, offset, 3, 5).unwrap(), Ok).unwrap()
+        page(all.iter().copied(), all.len(), Asked::new(limit, offset, 3, 5).unwrap(), Ok).unwrap()
     }
 
     #[test]
@@ -108,9 +109,9 @@ mod tests {
     fn a_page_ends_where_the_room_does() {
         let all: Vec<FeatureId> = (1..=50).map(FeatureId).collect();
         let asked = Asked::new(Some(50), None, 10, 50).unwrap();
-        let long = page(&all, asked, |_| Ok("x".repeat(1_000))).unwrap();
+        let long = page(all.iter().copied(), all.len(), asked, |_| Ok("x".repeat(1_000))).unwrap();
         assert_eq!((long.items.len(), long.next_offset), (8, Some(8)));
-        let huge = page(&all, asked, |_| Ok("x".repeat(100_000))).unwrap();
+        let huge = page(all.iter().copied(), all.len(), asked, |_| Ok("x".repeat(100_000))).unwrap();
         assert_eq!((huge.items.len(), huge.next_offset), (1, Some(1)));
     }
 }

@@ -47,7 +47,7 @@ impl SearchArgs {
     fn read(self, store: &Store) -> Result<SearchList, ToolError> {
         let asked = Asked::new(self.limit, self.offset, 20, 50)?;
         let ids = store.search(&self.query, self.status)?;
-        let page = page(&ids, asked, |id| {
+        let page = page(ids.iter().copied(), ids.len(), asked, |id| {
             let feature = store.summary(id)?;
             let (name, category) = (short(&feature.name), short(&feature.category));
             Ok(Found { id, name, category, status: feature.status })

@@ -84,10 +84,19 @@ impl Order {
 
     /// Returns what is ready, most urgent first.
     pub(super) fn ready<'a>(&'a self, graph: &'a Graph) -> impl Iterator<Item = FeatureId> + 'a {
-        let mut marks = Marks::default();
-        self.groups.values().flat_map(move |group| {
-            let ranked = group.ranked.get_or_init(|| Ranked::of(graph, &group.places, &mut marks));
-            ranked.ranks.iter().map(|rank| rank.id)
+        let mut groups = self.groups.values();
+        let (mut of_group, mut marks) = (None, Marks::default());
+        std::iter::from_fn(move || {
+            loop {
+                let turn = match &mut of_group {
+                    Some(turn) => turn,
+                    none => none.insert(Turn::of(graph, groups.next()?)),
+                };
+                match turn.next(&mut marks) {
+                    Some(id) => return Some(id),
+                    None => of_group = None,
+                }
+            }
         })
     }
 
@@ -101,10 +110,62 @@ impl Order {
     }
 }
 
+/// How far somebody has got with a group.
+enum Turn<'a> {
+    /// Its order is being found out: what is not counted yet, by priority and id, what is, and how many were given away.
+    ///
+    /// Counting stops at a bound. So those that reach it come first, in the order of priority and id, in which they are
+    /// looked at; of 10,000 that are equally urgent, whoever wants ten pays for little more than ten.
+    Unknown {
+        graph: &'a Graph,
+        group: &'a Group,
+        open: std::vec::IntoIter<(i64, FeatureId, u32)>,
+        counted: Vec<(u32, Rank)>,
+        given: usize,
+    },
+    Known(std::collections::btree_set::Iter<'a, Rank>),
+}
+
+impl<'a> Turn<'a> {
+    fn of(graph: &'a Graph, group: &'a Group) -> Self {
+        if let Some(ranked) = group.ranked.get() {
+            return Self::Known(ranked.ranks.iter());
+        }
+        let keyed = group.places.iter().map(|place| {
+            let node = graph.nodes[*place as usize].as_ref();
+            node.map_or((0, FeatureId(0), *place), |node| (node.priority, node.id, *place))
+        });
+        let mut open: Vec<(i64, FeatureId, u32)> = keyed.collect();
+        open.sort_unstable();
+        Self::Unknown { graph, group, open: open.into_iter(), counted: Vec::new(), given: 0 }
+    }
+
+    fn next(&mut self, marks: &mut Marks) -> Option<FeatureId> {
+        if let Self::Unknown { graph, group, open, counted, given } = self {
+            for (priority, id, place) in open {
+                let unblocks = unblocks(graph, place, marks);
+                counted.push((place, Rank { unblocks: Reverse(unblocks), priority, id }));
+                if unblocks == UNBLOCKS_BOUND {
+                    *given += 1;
+                    return Some(id);
+                }
+            }
+            let (counted, given) = (std::mem::take(counted), *given);
+            let mut ranks = group.ranked.get_or_init(|| Ranked::of(counted)).ranks.iter();
+            // Those are the first of all.
+            ranks.by_ref().take(given).for_each(drop);
+            *self = Self::Known(ranks);
+        }
+        match self {
+            Self::Known(ranks) => ranks.next().map(|rank| rank.id),
+            Self::Unknown { .. } => None,
+        }
+    }
+}
+
 impl Ranked {
-    fn of(graph: &Graph, places: &BTreeSet<u32>, marks: &mut Marks) -> Self {
-        let of: BTreeMap<u32, Rank> =
-            places.iter().map(|place| (*place, Rank::of(graph, *place, marks))).collect();
+    fn of(counted: Vec<(u32, Rank)>) -> Self {
+        let of: BTreeMap<u32, Rank> = counted.into_iter().collect();
         Self { ranks: of.values().copied().collect(), of }
     }
 

@@ -288,3 +288,37 @@ fn a_chain_of_100_000_needs_no_stack() {
     let circle = Graph::new((2..=size).map(link).chain([around])).unwrap_err();
     assert_eq!(circle.path.len(), 100_001);
 }
+
+/// A group of equals is put in order while somebody goes through it, and what was found out is kept or not.
+#[test]
+fn the_first_of_many_equals_are_the_same_however_many_are_asked_for() {
+    let mut rng = fastrand::Rng::with_seed(11);
+    for _ in 0..20 {
+        // Features 1 to 40 begin chains of two; what waits for them is more than the bound for some.
+        let mut nodes: Vec<Node> = (1..=40).map(|id| Node::new(FeatureId(id))).collect();
+        for node in &mut nodes {
+            node.priority = rng.i64(0..5);
+        }
+        for id in 41..=1_000 {
+            let dependencies = vec![FeatureId(rng.i64(1..=10).min(rng.i64(1..=40)))];
+            nodes.push(Node { dependencies, ..Node::new(FeatureId(id)) });
+        }
+        let graph = Graph::new(nodes).unwrap();
+        let begun: Vec<Vec<FeatureId>> =
+            (0..=40).map(|wanted| graph.ready().take(wanted).collect()).collect();
+        let whole = graph.ready_in_order();
+        for (wanted, begun) in begun.iter().enumerate() {
+            assert_eq!(begun[..], whole[..wanted.min(whole.len())]);
+        }
+        let mut by_hand: Vec<_> = (1..=40)
+            .map(|id| {
+                let id = FeatureId(id);
+                let above = graph.dependents(id).len().min(100);
+                (above == 0, std::cmp::Reverse(above), graph.node(id).unwrap().priority, id)
+            })
+            .collect();
+        by_hand.sort();
+        assert_eq!(whole, by_hand.iter().map(|(.., id)| *id).collect::<Vec<_>>());
+        assert_eq!(graph.ready_in_order(), whole, "and again, now that it is known");
+    }
+}
