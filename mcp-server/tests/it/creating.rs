@@ -116,6 +116,7 @@ fn everything_that_is_wrong_is_told_at_once_and_nothing_is_made() {
             "`features[5].key`: the features 5 and 6 of the list have the same key `twice`",
             "`features[5].priority`: the priority 9223372036854775807 is beyond",
             "`features[6].depends_on_indices`: it depends on the item 7, but the places of the list are 0 to 6",
+            "`features[6].depends_on_indices`: it depends on the item -1, but the places of the list are 0 to 6",
         ] {
             assert!(text.contains(told), "{told}\n{text}");
         }

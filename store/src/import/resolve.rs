@@ -188,8 +188,10 @@ impl<'a> Names<'a> {
     fn place(&self, items: &[NewFeature], place: usize) -> Result<Target, String> {
         match items.get(place) {
             Some(item) => Ok(known(&item.listed, self.project).map_or(Target::Item(place), Target::Existing)),
+            // No list is as long as half of the numbers: what is above was less than 0.
             None => Err(format!(
-                "it depends on the item {place}, but the places of the list are 0 to {}",
+                "it depends on the item {}, but the places of the list are 0 to {}",
+                place.cast_signed(),
                 items.len().saturating_sub(1)
             )),
         }

@@ -81,8 +81,10 @@ impl From<Wanted> for NewFeature {
 impl From<Item> for NewFeature {
     fn from(item: Item) -> Self {
         let places = item.depends_on_indices.unwrap_or_default();
-        // A negative place is none of the list either, and told as such.
-        let places = places.into_iter().map(|place| usize::try_from(place).unwrap_or(usize::MAX));
+        // A negative place is none of the list either: as the far place that it is without its sign it goes to the
+        // store, which tells it with the sign.
+        let places =
+            places.into_iter().map(|place| usize::try_from(place.cast_unsigned()).unwrap_or(usize::MAX));
         Self { depends_on_items: places.collect(), ..Self::from(item.wanted) }
     }
 }
