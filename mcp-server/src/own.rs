@@ -6,7 +6,7 @@
 
 use cogwork_process::contain;
 use cogwork_schemas::{AttemptOutcome, CheckReport, FeatureId, Isolation, SessionOutcome, Token};
-use cogwork_store::{Attempt, AttemptLimits, Claim, NewSession, Store, StoreError};
+use cogwork_store::{Attempt, AttemptLimits, Claim, LiveSession, NewSession, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
@@ -19,6 +19,9 @@ use crate::server::Server;
 
 /// Claims are renewed this many times within one lease: often enough to miss it twice.
 const RENEWALS: u32 = 3;
+
+/// What the agent of such a session is called, before the client's own name.
+const AGENT: &str = "mcp";
 
 impl Server {
     /// Claims a feature for this server: the one named, or the best that is ready. The checks are run before it
@@ -194,7 +197,7 @@ impl Held {
 
     /// Returns how long the claim has been held, in milliseconds.
     pub(crate) fn ms_until(&self, now: Timestamp) -> u64 {
-        u64::try_from(now.duration_since(self.since).as_millis()).unwrap_or(0)
+        ms_between(self.since, now)
     }
 }
 
@@ -230,7 +233,7 @@ fn claim_first(
 /// Takes back claims whose lease ran out, but for those whose process lives: a laptop that slept for a night has let
 /// every lease run out, and nobody's work has ended.
 pub(crate) fn reap(store: &Store, now: Timestamp, lease: SignedDuration) -> Result<(), ToolError> {
-    let mut deserted = Vec::new();
+    let (mut deserted, mut over) = (Vec::new(), Vec::new());
     for session in store.live_sessions()? {
         let expired = |attempt: &&Attempt| attempt.lease_until.is_some_and(|until| until <= now);
         let mut expired = session.attempts.iter().filter(expired).peekable();
@@ -239,6 +242,11 @@ pub(crate) fn reap(store: &Store, now: Timestamp, lease: SignedDuration) -> Resu
         }
         if !session.process.as_ref().is_some_and(contain::is_alive) {
             deserted.push(session.id);
+            // Nobody else ends the session of a server like this one. What a runner left behind, whoever ends its
+            // session has to clear away.
+            if session.process.is_some() && is_servers(&session) {
+                over.push((session.id, ms_between(session.started_at, now)));
+            }
             continue;
         }
         for attempt in expired {
@@ -251,6 +259,10 @@ pub(crate) fn reap(store: &Store, now: Timestamp, lease: SignedDuration) -> Resu
     }
     // Those alone: a claim that was made since then is somebody's who lives.
     store.reap_of(now, &deserted, &AttemptLimits::default())?;
+    for (session, ms) in over {
+        let reason = "its server was gone".to_owned();
+        store.end_session(now, session, &SessionOutcome::NotStarted { reason }, ms)?;
+    }
     Ok(())
 }
 
@@ -270,11 +282,20 @@ fn introduced(store: &Store, now: Timestamp, claim: Claim) -> Result<Claim, Tool
     }
 }
 
+fn ms_between(since: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.duration_since(since).as_millis()).unwrap_or(0)
+}
+
+/// Returns whether a server that claims for itself began a session: [`agent`] named it.
+fn is_servers(session: &LiveSession) -> bool {
+    session.agent == AGENT || session.agent.strip_prefix(AGENT).is_some_and(|rest| rest.starts_with(':'))
+}
+
 /// Names the client, so that people see who works on a feature.
 fn agent(context: &RequestContext<RoleServer>) -> String {
     match context.client_info() {
-        Some(client) => format!("mcp:{}", client.name.chars().take(60).collect::<String>()),
-        None => "mcp".to_owned(),
+        Some(client) => format!("{AGENT}:{}", client.name.chars().take(60).collect::<String>()),
+        None => AGENT.to_owned(),
     }
 }
 

@@ -86,6 +86,8 @@ async fn an_expired_claim_of_a_living_process_is_not_taken_back() {
     let left = store.live_attempts().unwrap();
     assert_eq!(left.iter().map(|attempt| attempt.session).collect::<Vec<_>>(), [alive.id]);
     assert!(left[0].lease_until.unwrap() > later, "it is renewed");
+    let sessions: Vec<_> = store.live_sessions().unwrap().into_iter().map(|session| session.id).collect();
+    assert_eq!(sessions, [alive.id], "nobody else would end the session of a server that is gone");
 }
 
 #[tokio::test]
