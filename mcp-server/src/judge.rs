@@ -127,6 +127,23 @@ pub(crate) async fn uncommitted(dir: &Path) -> Vec<String> {
 
 /// Returns the error that tells an agent what is red and what it printed; `None` when everything is green.
 pub(crate) fn red(id: FeatureId, reports: &[CheckReport]) -> Option<ToolError> {
+    told(
+        reports,
+        |checks| format!("feature {id} does not pass yet: {checks} red; the feature stays yours"),
+        "Fix the work (not the check) and call feature_mark_passing again.",
+    )
+}
+
+/// Returns the error that tells whoever tests a passing feature what is red; `None` when everything is green.
+pub(crate) fn red_under_test(id: FeatureId, reports: &[CheckReport]) -> Option<ToolError> {
+    told(
+        reports,
+        |checks| format!("feature {id} passes on record, but {checks} red"),
+        "Report it with feature_mark_failing: then it is yours to repair.",
+    )
+}
+
+fn told(reports: &[CheckReport], what: impl FnOnce(&str) -> String, next: &'static str) -> Option<ToolError> {
     let red: Vec<(usize, &CheckReport)> =
         reports.iter().enumerate().filter(|(_, report)| !report.verdict.is_green()).collect();
     if red.is_empty() {
@@ -144,14 +161,7 @@ pub(crate) fn red(id: FeatureId, reports: &[CheckReport]) -> Option<ToolError> {
     } else {
         format!("{} of its {} checks {}", red.len(), reports.len(), if red.len() == 1 { "is" } else { "are" })
     };
-    Some(
-        ToolError::new(
-            Code::ChecksFailed,
-            format!("feature {id} does not pass yet: {checks} red; the feature stays yours"),
-            "Fix the work (not the check) and call feature_mark_passing again.",
-        )
-        .with_detail(detail.join("\n\n")),
-    )
+    Some(ToolError::new(Code::ChecksFailed, what(&checks), next).with_detail(detail.join("\n\n")))
 }
 
 fn in_words(index: usize, total: usize, report: &CheckReport, room: usize) -> String {

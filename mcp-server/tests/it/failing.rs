@@ -107,6 +107,31 @@ fn a_tester_reports_and_repairs() {
 }
 
 #[test]
+fn a_tester_who_asks_whether_it_passes_has_the_checks_run() {
+    for era in ERAS {
+        let project = Project::new();
+        project.write("a.txt");
+        project.pass(ONE_CHECK);
+        let test = project.inspect(ONE_CHECK);
+        let mut client = project.session_as("testing", era, &[(ONE_CHECK, &test.token)]);
+        let ask = json!({"feature_id": ONE_CHECK});
+        let green = client.get("feature_mark_passing", ask.clone());
+        assert_eq!((&green["changed"], &green["state"]), (&json!(false), &json!("passing")), "{green}");
+        assert!(green["next"].as_str().unwrap().starts_with("It passes on"), "{green}");
+        std::fs::remove_file(project.path().join("a.txt")).unwrap();
+        let red = client.fail("feature_mark_passing", ask);
+        let what =
+            "Error (checks_failed): feature #1 passes on record, but its only check is red. Report it with";
+        assert!(red.starts_with(what), "{red}");
+        assert_eq!(project.feature(ONE_CHECK).status, Status::Passing, "that is the report's to change");
+        let attempts = project.store.attempts_of(FeatureId(ONE_CHECK)).unwrap();
+        let evidence = &attempts.last().unwrap().evidence;
+        assert_eq!(evidence.len(), 2, "each run is on record: {evidence:?}");
+        assert!(attempts.last().unwrap().submitted.is_none());
+    }
+}
+
+#[test]
 fn what_somebody_tests_is_not_taken() {
     for era in ERAS {
         let project = Project::new();

@@ -18,6 +18,8 @@ use crate::tools::attempt;
 pub(super) enum Standing {
     /// It is done, whatever became of the claim.
     Passing(Feature),
+    /// It passes, and this session tests whether it does so rightly.
+    Tested(Work),
     Open(Work),
 }
 
@@ -69,7 +71,14 @@ pub(super) struct Landed {
 pub(super) fn standing(store: &Store, id: FeatureId, token: Option<&Token>) -> Result<Standing, ToolError> {
     let feature = store.feature(id)?;
     if feature.status == Status::Passing {
-        return Ok(Standing::Passing(feature));
+        let attempt = token.map(|token| Ok((attempt::live(store, id, token)?, token.clone())));
+        return match attempt {
+            Some(Ok((Attempt { session, submitted, .. }, token))) => {
+                Ok(Standing::Tested(Work { feature, token, session, submitted }))
+            }
+            Some(Err(error)) if ToolError::code(&error) != Code::StaleToken => Err(error),
+            Some(Err(_)) | None => Ok(Standing::Passing(feature)),
+        };
     }
     let Some(token) = token else {
         return Err(attempt::not_claimed(id));
@@ -118,6 +127,29 @@ impl Server {
                 Ok(HandedIn { proof, changed: true, then: Then::Landed(landed) })
             }
         }
+    }
+
+    /// Runs the checks of a feature that passes and is tested, and puts them on record.
+    ///
+    /// # Errors
+    /// `checks_failed` when one is red; the feature passes on until it is reported.
+    pub(super) async fn tested(
+        &self,
+        work: &Work,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<(), ToolError> {
+        if work.feature.checks.is_empty() {
+            return Ok(());
+        }
+        let commit = judge::commit(&self.options().workspace).await?;
+        let reports = judge::run(self.options(), &work.feature.checks, context).await?;
+        let red = judge::red_under_test(work.feature.id, &reports);
+        let token = work.token.clone();
+        let record = move |store: &Store| {
+            Ok(store.record_checks(now(), &token, CheckPhase::Verify, commit.as_deref(), &reports)?)
+        };
+        self.database().run(record).await?;
+        red.map_or(Ok(()), Err)
     }
 
     /// Commits what lies about, where the work lands while its session goes on: nobody could do it later.
