@@ -1,5 +1,7 @@
 //! `cogwork why`: why a feature is not running, and what would unblock it.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use cogwork_schemas::{Feature, FeatureId, Hold};
 use serde::Serialize;
@@ -30,15 +32,18 @@ struct Answer {
 pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
     let project = Project::open(&args.project.dir)?;
     let graph = project.store.graph()?;
-    let features = match args.id {
-        Some(id) => vec![project.store.feature(id)?],
-        None => project.store.features()?,
+    let answers: Vec<_> = match args.id {
+        Some(id) => {
+            let Feature { id, name, .. } = project.store.feature(id)?;
+            graph.hold(id).map(|why| Answer { id, name, why }).into_iter().collect()
+        }
+        None => {
+            let mut names: BTreeMap<FeatureId, String> =
+                project.store.features()?.into_iter().map(|feature| (feature.id, feature.name)).collect();
+            let open = graph.holds().filter(|(_, why)| *why != Hold::Passing);
+            open.filter_map(|(id, why)| Some(Answer { id, name: names.remove(&id)?, why })).collect()
+        }
     };
-    let answers: Vec<_> = features
-        .into_iter()
-        .filter_map(|Feature { id, name, .. }| Some(Answer { why: graph.hold(id)?, id, name }))
-        .filter(|answer| args.id.is_some() || answer.why != Hold::Passing)
-        .collect();
     if args.json {
         print_json(&answers)?;
     } else if answers.is_empty() {

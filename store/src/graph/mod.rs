@@ -9,6 +9,7 @@ mod cycle;
 mod node;
 mod order;
 mod places;
+mod roots;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use node::{Node, NodeView};
 use node::{Special, apart, view};
 use order::Order;
 use places::Places;
+use roots::Roots;
 use spans::Spans;
 
 /// Features that depend on each other in a circle, as a path whose first is its last.
@@ -201,6 +203,21 @@ impl Graph {
         })
     }
 
+    /// Returns what [`Graph::hold`] says of every feature, by id. Whoever wants all of them asks here: features that wait
+    /// for the same have their roots looked for once.
+    pub fn holds(&self) -> impl Iterator<Item = (FeatureId, Hold)> {
+        let mut known = Roots::default();
+        self.iter().filter_map(move |node| {
+            let hold = if node.status == Status::Pending && !self.is_ready(node.id) {
+                let roots = known.of(self, node.id).to_vec();
+                Hold::Blocked { waiting_for: self.unmet_of(node.id).collect(), roots }
+            } else {
+                self.hold(node.id)?
+            };
+            Some((node.id, hold))
+        })
+    }
+
     /// Returns the dependencies of a feature that do not pass, ascending: what [`Graph::hold`] says of a blocked
     /// one, without looking for its roots.
     pub fn unmet_of(&self, id: FeatureId) -> impl Iterator<Item = FeatureId> + '_ {
@@ -274,9 +291,7 @@ impl Graph {
                 if !seen.insert(dependency) {
                     continue;
                 }
-                let waits = self.node(dependency).is_some_and(|node| node.status == Status::Pending)
-                    && !self.is_ready(dependency);
-                if waits {
+                if self.waits(dependency) {
                     open.push(dependency);
                 } else {
                     roots.insert(dependency);
@@ -284,6 +299,11 @@ impl Graph {
             }
         }
         roots.into_iter().collect()
+    }
+
+    /// Returns whether a feature is pending, and something that it depends on does not pass.
+    fn waits(&self, id: FeatureId) -> bool {
+        self.node(id).is_some_and(|node| node.status == Status::Pending) && !self.is_ready(id)
     }
 
     fn node_at(&self, place: usize) -> Option<NodeView<'_>> {

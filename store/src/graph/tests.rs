@@ -258,6 +258,8 @@ fn upserting_is_the_same_as_building_anew() {
                 assert_eq!(graph.counts(), anew.counts(), "seed {seed}");
                 assert_eq!(graph.counts().ready, graph.ready().count(), "seed {seed}");
                 assert_eq!(unmet(&graph), unmet(&anew), "seed {seed}");
+                let each = graph.iter().map(|node| (node.id, graph.hold(node.id).unwrap()));
+                assert!(graph.holds().eq(each), "seed {seed}");
                 asked += graph.ready_in_order().len();
             }
         }
