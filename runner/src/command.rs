@@ -77,7 +77,7 @@ pub struct SessionLimits {
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub limit_jitter_s: u32,
     /// Kill the agent when it does not end within so many seconds of being told to
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 4)]
     pub grace_s: u32,
     /// Let the claim expire when this process has not renewed it for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
