@@ -28,7 +28,7 @@ mod warden;
 use std::io;
 use std::path::Path;
 
-use cogwork_schemas::ProcessIdentity;
+use cogwork_schemas::{ProcessIdentity, Resources};
 use rustix::process::{Pid, Signal};
 
 pub use contained::{Asking, Contained, Exit, Output};
@@ -39,6 +39,31 @@ use table::{Process, Table};
 
 /// The variable that marks the processes of a session; its value is `<state directory>#s<session>`.
 pub const MARKER: &str = "COGWORK_MARKER";
+
+/// What this process and all that is below it take of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// This process.
+    pub own: Resources,
+    /// Everything below it. Its processor time includes what has ended and was waited for; what no one waited for is
+    /// not known to anybody.
+    pub below: Resources,
+}
+
+/// Reads what this process and all that is below it take of the machine; `None` where that cannot be read, which is
+/// anywhere but on Linux.
+pub fn reading() -> Option<Reading> {
+    let (own, ended_ms) = os::resources(own_pid())?;
+    let mut below = Resources { cpu_ms: ended_ms, ..Resources::default() };
+    for pid in descendants(own_pid()) {
+        // One that has ended since the table was read takes nothing.
+        let Some((taken, ended_ms)) = os::resources(pid) else { continue };
+        below.processes += 1;
+        below.memory_bytes += taken.memory_bytes;
+        below.cpu_ms += taken.cpu_ms + ended_ms;
+    }
+    Some(Reading { own, below })
+}
 
 /// Makes this process adopt the orphans among its descendants, instead of init. [`Spawn::start`] does it too.
 ///

@@ -25,4 +25,4 @@ pub use journal::{Entry, Fact};
 pub use list::{DependencyRef, FeatureList, ListedFeature};
 pub use outcome::{AttemptOutcome, RunOutcome, SessionOutcome};
 pub use schema::{Document, documents};
-pub use session::{Control, Isolation, ProcessIdentity, Role, RunnerEvent, RunnerMessage};
+pub use session::{Control, Isolation, ProcessIdentity, Resources, Role, RunnerEvent, RunnerMessage};

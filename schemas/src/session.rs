@@ -55,6 +55,17 @@ pub struct ProcessIdentity {
     pub boot_id: String,
 }
 
+/// What some processes take of the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Resources {
+    /// How many there are.
+    pub processes: u32,
+    /// Their resident memory; what several of them share is counted for each.
+    pub memory_bytes: u64,
+    /// The processor time that they have used, and those that they have waited for.
+    pub cpu_ms: u64,
+}
+
 /// What a runner tells whoever started it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunnerMessage {

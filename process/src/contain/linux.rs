@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use cogwork_schemas::Resources;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::table::{Process, Table};
@@ -42,10 +43,9 @@ fn pids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Reads a line of `/proc/PID/stat`. The name in it may hold anything, brackets and spaces included.
+/// Reads a line of `/proc/PID/stat`.
 fn parse(pid: i32, stat: &[u8]) -> Option<Process> {
-    let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
-    let fields: Vec<&str> = str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace().collect();
+    let fields = after_name(stat)?;
     // A leader that ended shows as a zombie while other threads of it still run.
     let is_dead = matches!(*fields.first()?, "Z" | "X" | "x");
     let threads: u32 = fields.get(17)?.parse().ok()?;
@@ -57,6 +57,32 @@ fn parse(pid: i32, stat: &[u8]) -> Option<Process> {
         alive: !is_dead || threads > 1,
         has_terminal: *fields.get(4)? != "0",
     })
+}
+
+/// Returns what a process takes of the machine, and the processor time in milliseconds of what it has started and
+/// waited for.
+pub(super) fn resources(pid: i32) -> Option<(Resources, u64)> {
+    parse_resources(
+        &fs::read(format!("/proc/{pid}/stat")).ok()?,
+        rustix::param::clock_ticks_per_second(),
+        rustix::param::page_size() as u64,
+    )
+}
+
+fn parse_resources(stat: &[u8], ticks_per_second: u64, page: u64) -> Option<(Resources, u64)> {
+    let fields = after_name(stat)?;
+    let field = |index: usize| -> Option<u64> { fields.get(index)?.parse().ok() };
+    let ms = |ticks: u64| ticks * 1000 / ticks_per_second.max(1);
+    let own =
+        Resources { processes: 1, memory_bytes: field(21)? * page, cpu_ms: ms(field(11)? + field(12)?) };
+    Some((own, ms(field(13)? + field(14)?)))
+}
+
+/// Returns the fields of a line of `/proc/PID/stat` after the name, which may hold anything, brackets and spaces
+/// included.
+fn after_name(stat: &[u8]) -> Option<Vec<&str>> {
+    let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
+    Some(str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace().collect())
 }
 
 /// Returns a variable of the environment that a process was started with.
@@ -129,6 +155,14 @@ mod tests {
         assert_eq!(parse(42, on_terminal.as_bytes()), Some(Process { has_terminal: true, ..alive }));
         assert_eq!(parse(42, b"42 (sh) S 7"), None);
         assert_eq!(parse(42, b""), None);
+    }
+
+    #[test]
+    fn memory_and_time_are_read_in_their_units() {
+        let stat = "42 (a b) S 7 8 9 0 -1 0 1 2 3 4 150 50 30 20 20 0 1 0 123456 999 3 4";
+        let own = Resources { processes: 1, memory_bytes: 3 * 4096, cpu_ms: 2000 };
+        assert_eq!(parse_resources(stat.as_bytes(), 100, 4096), Some((own, 500)));
+        assert_eq!(parse_resources(b"42 (sh) S 7", 100, 4096), None);
     }
 
     #[test]

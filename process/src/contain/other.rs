@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cogwork_schemas::Resources;
 use rustix::process::{Pid, Signal};
 
 use super::table::{Process, Table};
@@ -29,6 +30,10 @@ pub(super) fn find(pid: i32) -> Option<Process> {
 /// Empty, so that nothing is ever swept that could not be identified.
 pub(super) fn table() -> Table {
     Table::default()
+}
+
+pub(super) fn resources(_pid: i32) -> Option<(Resources, u64)> {
+    None
 }
 
 pub(super) fn variable(_pid: i32, _name: &str) -> Option<Vec<u8>> {

@@ -20,6 +20,9 @@ mod hostile;
 mod part;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
+mod reading;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod recognise;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
