@@ -95,7 +95,12 @@ pub(crate) fn adopted(adoption: &Adoption) -> String {
     clean(&line)
 }
 
-fn directory(dir: &Path) -> Result<PathBuf, CliError> {
+/// Returns a directory that is there, absolute, without symbolic links.
+///
+/// # Errors
+///
+/// When it is not there, or no directory.
+pub(crate) fn directory(dir: &Path) -> Result<PathBuf, CliError> {
     let found = fs::canonicalize(dir).map_err(|_| {
         CliError::new(format!("there is no directory {}", dir.display())).hint("check --project-dir")
     })?;

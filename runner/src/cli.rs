@@ -1,4 +1,4 @@
-//! The command line: which of the three programs is meant, its flags, its log, its runtime.
+//! The command line: which of the four programs is meant, its flags, its log, its runtime.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -12,14 +12,16 @@ use cogwork_schemas::Token;
 use tracing_subscriber::EnvFilter;
 
 use crate::command::SessionFlags;
+use crate::logs::{self, LogsCommand};
 use crate::play::{self, PlayFlags};
 use crate::standalone::{self, StandaloneFlags};
-use crate::{Environment, ExitStatus, Programs, environment, one};
+use crate::{Environment, ExitStatus, Programs, chain, environment, one};
 
 enum Command {
     Standalone(StandaloneFlags),
     Session(SessionFlags),
     Play(PlayFlags),
+    Logs(LogsCommand),
 }
 
 /// Runs what the arguments ask for.
@@ -30,8 +32,8 @@ pub(crate) fn main(programs: &Programs, args: impl Iterator<Item = OsString>) ->
         Err(error) => return usage(&error),
     };
     start_log(&own);
-    // The scripted agent is an agent: it has a runner above it.
-    if !matches!(command, Command::Play(_))
+    // The scripted agent is an agent: it has a runner above it. The reader of journals starts nothing.
+    if !matches!(command, Command::Play(_) | Command::Logs(_))
         && let Err(error) = contain::under_warden()
     {
         tracing::warn!("nobody clears up if this process is killed: {error}");
@@ -52,6 +54,10 @@ pub(crate) fn main(programs: &Programs, args: impl Iterator<Item = OsString>) ->
                 None => failed("COGWORK_TOKEN is not set: a session is started by `cogwork run`").into(),
             },
             Command::Play(flags) => play::main(&flags, &own).await,
+            Command::Logs(command) => match logs::logs(&command.project_dir, &command.flags).await {
+                Ok(status) => status.into(),
+                Err(error) => failed(&chain(&error)).into(),
+            },
         }
     })
 }
@@ -61,6 +67,7 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, clap::Error> {
     let words: Vec<OsString> = args.collect();
     match words.get(1).and_then(|word| word.to_str()) {
         Some("session") => SessionFlags::try_parse_from(&words[1..]).map(Command::Session),
+        Some("logs") => LogsCommand::try_parse_from(&words[1..]).map(Command::Logs),
         Some("play") => PlayFlags::try_parse_from(&words[1..]).map(Command::Play),
         Some(_) | None => {
             let flags = StandaloneFlags::command().bin_name(own_name(&words));

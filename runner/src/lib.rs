@@ -1,7 +1,8 @@
 //! One agent session, driven, contained and understood.
 //!
-//! Three programs behind one [`main`]: alone, a single agent that works through the features of a project; as
-//! `session`, exactly one session of one feature for an orchestrator; as `play`, the built-in scripted agent.
+//! Four programs behind one [`main`]: alone, a single agent that works through the features of a project; as
+//! `session`, exactly one session of one feature for an orchestrator; as `play`, the built-in scripted agent; as
+//! `logs`, the reader of what a session has written down.
 //!
 //! It owns the life of one agent program: its workspace, environment and prompt, its time limits, its processes to
 //! the last one, and the checks after it. It talks to the store under the attempt's token, to programs through the
@@ -17,6 +18,7 @@ mod environment;
 mod inbox;
 mod journal;
 mod json;
+mod logs;
 mod one;
 mod outbox;
 mod outcome;
@@ -36,6 +38,7 @@ pub use agent::{AgentError, AgentSettings, AgentSpec, UnknownAgent, preflight};
 pub use command::{OnLimit, SessionCommand, SessionLimits};
 pub use driver::chain;
 pub use environment::{Environment, marker};
+pub use logs::{LogsError, LogsFlags, logs};
 pub use outcome::{ExitStatus, attempt_outcome};
 pub use play::ScriptError;
 pub use programs::Programs;

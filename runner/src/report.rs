@@ -7,8 +7,9 @@ use std::cell::RefCell;
 use cogwork_schemas::{AgentEvent, CheckPhase, CheckReport, RunnerEvent, RunnerMessage, SessionId, Token};
 use jiff::Timestamp;
 
-use crate::journal::{self, Journal, Room};
+use crate::journal::Journal;
 use crate::outbox::Outbox;
+use crate::session::Record;
 use crate::text::{printable, shortened};
 
 /// How much of one thing that an agent said is passed on, in bytes.
@@ -51,7 +52,7 @@ impl<'a> Report<'a> {
         let is_prose = matches!(event, RunnerEvent::Agent { .. });
         let message = RunnerMessage { at, session: self.session, event };
         let line = self.without_secret(crate::json::line(&message));
-        self.record(&message, &line, is_prose);
+        self.journal.borrow_mut().write(at, &line);
         let shown = match self.form {
             Form::Messages => Some(line),
             Form::Sentences => sentence(&message.event).map(|text| self.without_secret(text)),
@@ -69,14 +70,10 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn record(&self, message: &RunnerMessage, line: &str, is_prose: bool) {
-        let mut journal = self.journal.borrow_mut();
-        if !is_prose {
-            journal.write(line);
-        } else if journal.offer(line) == Room::JustFilled {
-            let event = RunnerEvent::Agent { event: journal::full_note() };
-            journal.write(&crate::json::line(&RunnerMessage { event, ..*message }));
-        }
+    /// Writes down what the session's machine was told.
+    pub(crate) fn step(&self, record: &Record) {
+        let line = self.without_secret(crate::json::line(record));
+        self.journal.borrow_mut().write_step(&line, &crate::json::line(&Record::Full));
     }
 
     fn without_secret(&self, line: String) -> String {
@@ -115,9 +112,10 @@ pub(crate) fn check_line(report: &CheckReport) -> String {
     format!("`{}` is {}, {seconds:.1} s", report.command, report.verdict)
 }
 
-fn sentence(event: &RunnerEvent) -> Option<String> {
+/// Returns what an event says to a person; nothing when it is too small for a line.
+pub(crate) fn sentence(event: &RunnerEvent) -> Option<String> {
     let text = match event {
-        RunnerEvent::Up { .. } | RunnerEvent::Prepared { .. } => return None,
+        RunnerEvent::Up { .. } | RunnerEvent::Prepared { .. } | RunnerEvent::LeftOut { .. } => return None,
         RunnerEvent::Checked { phase, report, .. } => {
             let when = match phase {
                 CheckPhase::Before => "before",
@@ -171,6 +169,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::journal::Bounds;
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -186,13 +185,12 @@ mod tests {
     }
 
     /// Tells `events`; returns what stdout and what the journal got.
-    async fn told(form: Form, journal_bytes: u64, events: Vec<RunnerEvent>) -> (String, String) {
+    async fn told(form: Form, events: Vec<RunnerEvent>) -> (String, String) {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("journal.ndjson");
         let (sender, _events) = tokio::sync::mpsc::channel(1);
         let sink = Sink::default();
         let outbox = Outbox::new(sink.clone(), sender);
-        let journal = Journal::open(&path, journal_bytes);
+        let journal = Journal::open(dir.path(), SessionId(4), Bounds::default());
         let report = Report::new(SessionId(4), form, &outbox, journal, Token::new("7-c0ffee"));
         for event in events {
             report.tell(Timestamp::UNIX_EPOCH, event);
@@ -200,7 +198,7 @@ mod tests {
         drop(report);
         outbox.close().await;
         let stdout = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-        (stdout, std::fs::read_to_string(path).unwrap())
+        (stdout, std::fs::read_to_string(dir.path().join("journal.ndjson")).unwrap())
     }
 
     fn text(text: &str) -> RunnerEvent {
@@ -210,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_is_never_passed_on() {
         for form in [Form::Messages, Form::Sentences] {
-            let (stdout, journal) = told(form, 10_000, vec![text("env: COGWORK_TOKEN=7-c0ffee\"\n")]).await;
+            let (stdout, journal) = told(form, vec![text("env: COGWORK_TOKEN=7-c0ffee\"\n")]).await;
             assert!(!stdout.contains("c0ffee") && stdout.contains("COGWORK_TOKEN=[redacted]"), "{stdout}");
             assert!(!journal.contains("c0ffee"), "{journal}");
         }
@@ -219,7 +217,7 @@ mod tests {
     #[tokio::test]
     async fn messages_are_what_the_schema_says() {
         let events = vec![text("hi"), RunnerEvent::Prepared { workspace: "/w".into(), duration_ms: 3 }];
-        let (stdout, journal) = told(Form::Messages, 10_000, events.clone()).await;
+        let (stdout, journal) = told(Form::Messages, events.clone()).await;
         let read = |text: &str| -> Vec<RunnerEvent> {
             let message = |line| serde_json::from_str::<RunnerMessage>(line).unwrap();
             text.lines().map(|line| message(line).event).collect()
@@ -229,19 +227,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_journal_loses_prose_only() {
-        let end = RunnerEvent::Prepared { workspace: "/end".into(), duration_ms: 3 };
-        let events = vec![text("kept"), text(&"x".repeat(500)), text("lost"), end];
-        let (stdout, journal) = told(Form::Messages, 300, events).await;
-        assert_eq!(stdout.lines().count(), 4);
-        assert_eq!(journal.lines().count(), 3, "{journal}");
-        assert!(journal.contains("kept") && journal.contains("is full") && journal.contains("/end"));
-    }
-
-    #[tokio::test]
     async fn a_person_reads_short_lines() {
-        let (stdout, _) =
-            told(Form::Sentences, 1000, vec![text(&format!("a\u{1b}[31m{}", "b".repeat(900)))]).await;
+        let (stdout, _) = told(Form::Sentences, vec![text(&format!("a\u{1b}[31m{}", "b".repeat(900)))]).await;
         assert!(stdout.starts_with("  | a[31mb") && stdout.len() < 500, "{stdout}");
         assert!(stdout.ends_with(" more bytes)\n"));
     }

@@ -90,6 +90,8 @@ pub enum RunnerEvent {
     Waiting { until: Timestamp, because: SessionOutcome },
     /// The agent said or did something.
     Agent { event: AgentEvent },
+    /// Only in a journal: it became too long, and so many bytes of it were left out so far, after its first file.
+    LeftOut { bytes: u64 },
     /// The session is over, its processes are gone and its attempts are judged in the database. The last line.
     /// `reason` says why its work was not submitted, where the runner knows: a red check, a tree that cannot be
     /// committed.

@@ -10,6 +10,7 @@ mod exit;
 mod export;
 mod import;
 mod list;
+mod logs;
 mod mcp;
 mod question;
 mod retry;
@@ -57,6 +58,7 @@ enum Command {
     List(list::ListArgs),
     Show(show::ShowArgs),
     Why(why::WhyArgs),
+    Logs(logs::LogsArgs),
     Answer(answer::AnswerArgs),
     Retry(retry::RetryArgs),
     Depend(depend::DependArgs),
@@ -134,6 +136,7 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::List(args) => list::list(&args),
         Command::Show(args) => show::show(&args),
         Command::Why(args) => why::why(&args),
+        Command::Logs(args) => logs::logs(&args),
         Command::Answer(args) => answer::answer(&args),
         Command::Retry(args) => retry::retry(&args),
         Command::Depend(args) => depend::depend(&args),

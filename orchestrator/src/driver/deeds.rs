@@ -153,7 +153,8 @@ impl Run<'_> {
             RunnerEvent::Up { .. }
             | RunnerEvent::Prepared { .. }
             | RunnerEvent::Checked { .. }
-            | RunnerEvent::AgentStarted { .. } => {}
+            | RunnerEvent::AgentStarted { .. }
+            | RunnerEvent::LeftOut { .. } => {}
         }
     }
 

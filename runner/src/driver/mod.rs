@@ -6,6 +6,7 @@
 
 mod judge;
 mod launch;
+mod open;
 mod prepare;
 mod tools;
 
@@ -16,8 +17,7 @@ use std::time::Duration;
 
 use cogwork_process::contain::{self, Asking, Contained, Output};
 use cogwork_schemas::{
-    AgentEvent, AttemptId, Feature, Isolation, ProcessIdentity, Role, RunnerEvent, SessionId, SessionOutcome,
-    Token,
+    AgentEvent, AttemptId, Feature, Isolation, Role, RunnerEvent, SessionId, SessionOutcome, Token,
 };
 use cogwork_store::{Attempt, Store, StoreError};
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ use crate::agent::{Backend, Heard};
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::report::{Report, bounded};
-use crate::session::{Death, Effect, Ending, Event, Exit, Patience, Session};
+use crate::session::{Death, Effect, Ending, Event, Exit, Patience, Record, Recorder, Session};
 use crate::{AgentSettings, Environment, Programs, SessionLimits};
 
 pub(crate) use judge::{Verdict, first_red, run_checks};
@@ -141,8 +141,8 @@ pub(crate) async fn run(
 ) -> Result<Ended, StoreError> {
     let now = world.clock.now();
     let process = contain::own_identity();
-    let job = world.job;
-    let up = report_up(world, &process);
+    let up = open::report_up(world, &process);
+    open::prune(world);
     let mut driver = Driver::new(world, backend);
     world.report.tell(now, RunnerEvent::Up { process });
     let result = match up {
@@ -156,7 +156,7 @@ pub(crate) async fn run(
         tracing::error!("processes that cannot be killed are left: {left:?}");
     }
     let (outcome, agent_ms) = result?;
-    world.store.end_session(world.clock.now(), job.session, &outcome, agent_ms)?;
+    world.store.end_session(world.clock.now(), world.job.session, &outcome, agent_ms)?;
     let reason = match &driver.verdict {
         Some(Verdict::NotSubmitted { reason }) => reason.clone(),
         Some(Verdict::SubmittedByAgent | Verdict::Green) | None => None,
@@ -165,19 +165,11 @@ pub(crate) async fn run(
     Ok(Ended { outcome, verdict: driver.verdict, is_claim_lost: driver.is_claim_lost })
 }
 
-/// Records who runs the session, unless whoever started this process has done so already.
-fn report_up(world: World<'_>, process: &ProcessIdentity) -> Result<(), StoreError> {
-    let live = world.store.live_sessions()?.into_iter().find(|live| live.id == world.job.session);
-    if live.is_some_and(|live| live.process.as_ref() == Some(process)) {
-        return Ok(());
-    }
-    world.store.session_up(world.clock.now(), world.job.session, process)
-}
-
 struct Driver<'a> {
     world: World<'a>,
     backend: Box<dyn Backend>,
     machine: Session,
+    recorder: Recorder,
     prepared: Option<Box<Prepared>>,
     work: Option<Work<'a>>,
     agent: Option<Contained>,
@@ -197,10 +189,13 @@ struct Driver<'a> {
 impl<'a> Driver<'a> {
     fn new(world: World<'a>, backend: Box<dyn Backend>) -> Self {
         let seed = world.job.session.0.unsigned_abs();
-        let patience = Patience::new(world.job.limits.policy(), seed);
+        let (limits, policy) = (world.job.limits.durations(), world.job.limits.policy());
+        let began = world.clock.steady();
+        world.report.step(&Record::begin(began, limits, policy, seed));
         let wants = Wants { env: backend.wanted_env(), token: backend.needs_token() };
         Self {
-            machine: Session::new(world.clock.steady(), world.job.limits.durations(), patience),
+            machine: Session::new(began, limits, Patience::new(policy, seed)),
+            recorder: Recorder::default(),
             work: Some(Box::pin(async move { prepare::prepare(world, wants).await.map(Done::Prepared) })),
             world,
             backend,
@@ -225,12 +220,22 @@ impl<'a> Driver<'a> {
                     None => continue,
                 },
             };
-            for effect in self.machine.step(self.world.clock.steady(), event) {
+            for effect in self.step(event) {
                 if let Some(end) = self.perform(effect)? {
                     return Ok(end);
                 }
             }
         }
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Effect> {
+        let now = self.world.clock.steady();
+        let effects = self.machine.step(now, event.clone());
+        for record in self.recorder.step(now, event, &effects) {
+            self.world.report.step(&record);
+        }
+        debug_assert!(self.machine.fault().is_none(), "{:?}: {:?}", self.machine.fault(), self.machine);
+        effects
     }
 
     /// Waits until something happens. What is urgent comes first: an agent that floods cannot hold up the rest.

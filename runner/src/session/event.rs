@@ -2,9 +2,11 @@
 
 use cogwork_schemas::{Control, SessionOutcome};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Event {
     /// The workspace is there and the checks were run on the base commit.
     Prepared,
@@ -43,7 +45,7 @@ pub(crate) enum Event {
 }
 
 /// The end of one life of the agent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Death {
     /// What it means, if nobody asked for it.
     pub(crate) outcome: SessionOutcome,
@@ -81,7 +83,8 @@ impl Exit {
 }
 
 /// One thing that must be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Effect {
     /// Start the agent, or give it another life, which goes on with its last conversation or not.
     Start { resumes: bool },
@@ -102,7 +105,8 @@ pub(crate) enum Effect {
 }
 
 /// How far judging goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Depth {
     /// Commit what is left lying about in the workspace.
     Commit,

@@ -1,9 +1,10 @@
 //! How long things may take.
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 /// The time limits of one session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Limits {
     /// How long the agent may work on one feature, in one life.
     pub(crate) max_session: SignedDuration,

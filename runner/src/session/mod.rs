@@ -9,6 +9,7 @@ mod life;
 mod limits;
 mod patience;
 mod phase;
+mod record;
 mod stop;
 
 use cogwork_schemas::{Control, SessionOutcome};
@@ -18,6 +19,7 @@ pub(crate) use event::{Death, Depth, Effect, Ending, Event, Exit};
 pub(crate) use limits::Limits;
 pub(crate) use patience::{Patience, Policy};
 use phase::Phase;
+pub(crate) use record::{Record, Recorder, ReplayError, Replayed, replay};
 
 /// One session of one agent.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub(crate) struct Session {
     renew_at: Option<Timestamp>,
     /// Who asked for the end so far, and how urgently.
     wishes: Wishes,
+    /// What was wrong with the first event that could not have happened.
+    fault: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,7 +48,15 @@ impl Session {
     /// Returns a session whose preparation begins at `now`, with a lease that was taken at that moment.
     pub(crate) fn new(now: Timestamp, limits: Limits, patience: Patience) -> Self {
         let renew_at = Some(now + limits.renew_every());
-        Self { limits, patience, phase: Phase::Preparing, agent_ms: 0, renew_at, wishes: Wishes::default() }
+        Self {
+            limits,
+            patience,
+            phase: Phase::Preparing,
+            agent_ms: 0,
+            renew_at,
+            wishes: Wishes::default(),
+            fault: None,
+        }
     }
 
     /// Takes note of what happened and returns what is to be done, in order.
@@ -114,10 +126,14 @@ impl Session {
         vec![Effect::Finish { outcome, agent_ms: self.agent_ms }]
     }
 
-    /// A driver that keeps its word never comes here; in a release build the event is ignored, because a live agent
-    /// must still be supervised.
-    fn impossible(&self, what: &str) -> Vec<Effect> {
-        debug_assert!(false, "{what}: {:?}", self.phase);
+    /// Returns what was wrong with an event that cannot have happened when it was said to. A driver that keeps its
+    /// word sees none; the event was ignored, because a live agent must still be supervised.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        self.fault
+    }
+
+    fn impossible(&mut self, what: &'static str) -> Vec<Effect> {
+        self.fault.get_or_insert(what);
         vec![]
     }
 }

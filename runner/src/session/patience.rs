@@ -5,6 +5,7 @@
 
 use cogwork_schemas::SessionOutcome;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// Without a reset time: often enough to notice it soon, seldom enough to be no burden.
 const BLIND_FIRST: SignedDuration = SignedDuration::from_mins(15);
@@ -28,7 +29,7 @@ const BLIND_TRIES: u32 = 200;
 const CONVERSATIONS: u32 = 2;
 
 /// What a person decided about waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Policy {
     /// Whether a usage limit is waited for at all.
     pub(crate) waits_for_limits: bool,

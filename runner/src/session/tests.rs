@@ -42,6 +42,7 @@ fn check(events: &[(i64, Event)], expected: &[&str]) {
                 seen.push(format!("{second}: {effect:?}"));
             }
         }
+        assert_eq!(session.fault(), None);
     }
     assert_eq!(seen, expected);
 }
@@ -360,7 +361,7 @@ fn signs_of_life_are_no_progress() {
 }
 
 /// Random lives, by a driver that keeps its word: whatever comes in between, each ends exactly once, in bounded time,
-/// with no agent left, and nothing spins.
+/// with no agent left, and nothing spins. Its record, played again, comes to the same end.
 #[test]
 fn every_life_ends_once_and_soon() {
     for seed in 0..2000 {
@@ -370,6 +371,8 @@ fn every_life_ends_once_and_soon() {
         let mut pending = vec![Event::Prepared];
         let (mut agent, mut killed, mut lost, mut finished) = (false, false, false, 0);
         let mut trace = Vec::new();
+        let mut recorder = Recorder::default();
+        let mut record = vec![Record::begin(at(0), LIMITS, POLICY, 1)];
         while finished == 0 {
             let deadline = session.next_deadline();
             // What the world would do next, now or later; a deadline is never late.
@@ -412,7 +415,9 @@ fn every_life_ends_once_and_soon() {
             agent &= !matches!(event, Event::AgentExited(_));
             lost |= event == Event::LeaseLost;
             trace.push(format!("{now} {event:?}"));
-            for effect in session.step(now, event.clone()) {
+            let effects = session.step(now, event.clone());
+            record.extend(recorder.step(now, event.clone(), &effects));
+            for effect in effects {
                 assert_eq!(finished, 0, "seed {seed}: {effect:?} after the end: {trace:?}");
                 match effect {
                     Effect::Start { .. } => pending.push(Event::AgentStarted),
@@ -434,7 +439,9 @@ fn every_life_ends_once_and_soon() {
             assert!(now < at(10_000) && trace.len() < 5_000, "seed {seed} does not end: {trace:?}");
         }
         assert!(!agent, "seed {seed}: an agent is left: {trace:?}");
-        assert_eq!(session.next_deadline(), None);
+        assert_eq!((session.next_deadline(), session.fault()), (None, None));
+        let record: String = record.iter().map(|record| crate::json::line(record) + "\n").collect();
+        assert!(replay(&record).unwrap().outcome.is_some(), "seed {seed}: {record}");
     }
 }
 

@@ -5,6 +5,7 @@
 mod batches;
 mod containment;
 mod conversation;
+mod logs;
 mod project;
 mod runner;
 mod scripted;

@@ -94,6 +94,14 @@ pub(crate) fn lone(program: impl AsRef<OsStr>, project: &Path, args: &[&str]) ->
     command
 }
 
+/// The reader of journals on a project.
+pub(crate) fn logs(program: impl AsRef<OsStr>, project: &Path, args: &[&str]) -> Command {
+    let mut command = command(program);
+    command.arg("logs").args(args).arg("--project-dir").arg(project);
+    command.env_remove("COGWORK_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
 /// Runs the lone agent to its end.
 pub(crate) fn run_lone(project: &Path, args: &[&str]) -> Said {
     said(lone(binary(), project, args).output().unwrap())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cogwork_schemas::Status;
 
 use crate::project::Project;
-use crate::runner::{binary, lone, redacted, said, shell};
+use crate::runner::{binary, logs, lone, redacted, said, shell};
 
 const ONE: &str = r#"[{"name": "greet", "key": "greet", "checks": ["grep -q hello out/greeting"]}]"#;
 
@@ -101,6 +101,8 @@ fn a_script_is_played_by_a_real_client_of_a_real_process() {
     }
     assert_eq!(heard.lines().count(), 4);
     assert_eq!(shell(&project.dir, "git log -1 --format=%s").stdout, b"greet\n");
+    let replay = crate::runner::said(logs(&runner, &project.dir, &["--replay"]).output().unwrap());
+    assert!(replay.stdout.ends_with(" steps: the agent ended\n") && replay.code == 0, "{}", replay.stdout);
 }
 
 #[test]

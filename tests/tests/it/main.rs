@@ -13,6 +13,7 @@ mod demo;
 mod hostile;
 mod kills;
 mod landing;
+mod logs;
 mod people;
 mod place;
 mod refusals;

@@ -1,0 +1,35 @@
+//! `cogwork logs`: what a session did, from its journal. The crate `runner`, which writes that, reads it, too.
+
+use clap::Args;
+use cogwork_runner::{ExitStatus, LogsFlags, chain};
+use cogwork_store::{Store, StoreError};
+
+use super::run::block_on;
+use super::{CliError, Exit, ProjectArg};
+use crate::project::directory;
+
+/// Show what a session did: every event with its time, what it cost, its outcome and evidence.
+///
+/// `--replay` plays what the session's machine was told on a new one and says whether it comes to the same outcome:
+/// the way to reproduce what went wrong.
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    #[command(flatten)]
+    flags: LogsFlags,
+    #[command(flatten)]
+    project: ProjectArg,
+}
+
+pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, CliError> {
+    let dir = directory(&args.project.dir)?;
+    // A database that is damaged is no reason not to read files; one that is not there is.
+    if let Err(error @ StoreError::NoProject { .. }) = Store::open(&dir) {
+        return Err(error.into());
+    }
+    let shown = block_on(cogwork_runner::logs(&dir, &args.flags))?;
+    let status = shown.map_err(|error| CliError::new(chain(&error)))?;
+    Ok(match status {
+        ExitStatus::Done => Exit::Ok,
+        ExitStatus::Broken | ExitStatus::Usage | ExitStatus::Unfinished | ExitStatus::Stopped => Exit::Error,
+    })
+}
