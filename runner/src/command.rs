@@ -7,7 +7,7 @@ use clap::{Args, Parser, ValueEnum};
 use cogwork_schemas::{FeatureId, Isolation, Role, SessionId, Token};
 use jiff::SignedDuration;
 
-use crate::session::{Limits, Policy};
+use crate::session::{Limits, MEGABYTE, Policy};
 use crate::{AgentSettings, AgentSpec, Environment, Programs, environment};
 
 /// Everything a runner process has to be told to run one session of one feature.
@@ -55,7 +55,7 @@ impl OnLimit {
     }
 }
 
-/// The time limits of one session.
+/// The limits of one session.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct SessionLimits {
     /// Stop the agent after so many seconds
@@ -70,6 +70,9 @@ pub struct SessionLimits {
     /// Stop the agent when it does not end within so many seconds of saying that it is through
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub after_result_s: u32,
+    /// Stop the agent when it and its programs have more than so many megabytes of memory [default: no limit]
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub memory_limit_mb: Option<u32>,
     /// What to do at a usage limit of the agent's account: wait for its reset, or stop
     #[arg(long, value_name = "WHAT", default_value = "wait")]
     pub on_limit: OnLimit,
@@ -92,6 +95,7 @@ impl Default for SessionLimits {
             max_silence_s: 900,
             max_idle_s: 1800,
             after_result_s: 60,
+            memory_limit_mb: None,
             on_limit: OnLimit::Wait,
             limit_jitter_s: 120,
             grace_s: 4,
@@ -115,6 +119,7 @@ impl SessionLimits {
             max_silence: seconds(self.max_silence_s),
             max_idle: seconds(self.max_idle_s),
             after_result: seconds(self.after_result_s),
+            max_memory: self.memory_limit_mb.map(|limit| u64::from(limit) * MEGABYTE),
             grace: seconds(self.grace_s),
             lease: seconds(self.lease_s),
         }
@@ -147,6 +152,9 @@ impl SessionCommand {
         push("--max-silence-s", limits.max_silence_s.to_string().into());
         push("--max-idle-s", limits.max_idle_s.to_string().into());
         push("--after-result-s", limits.after_result_s.to_string().into());
+        if let Some(limit) = limits.memory_limit_mb {
+            push("--memory-limit-mb", limit.to_string().into());
+        }
         push("--on-limit", limits.on_limit.word().into());
         push("--limit-jitter-s", limits.limit_jitter_s.to_string().into());
         push("--grace-s", limits.grace_s.to_string().into());
@@ -285,6 +293,7 @@ mod tests {
                 max_silence_s: 2,
                 max_idle_s: 5,
                 after_result_s: 6,
+                memory_limit_mb: Some(9),
                 on_limit: OnLimit::Stop,
                 limit_jitter_s: 7,
                 grace_s: 0,

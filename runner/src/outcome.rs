@@ -18,6 +18,7 @@ pub fn attempt_outcome(session: &SessionOutcome, red: Option<&str>) -> AttemptOu
         | SessionOutcome::Failed { .. }
         | SessionOutcome::ContextFull
         | SessionOutcome::TurnLimit
+        | SessionOutcome::MemoryLimit { .. }
         | SessionOutcome::BudgetSpent => AttemptOutcome::NotFinished { reason: told() },
         SessionOutcome::TimedOut { .. }
         | SessionOutcome::Silent { .. }
@@ -83,6 +84,7 @@ mod tests {
             (SessionOutcome::NoProgress { after_s: 9 }, true),
             (SessionOutcome::ContextFull, true),
             (SessionOutcome::TurnLimit, true),
+            (SessionOutcome::MemoryLimit { limit_mb: 1, used_mb: 2 }, true),
             (SessionOutcome::BudgetSpent, true),
             (SessionOutcome::UsageLimit { resets_at: None, window: None }, false),
             (SessionOutcome::Throttled { reason: tail() }, false),

@@ -115,7 +115,10 @@ pub(crate) fn check_line(report: &CheckReport) -> String {
 /// Returns what an event says to a person; nothing when it is too small for a line.
 pub(crate) fn sentence(event: &RunnerEvent) -> Option<String> {
     let text = match event {
-        RunnerEvent::Up { .. } | RunnerEvent::Prepared { .. } | RunnerEvent::LeftOut { .. } => return None,
+        RunnerEvent::Up { .. }
+        | RunnerEvent::Prepared { .. }
+        | RunnerEvent::Resources { .. }
+        | RunnerEvent::LeftOut { .. } => return None,
         RunnerEvent::Checked { phase, report, .. } => {
             let when = match phase {
                 CheckPhase::Before => "before",

@@ -125,6 +125,8 @@ pub enum SessionOutcome {
     Silent { after_s: u64 },
     /// It called no tool and wrote nothing for longer than a session may, though it gave signs of life.
     NoProgress { after_s: u64 },
+    /// It and its programs had more memory than a session may, in megabytes of a million bytes.
+    MemoryLimit { limit_mb: u64, used_mb: u64 },
     /// Its account has used up what it may use; until when, and of which window, as far as the service said it.
     UsageLimit {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,6 +178,9 @@ impl fmt::Display for SessionOutcome {
             }
             Self::NoProgress { after_s } => {
                 write!(f, "the agent was stopped after {after_s} s without any progress")
+            }
+            Self::MemoryLimit { limit_mb, used_mb } => {
+                write!(f, "the agent was stopped at {used_mb} MB of memory; a session may have {limit_mb} MB")
             }
             Self::UsageLimit { resets_at, window } => {
                 f.write_str("the account's usage limit")?;

@@ -90,6 +90,9 @@ pub enum RunnerEvent {
     Waiting { until: Timestamp, because: SessionOutcome },
     /// The agent said or did something.
     Agent { event: AgentEvent },
+    /// What the session takes of this machine: now and then, and once more before its end. `tree` is all its processes
+    /// but the runner, `peak_bytes` the most memory that they were seen to have.
+    Resources { tree: Resources, runner: Resources, peak_bytes: u64 },
     /// Only in a journal: it became too long, and so many bytes of it were left out so far, after its first file.
     LeftOut { bytes: u64 },
     /// The session is over, its processes are gone and its attempts are judged in the database. The last line.

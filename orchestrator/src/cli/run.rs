@@ -75,7 +75,7 @@ fn only_none(text: &str) -> Result<u8, String> {
     if text == "0" { Ok(0) } else { Err("this version starts no testing sessions: use 0".to_owned()) }
 }
 
-/// How long a session may take.
+/// How long a session may take, and how much it may have.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Limits {
     /// Stop a session after so many seconds.
@@ -86,6 +86,10 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "S", default_value_t = SessionLimits::default().max_silence_s,
           value_parser = clap::value_parser!(u32).range(1..))]
     max_silence_s: u32,
+    /// Stop a session when its agent and what that has started have more than so many megabytes of memory [default: no
+    /// limit].
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(1..))]
+    memory_limit_mb: Option<u32>,
     /// What to do at a usage limit of the agent's account: wait for its reset, or stop.
     #[arg(long, value_name = "WHAT", default_value = "wait")]
     on_limit: OnLimit,
@@ -96,9 +100,9 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let SessionLimits { max_session_s, max_silence_s, on_limit, limit_jitter_s, .. } =
+        let SessionLimits { max_session_s, max_silence_s, memory_limit_mb, on_limit, limit_jitter_s, .. } =
             SessionLimits::default();
-        Self { max_session_s, max_silence_s, on_limit, limit_jitter_s }
+        Self { max_session_s, max_silence_s, memory_limit_mb, on_limit, limit_jitter_s }
     }
 }
 
@@ -158,6 +162,7 @@ fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
         session_limits: SessionLimits {
             max_session_s: how.session.max_session_s,
             max_silence_s: how.session.max_silence_s,
+            memory_limit_mb: how.session.memory_limit_mb,
             on_limit: how.session.on_limit,
             limit_jitter_s: how.session.limit_jitter_s,
             ..SessionLimits::default()

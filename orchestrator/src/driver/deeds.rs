@@ -154,6 +154,7 @@ impl Run<'_> {
             | RunnerEvent::Prepared { .. }
             | RunnerEvent::Checked { .. }
             | RunnerEvent::AgentStarted { .. }
+            | RunnerEvent::Resources { .. }
             | RunnerEvent::LeftOut { .. } => {}
         }
     }

@@ -35,6 +35,7 @@ impl Unavailable {
             | SessionOutcome::TimedOut { .. }
             | SessionOutcome::Silent { .. }
             | SessionOutcome::NoProgress { .. }
+            | SessionOutcome::MemoryLimit { .. }
             | SessionOutcome::ContextFull
             | SessionOutcome::TurnLimit
             | SessionOutcome::BudgetSpent

@@ -6,6 +6,7 @@
 
 mod judge;
 mod launch;
+mod meter;
 mod open;
 mod prepare;
 mod tools;
@@ -30,6 +31,7 @@ use crate::session::{Death, Effect, Ending, Event, Exit, Patience, Record, Recor
 use crate::{AgentSettings, Environment, Programs, SessionLimits};
 
 pub(crate) use judge::{Verdict, first_red, run_checks};
+use meter::Meter;
 use prepare::{Prepared, Wants};
 pub use tools::chain;
 
@@ -161,6 +163,9 @@ pub(crate) async fn run(
         Some(Verdict::NotSubmitted { reason }) => reason.clone(),
         Some(Verdict::SubmittedByAgent | Verdict::Green) | None => None,
     };
+    if let Some(event) = driver.meter.last() {
+        world.report.tell(world.clock.now(), event);
+    }
     world.report.tell(world.clock.now(), RunnerEvent::Ended { outcome: outcome.clone(), agent_ms, reason });
     Ok(Ended { outcome, verdict: driver.verdict, is_claim_lost: driver.is_claim_lost })
 }
@@ -170,6 +175,7 @@ struct Driver<'a> {
     backend: Box<dyn Backend>,
     machine: Session,
     recorder: Recorder,
+    meter: Meter,
     prepared: Option<Box<Prepared>>,
     work: Option<Work<'a>>,
     agent: Option<Contained>,
@@ -196,6 +202,7 @@ impl<'a> Driver<'a> {
         Self {
             machine: Session::new(began, limits, Patience::new(policy, seed)),
             recorder: Recorder::default(),
+            meter: Meter::new(began, limits.max_memory.is_some()),
             work: Some(Box::pin(async move { prepare::prepare(world, wants).await.map(Done::Prepared) })),
             world,
             backend,
@@ -240,7 +247,7 @@ impl<'a> Driver<'a> {
 
     /// Waits until something happens. What is urgent comes first: an agent that floods cannot hold up the rest.
     async fn wait(&mut self, inbox: &mut Inbox) -> Result<Option<Event>, StoreError> {
-        let deadline = self.machine.next_deadline();
+        let (deadline, reading) = (self.machine.next_deadline(), self.meter.next());
         tokio::select! {
             biased;
             event = inbox.next() => Ok(Some(event)),
@@ -249,6 +256,7 @@ impl<'a> Driver<'a> {
                 self.events.push_back(Event::Deadline);
                 Ok(None)
             }
+            () = self.world.clock.until(reading) => Ok(self.read_meter()),
             done = next_done(&mut self.work) => {
                 self.work = None;
                 self.on_done(done)
@@ -259,6 +267,14 @@ impl<'a> Driver<'a> {
             }
             output = next_output(&mut self.agent) => Ok(self.on_output(output)),
         }
+    }
+
+    fn read_meter(&mut self) -> Option<Event> {
+        let shown = self.meter.read(self.world.clock.steady())?;
+        if let Some(event) = shown.event {
+            self.world.report.tell(self.world.clock.now(), event);
+        }
+        self.world.job.limits.memory_limit_mb.map(|_| Event::Memory { bytes: shown.bytes })
     }
 
     /// A program that prints dots and never ends a line is alive, too.
@@ -411,6 +427,7 @@ impl<'a> Driver<'a> {
                 let process = agent.identity().clone();
                 self.world.report.tell(self.world.clock.now(), RunnerEvent::AgentStarted { process });
                 self.agent = Some(agent);
+                self.meter.soon(self.world.clock.steady());
                 Event::AgentStarted
             }
             Err(error) => Event::AgentNotStarted { reason: chain(&error) },

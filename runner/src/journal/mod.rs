@@ -163,7 +163,7 @@ fn left_out(path: &Path) -> u64 {
 }
 
 /// How large the record of a machine gets, in bytes. It grows with time and not with what is said: by some ten KiB in
-/// an hour.
+/// an hour, or by half a MiB where each reading of the memory counts.
 const MAX_MACHINE: u64 = 8 << 20;
 
 /// The record of the session's machine. It is written once, from its beginning, and is of no use without that.

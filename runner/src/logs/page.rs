@@ -2,7 +2,7 @@
 
 use cogwork_process::contain;
 use cogwork_schemas::{
-    AgentEvent, CheckPhase, ProcessIdentity, RunnerEvent, RunnerMessage, SessionId, SessionOutcome,
+    AgentEvent, CheckPhase, ProcessIdentity, Resources, RunnerEvent, RunnerMessage, SessionId, SessionOutcome,
 };
 use cogwork_store::{Evidence, Taken};
 use jiff::Timestamp;
@@ -42,6 +42,7 @@ pub(super) struct Page {
     tool_calls: u64,
     /// Of the lives that are over, and of this one.
     spent: [Spent; 2],
+    resources: Option<(Resources, u64)>,
     /// Whole lines that are no messages of ours.
     pub(super) not_understood: u64,
 }
@@ -74,6 +75,7 @@ impl Page {
             lives: 0,
             tool_calls: 0,
             spent: [Spent::default(); 2],
+            resources: None,
             not_understood: 0,
         }
     }
@@ -120,6 +122,7 @@ impl Page {
                 self.spent[1] = Spent { read: *input_tokens, written: *output_tokens, usd: *cost_usd };
             }
             RunnerEvent::Agent { event: AgentEvent::ToolCall { .. } } => self.tool_calls += 1,
+            RunnerEvent::Resources { tree, peak_bytes, .. } => self.resources = Some((*tree, *peak_bytes)),
             RunnerEvent::Ended { outcome, agent_ms, reason } => {
                 self.ended = Some((outcome.clone(), *agent_ms, reason.clone()));
             }
@@ -158,6 +161,12 @@ impl Page {
         }
         if self.lives > 0 {
             field("agent", self.agent());
+        }
+        if let Some((tree, peak)) = self.resources {
+            field(
+                "machine",
+                format!("at most {} of memory, {} of processor time", megabytes(peak), seconds(tree.cpu_ms)),
+            );
         }
         if self.not_understood > 0 {
             field("left out", format!("{} lines that this version does not understand", self.not_understood));
@@ -213,6 +222,13 @@ fn lines(event: &RunnerEvent) -> Vec<String> {
             let shown = |line: &str| format!("| {}", shortened(printable(line), MAX_PROSE));
             text.lines().filter(|line| !line.trim().is_empty()).map(shown).collect()
         }
+        RunnerEvent::Resources { tree, runner, .. } => vec![format!(
+            "{} of memory in {} processes, {} of processor time; the runner {}",
+            megabytes(tree.memory_bytes),
+            tree.processes,
+            seconds(tree.cpu_ms),
+            megabytes(runner.memory_bytes)
+        )],
         RunnerEvent::LeftOut { bytes } => {
             vec![format!("… here {} of the journal are left out: it became too long", megabytes(*bytes))]
         }

@@ -22,6 +22,8 @@ pub(crate) enum Event {
     AgentProgress,
     /// The agent said that it is through with what it was asked.
     AgentResult,
+    /// So many bytes of memory were found in use by all that the session has started. Told only where that is limited.
+    Memory { bytes: u64 },
     /// This life of the agent cannot come to anything any more.
     AgentHopeless { outcome: SessionOutcome },
     /// The session has taken a further feature, after it had handed in the one before.

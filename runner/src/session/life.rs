@@ -99,7 +99,7 @@ impl Session {
                 self.judge(outcome, Depth::Commit)
             }
             // The checks decide, not the way it ended.
-            Some(cause @ (Cause::WallClock | Cause::Silence | Cause::Idleness)) => {
+            Some(cause @ (Cause::WallClock | Cause::Silence | Cause::Idleness | Cause::Memory { .. })) => {
                 let outcome = self.stopped_by(&cause);
                 self.judge(outcome, Depth::Checks)
             }

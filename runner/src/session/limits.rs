@@ -1,9 +1,9 @@
-//! How long things may take.
+//! How long things may take, and how much they may have.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-/// The time limits of one session.
+/// The limits of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Limits {
     /// How long the agent may work on one feature, in one life.
@@ -12,6 +12,8 @@ pub(crate) struct Limits {
     pub(crate) max_silence: SignedDuration,
     /// How long the agent may give signs of life and do nothing.
     pub(crate) max_idle: SignedDuration,
+    /// How many bytes of memory the session may have; `None` for as many as there are.
+    pub(crate) max_memory: Option<u64>,
     /// How long the agent may take to end after it has said that it is through.
     pub(crate) after_result: SignedDuration,
     /// How long the agent may take to end after it was told to, before it is killed.

@@ -20,6 +20,7 @@ pub(crate) use limits::Limits;
 pub(crate) use patience::{Patience, Policy};
 use phase::Phase;
 pub(crate) use record::{Record, Recorder, ReplayError, Replayed, replay};
+pub(crate) use stop::MEGABYTE;
 
 /// One session of one agent.
 #[derive(Debug, Clone)]
@@ -71,6 +72,7 @@ impl Session {
             Event::AgentResult => self.on_clocks(|clocks| clocks.result_at = Some(now)),
             // The time limit is that of one feature.
             Event::NextFeature => self.on_clocks(|clocks| clocks.began = now),
+            Event::Memory { bytes } => self.on_memory(now, bytes),
             Event::AgentHopeless { outcome } => self.on_hopeless(now, outcome),
             Event::AgentExited(death) => self.on_agent_exited(now, death),
             Event::WaitOver => self.on_wait_over(),

@@ -117,6 +117,7 @@ impl Patience {
             | SessionOutcome::TimedOut { .. }
             | SessionOutcome::Silent { .. }
             | SessionOutcome::NoProgress { .. }
+            | SessionOutcome::MemoryLimit { .. }
             | SessionOutcome::Auth { .. }
             | SessionOutcome::Billing { .. }
             | SessionOutcome::Config { .. }
@@ -237,6 +238,7 @@ mod tests {
             SessionOutcome::Config { reason: reason() },
             SessionOutcome::TurnLimit,
             SessionOutcome::BudgetSpent,
+            SessionOutcome::MemoryLimit { limit_mb: 1, used_mb: 2 },
         ] {
             assert_eq!(patience().after(&outcome, wall(), true), None, "{outcome:?}");
         }

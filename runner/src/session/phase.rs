@@ -35,6 +35,10 @@ pub(super) enum Cause {
     WallClock,
     Silence,
     Idleness,
+    /// It had so many bytes of memory.
+    Memory {
+        bytes: u64,
+    },
     /// It said that it is through and did not end; it comes to what it said.
     Lingering,
     /// It could not come to anything but this.
@@ -58,6 +62,8 @@ pub(super) struct Clocks {
     pub(super) progressed: bool,
     /// When it said that it is through. A deed after that takes it back.
     pub(super) result_at: Option<Timestamp>,
+    /// How often in a row too much memory was found in use. Once may be the peak of a compiler.
+    pub(super) too_large: u32,
 }
 
 impl Clocks {
@@ -69,6 +75,7 @@ impl Clocks {
             last_progress: now,
             progressed: false,
             result_at: None,
+            too_large: 0,
         }
     }
 

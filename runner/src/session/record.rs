@@ -77,6 +77,7 @@ fn sign(event: &Event) -> Option<Sign> {
         | Event::NotPrepared { .. }
         | Event::AgentStarted
         | Event::AgentNotStarted { .. }
+        | Event::Memory { .. }
         | Event::AgentHopeless { .. }
         | Event::NextFeature
         | Event::AgentExited(_)

@@ -10,6 +10,12 @@ use super::{Depth, Effect, Session};
 /// same project may start at once.
 const ORPHAN_GRACE: SignedDuration = SignedDuration::from_secs(2);
 
+/// How often in a row too much memory has to be found in use before the agent is ended for it.
+const TOO_LARGE: u32 = 2;
+
+/// As the command line and outcomes count memory.
+pub(crate) const MEGABYTE: u64 = 1_000_000;
+
 impl Session {
     pub(super) fn on_control_stop(&mut self, now: Timestamp) -> Vec<Effect> {
         self.wishes.parent_asked = true;
@@ -79,6 +85,26 @@ impl Session {
         }
     }
 
+    pub(super) fn on_memory(&mut self, now: Timestamp, bytes: u64) -> Vec<Effect> {
+        let is_too_much = self.limits.max_memory.is_some_and(|limit| bytes > limit);
+        match &mut self.phase {
+            Phase::Running { clocks } => {
+                clocks.too_large = if is_too_much { clocks.too_large + 1 } else { 0 };
+                if clocks.too_large < TOO_LARGE {
+                    return vec![];
+                }
+                self.on_stop(now, Cause::Memory { bytes }, self.limits.grace)
+            }
+            // Not the agent's: what the checks and the clone need is not limited.
+            Phase::Preparing
+            | Phase::Starting
+            | Phase::Stopping { .. }
+            | Phase::Waiting { .. }
+            | Phase::Judging { .. }
+            | Phase::Over => vec![],
+        }
+    }
+
     pub(super) fn on_stop(&mut self, now: Timestamp, cause: Cause, grace: SignedDuration) -> Vec<Effect> {
         match &self.phase {
             Phase::Preparing | Phase::Judging { .. } => self.abandon(&cause),
@@ -89,6 +115,7 @@ impl Session {
                     Cause::WallClock
                     | Cause::Silence
                     | Cause::Idleness
+                    | Cause::Memory { .. }
                     | Cause::Lingering
                     | Cause::Hopeless { .. }
                     | Cause::Asked => self.judge(outcome, Depth::Commit),
@@ -123,6 +150,10 @@ impl Session {
             Cause::WallClock => SessionOutcome::TimedOut { after_s: seconds(self.limits.max_session) },
             Cause::Silence => SessionOutcome::Silent { after_s: seconds(self.limits.max_silence) },
             Cause::Idleness => SessionOutcome::NoProgress { after_s: seconds(self.limits.max_idle) },
+            Cause::Memory { bytes } => SessionOutcome::MemoryLimit {
+                limit_mb: self.limits.max_memory.unwrap_or(0) / MEGABYTE,
+                used_mb: bytes / MEGABYTE,
+            },
             Cause::Hopeless { outcome } => outcome.clone(),
             Cause::Lingering => SessionOutcome::Completed,
             Cause::Asked | Cause::LeaseLost => SessionOutcome::Stopped,

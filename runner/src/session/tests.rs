@@ -6,6 +6,7 @@ const LIMITS: Limits = Limits {
     max_idle: SignedDuration::from_secs(80),
     after_result: SignedDuration::from_secs(5),
     grace: SignedDuration::from_secs(10),
+    max_memory: Some(500 * MEGABYTE),
     lease: SignedDuration::from_secs(60),
 };
 
@@ -390,7 +391,8 @@ fn every_life_ends_once_and_soon() {
                 );
             }
             if agent {
-                choices.extend([Event::AgentOutput, Event::AgentProgress, Event::AgentResult]);
+                let memory = Event::Memory { bytes: rng.u64(0..800) * MEGABYTE };
+                choices.extend([Event::AgentOutput, Event::AgentProgress, Event::AgentResult, memory]);
                 if rng.u8(0..10) == 0 {
                     let outcome = SessionOutcome::Auth { reason: String::new() };
                     choices.push(Event::AgentHopeless { outcome });
@@ -443,6 +445,29 @@ fn every_life_ends_once_and_soon() {
         let record: String = record.iter().map(|record| crate::json::line(record) + "\n").collect();
         assert!(replay(&record).unwrap().outcome.is_some(), "seed {seed}: {record}");
     }
+}
+
+#[test]
+fn memory_ends_an_agent_when_it_was_too_much_twice_in_a_row_and_its_work_is_still_judged() {
+    let memory = |second, megabytes| (second, Event::Memory { bytes: megabytes * MEGABYTE });
+    check(
+        &up_then(&[
+            memory(4, 501),
+            memory(6, 500),
+            memory(8, 900),
+            memory(10, 812),
+            memory(12, 900),
+            (13, exit(143)),
+            memory(14, 900),
+            (15, Event::Judged),
+        ]),
+        &[
+            "1: Start { resumes: false }",
+            "10: Terminate",
+            "13: Judge(Checks)",
+            "15: Finish { outcome: MemoryLimit { limit_mb: 500, used_mb: 812 }, agent_ms: 11000 }",
+        ],
+    );
 }
 
 #[test]

@@ -185,6 +185,7 @@ fn a_session_is_shown_with_its_times_its_evidence_and_its_outcome() {
         "of them the agent's: the agent ended\n",
         "  attempt   1 of #1: handed in, waits to land\n",
         "  evidence  before the work: 0 of 1 checks green\n  evidence  after the work: 1 of 1 checks green\n",
+        "  machine   at most ",
     ] {
         assert!(page.stdout.contains(line), "{line} is not in {}", page.stdout);
     }

@@ -7,6 +7,8 @@ mod containment;
 mod conversation;
 mod logs;
 mod project;
+#[cfg(target_os = "linux")]
+mod resources;
 mod runner;
 mod scripted;
 mod session;

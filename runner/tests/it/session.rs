@@ -28,7 +28,7 @@ fn a_finished_feature_is_submitted_from_its_workspace() {
     let kinds: Vec<String> = over.events.iter().map(kind).collect();
     let expected = ["up", "prepared", "checked before red (exit 2)", "agent_started"];
     assert_eq!(kinds[..4], expected);
-    assert_eq!(kinds[6..], ["checked after green", "ended"]);
+    assert_eq!(kinds[6..], ["checked after green", "resources", "ended"]);
 
     // What the agent left uncommitted is a commit on the session's branch, and that is what is submitted.
     let attempt = project.store.attempt(&claim.token).unwrap();

@@ -55,3 +55,14 @@ fn where_there_is_nothing_to_show_that_is_said() {
     assert_eq!(none.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&none.stderr).contains("there are no sessions in "), "{none:?}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn too_much_memory_is_a_failed_attempt() {
+    let place = Place::with_features(&json!({"features": [{"name": "a", "checks": ["test -e f1"]}]}));
+    let eater = "exec:(head -c 100000000 /dev/zero; sleep 60) | tail > /dev/null";
+    let run = place.cogwork(&["run", "--agent", eater, "--memory-limit-mb", "50", "--attempts", "1"]);
+    assert_eq!(run.status.code(), Some(3), "{}", String::from_utf8_lossy(&run.stderr));
+    let page = stdout(&place, &["logs", "1"]);
+    assert!(page.contains("  attempt   1 of #1: not finished: the agent was stopped at "), "{page}");
+}

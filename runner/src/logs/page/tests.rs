@@ -41,6 +41,8 @@ fn life() -> Vec<(i64, RunnerEvent)> {
         phase: CheckPhase::Before,
         report,
     };
+    let tree = Resources { processes: 3, memory_bytes: 41_250_000, cpu_ms: 1250 };
+    let runner = Resources { processes: 1, memory_bytes: 10_700_000, cpu_ms: 40 };
     let limit = SessionOutcome::UsageLimit { resets_at: None, window: None };
     vec![
         (0, RunnerEvent::Up { process: nobody() }),
@@ -54,6 +56,7 @@ fn life() -> Vec<(i64, RunnerEvent)> {
         (2_000, RunnerEvent::Waiting { until: at(9_000), because: limit }),
         (9_000, RunnerEvent::AgentStarted { process: nobody() }),
         (9_100, usage(1_000, 7, 0.25)),
+        (61_500, RunnerEvent::Resources { tree, runner, peak_bytes: 812_000_000 }),
         (62_000, RunnerEvent::Ended { outcome: SessionOutcome::Completed, agent_ms: 60_000, reason: None }),
     ]
 }
@@ -75,6 +78,7 @@ fn a_session_is_told_line_by_line() {
    2.0 s  the account's usage limit was reached: waiting until 1970-01-01T00:16:49Z
    9.0 s  the agent runs (process 999999999)
    9.1 s  1000 tokens read, 7 written, 0.25 USD
+  61.5 s  41.2 MB of memory in 3 processes, 1.2 s of processor time; the runner 10.7 MB
   62.0 s  the agent ended (60.0 s)
 "
     );
@@ -89,6 +93,7 @@ fn the_end_sums_up_what_each_life_has_cost() {
         "
 session s4 ended after 62.0 s, 60.0 s of them the agent's: the agent ended
   agent     2 lives, 1 tool calls, 1200 tokens read, 27 written, 1.25 USD
+  machine   at most 812.0 MB of memory, 1.2 s of processor time
 "
     );
 }

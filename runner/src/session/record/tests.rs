@@ -15,6 +15,7 @@ fn begin() -> Record {
         max_idle: seconds(80),
         after_result: seconds(5),
         grace: seconds(10),
+        max_memory: None,
         lease: seconds(60),
     };
     Record::begin(at(0), limits, Policy { waits_for_limits: true, jitter: seconds(120) }, 7)
