@@ -12,6 +12,7 @@ use cogwork_schemas::Token;
 use tracing_subscriber::EnvFilter;
 
 use crate::command::SessionFlags;
+use crate::hook::{self, HookFlags};
 use crate::logs::{self, LogsCommand};
 use crate::play::{self, PlayFlags};
 use crate::standalone::{self, StandaloneFlags};
@@ -22,6 +23,7 @@ enum Command {
     Session(SessionFlags),
     Play(PlayFlags),
     Logs(LogsCommand),
+    Hook(HookFlags),
 }
 
 /// Runs what the arguments ask for.
@@ -32,6 +34,13 @@ pub(crate) fn main(programs: &Programs, args: impl Iterator<Item = OsString>) ->
         Err(error) => return usage(&error),
     };
     start_log(&own);
+    // Nothing to wait for, and many of them.
+    let command = match command {
+        Command::Hook(flags) => return hook::main(flags, &own),
+        command @ (Command::Standalone(_) | Command::Session(_) | Command::Play(_) | Command::Logs(_)) => {
+            command
+        }
+    };
     // The scripted agent is an agent: it has a runner above it. The reader of journals starts nothing.
     if !matches!(command, Command::Play(_) | Command::Logs(_))
         && let Err(error) = contain::under_warden()
@@ -58,6 +67,7 @@ pub(crate) fn main(programs: &Programs, args: impl Iterator<Item = OsString>) ->
                 Ok(status) => status.into(),
                 Err(error) => failed(&chain(&error)).into(),
             },
+            Command::Hook(flags) => hook::main(flags, &own),
         }
     })
 }
@@ -68,6 +78,7 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, clap::Error> {
     match words.get(1).and_then(|word| word.to_str()) {
         Some("session") => SessionFlags::try_parse_from(&words[1..]).map(Command::Session),
         Some("logs") => LogsCommand::try_parse_from(&words[1..]).map(Command::Logs),
+        Some("hook") => HookFlags::try_parse_from(&words[1..]).map(Command::Hook),
         Some("play") => PlayFlags::try_parse_from(&words[1..]).map(Command::Play),
         Some(_) | None => {
             let flags = StandaloneFlags::command().bin_name(own_name(&words));

@@ -305,6 +305,7 @@ mod tests {
                 max_turns: Some(8),
                 budget_usd: Some(0.25),
                 program: Some("/p/agent".into()),
+                policy: crate::PolicyChoice::File("/p/policy.toml".into()),
             },
             pass_env: vec!["A".into(), "B".into()],
         }

@@ -3,7 +3,7 @@
 //! It also names, once for all crates, the variables by which the processes of a session find each other.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cogwork_schemas::SessionId;
 
@@ -61,6 +61,12 @@ impl Environment {
     /// Returns the value of a variable.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.all().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
+    }
+
+    /// Returns where the user keeps settings.
+    pub(crate) fn config_home(&self) -> Option<PathBuf> {
+        let set = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))
     }
 
     /// Returns all of it: for programs that this one itself is to resemble.

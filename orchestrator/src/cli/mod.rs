@@ -68,6 +68,9 @@ enum Command {
     /// The MCP server over the feature database, the same as `cogwork-mcp`; `cogwork mcp install` registers it.
     #[command(disable_help_flag = true)]
     Mcp(Passed),
+    /// The command policy, for the hooks of agents; see docs/policy.md.
+    #[command(disable_help_flag = true)]
+    Hook(Passed),
     /// One agent session, the same as `cogwork-runner`.
     #[command(disable_help_flag = true)]
     Agent(Passed),
@@ -94,6 +97,11 @@ pub(crate) fn main() -> ExitCode {
     // The two other programs parse their own arguments, so they are told apart before ours are parsed.
     match args.get(1).and_then(|word| word.to_str()) {
         Some("mcp") => return mcp(&mut args),
+        Some("hook") => {
+            // A word of the runner, which starts nothing for it.
+            args[0] = "cogwork".into();
+            return cogwork_runner::main(cogwork_runner::Programs::within("cogwork"), args.into_iter());
+        }
         Some("agent") => match crate::programs() {
             Ok(programs) => return cogwork_runner::main(programs, renamed(&mut args, "cogwork agent")),
             Err(error) => return report(&error),
@@ -143,8 +151,8 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Delete(args) => delete::delete(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Doctor(args) => doctor::doctor(&args),
-        Command::Mcp(_) | Command::Agent(_) => {
-            Err(CliError::new("`mcp` and `agent` have to be the first word after `cogwork`")
+        Command::Mcp(_) | Command::Agent(_) | Command::Hook(_) => {
+            Err(CliError::new("`mcp`, `agent` and `hook` have to be the first word after `cogwork`")
                 .exit(Exit::Usage))
         }
     }

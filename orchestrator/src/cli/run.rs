@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cogwork_runner::{AgentSettings, AgentSpec, Environment, OnLimit, RunLock, SessionLimits, preflight};
+use cogwork_runner::{
+    AgentSettings, AgentSpec, Environment, OnLimit, RunLock, SessionLimits, policy_in_force, preflight,
+};
 use cogwork_schemas::{Isolation, RunOutcome, Status};
 use cogwork_store::{AttemptLimits, state_dir};
 
@@ -120,9 +122,11 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     if let Err(error) = project.store.back_up(clock::now()) {
         note(&format!("the database could not be backed up: {}", cogwork_runner::chain(&error)));
     }
-    plan.agent =
-        preflight(&plan.agent, plan.script.as_deref(), &plan.settings, &Environment::of_this_process())
-            .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
+    let own = Environment::of_this_process();
+    plan.agent = preflight(&plan.agent, plan.script.as_deref(), &plan.settings, &own)
+        .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
+    policy_in_force(&plan.settings.policy, &project.dir, &own)
+        .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
     let start = clock::now();
     let mut reporter = terminal::reporter(how.json, &project.store.features()?, start);
     let outcome = block_on(driver::run(project, plan.clone(), crate::programs()?, reporter.as_mut()))??;
@@ -167,7 +171,7 @@ fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
             limit_jitter_s: how.session.limit_jitter_s,
             ..SessionLimits::default()
         },
-        settings: how.settings.clone(),
+        settings: how.settings.clone().absolute()?,
         pass_env: how.pass_env.clone(),
     })
 }

@@ -56,6 +56,8 @@ pub(crate) struct Start<'a> {
     pub(crate) workspace: &'a Path,
     /// What it will see of the environment, but for what its backend adds.
     pub(crate) env: &'a [(OsString, OsString)],
+    /// The line of shell that judges its tools, for programs that ask before each; `None` without a policy.
+    pub(crate) hook: Option<&'a str>,
     /// It goes on with the conversation of its last life.
     pub(crate) resumes: bool,
 }

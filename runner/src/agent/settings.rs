@@ -1,8 +1,11 @@
 //! What a person may say about an agent, whichever it is; a backend that knows no such thing ignores it.
 
 use std::ffi::OsString;
+use std::io;
 
 use clap::Args;
+
+use crate::PolicyChoice;
 
 /// How an agent is to work.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
@@ -22,9 +25,24 @@ pub struct AgentSettings {
     /// The agent's program, where it is not the usual one on PATH
     #[arg(long, value_name = "PROGRAM")]
     pub program: Option<OsString>,
+    /// The command policy: default, off, or a file in place of the project's own; for agents that ask, see docs/policy.md
+    #[arg(long, value_name = "WHICH", default_value = "default")]
+    pub policy: PolicyChoice,
 }
 
 impl AgentSettings {
+    /// Returns the same settings for a process that works in another directory.
+    ///
+    /// # Errors
+    ///
+    /// When there is no current directory.
+    pub fn absolute(mut self) -> io::Result<Self> {
+        if let PolicyChoice::File(file) = &mut self.policy {
+            *file = std::path::absolute(&file)?;
+        }
+        Ok(self)
+    }
+
     /// Returns the flags that say the same to another process.
     pub(crate) fn flags(&self) -> Vec<(&'static str, OsString)> {
         let number = |number: &dyn ToString| OsString::from(number.to_string());
@@ -34,6 +52,11 @@ impl AgentSettings {
             self.max_turns.map(|turns| ("--max-turns", number(&turns))),
             self.budget_usd.map(|budget| ("--session-budget-usd", number(&budget))),
             self.program.as_ref().map(|program| ("--program", program.clone())),
+            match &self.policy {
+                PolicyChoice::Default => None,
+                PolicyChoice::Off => Some(("--policy", "off".into())),
+                PolicyChoice::File(file) => Some(("--policy", file.clone().into_os_string())),
+            },
         ]
         .into_iter()
         .flatten()

@@ -38,6 +38,7 @@ impl Ground {
             dir: &self.dir,
             workspace: Path::new("/w"),
             env: &self.env,
+            hook: Some("'c' 'hook' || exit 2"),
             resumes,
         }
     }

@@ -10,6 +10,7 @@ use cogwork_process::contain::{Asking, Spawn, Stdin};
 use super::Job;
 use super::prepare::{Prepared, write_private};
 use crate::agent::{AgentProgram, Backend, Content, Input, Start};
+use crate::hook;
 
 /// What an agent is told when it goes on with a conversation that was cut off.
 const GO_ON: &str = "Your session was interrupted; everything is as you left it. Go on where you stopped.";
@@ -25,6 +26,7 @@ pub(super) fn launch(
     resumes: bool,
 ) -> Result<(Asking, Spawn), String> {
     let prompt = if resumes { GO_ON } else { &prepared.prompt };
+    let hook = hook::line(job.programs, &job.project, &prepared.tree.dir, &job.settings.policy);
     let AgentProgram { program, args, env, input, files, asking } = backend.program(&Start {
         role: job.role,
         settings: &job.settings,
@@ -34,6 +36,7 @@ pub(super) fn launch(
         dir: &prepared.dir,
         workspace: &prepared.tree.dir,
         env: &prepared.env,
+        hook: hook.as_deref(),
         resumes,
     });
     for (path, content) in &files {

@@ -26,7 +26,7 @@ use crate::outbox::Outbox;
 use crate::report::{Form, Report};
 use crate::text::printable;
 use crate::{AgentError, AgentSettings, AgentSpec, Environment, ExitStatus, Programs, SessionLimits, agent};
-use crate::{RunLock, RunLockError};
+use crate::{PolicyFileError, RunLock, RunLockError, policy_in_force};
 
 use recover::Recovered;
 
@@ -88,6 +88,8 @@ enum StandaloneError {
     Cycle(#[from] Cycle),
     #[error(transparent)]
     Agent(#[from] AgentError),
+    #[error(transparent)]
+    Policy(#[from] PolicyFileError),
     #[error("{} cannot be used: {source}", path.display())]
     Unusable {
         path: PathBuf,
@@ -128,6 +130,8 @@ async fn start(
     }
     let asked = flags.agent;
     flags.agent = agent::preflight(&asked, flags.script.as_deref(), &flags.settings, own)?;
+    flags.settings = flags.settings.absolute().map_err(unusable(&flags.project_dir))?;
+    policy_in_force(&flags.settings.policy, &flags.project_dir, own)?;
     let clock = Clock::start();
     let (store, _) = Store::open_or_adopt(&flags.project_dir, clock.now())?;
     let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;

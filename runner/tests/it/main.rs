@@ -5,6 +5,7 @@
 mod batches;
 mod containment;
 mod conversation;
+mod hook;
 mod logs;
 mod project;
 #[cfg(target_os = "linux")]

@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use cogwork_schemas::{Role, SessionOutcome};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{AgentProgram, Backend, Heard, SERVER, Start};
 use crate::session::Exit;
@@ -58,6 +58,9 @@ const SET: &[(&str, &str)] = &[
 /// Earlier versions print limits in words only, and load no MCP server before the first question.
 const OLDEST: (u32, u32, u32) = (2, 1, 45);
 
+/// How long it waits for its hook. The hook itself gives up, and refuses, long before.
+const HOOK_TIMEOUT_S: u32 = 120;
+
 pub(super) struct Claude {
     evidence: Evidence,
     /// What the present life can be resumed by.
@@ -93,6 +96,9 @@ impl Backend for Claude {
         if let Some(id) = self.id.as_deref().filter(|_| start.resumes) {
             push(&["--resume", id]);
         }
+        if let Some(hook) = start.hook {
+            push(&["--settings", &settings(hook)]);
+        }
         args.extend(["--mcp-config".into(), start.mcp_config.into()]);
         self.evidence = Evidence::default();
         AgentProgram {
@@ -123,6 +129,13 @@ impl Backend for Claude {
     fn can_resume(&self) -> bool {
         self.id.is_some()
     }
+}
+
+/// Returns the settings by which it asks `hook` before each tool. A hook that cannot be started, that dies or takes too
+/// long would be passed over: the line itself ends in a refusal, and 2.1.295 and newer are told to refuse as well.
+fn settings(hook: &str) -> String {
+    let hook = json!({ "type": "command", "command": hook, "timeout": HOOK_TIMEOUT_S, "onFailure": "block" });
+    json!({ "hooks": { "PreToolUse": [{ "matcher": "*", "hooks": [hook] }] } }).to_string()
 }
 
 /// What each role may use without being asked; everything else is refused. Its list of tools does not end here:

@@ -222,5 +222,14 @@ fn a_second_life_goes_on_with_the_first_and_forgets_its_failure() {
     assert!(!anew.contains(&"--resume".to_owned()));
     let joined = anew.join(" ");
     assert!(joined.contains("--strict-mcp-config --setting-sources  --permission-mode dontAsk"), "{joined}");
-    assert!(joined.contains("--model m --max-turns 9 --mcp-config /s/mcp.json"), "{joined}");
+    assert!(joined.contains("--model m --max-turns 9 --settings {"), "{joined}");
+    assert!(joined.ends_with("--mcp-config /s/mcp.json"), "{joined}");
+    let settings: Value =
+        serde_json::from_str(&anew[anew.iter().position(|arg| arg == "--settings").unwrap() + 1]).unwrap();
+    let asked = &settings["hooks"]["PreToolUse"][0];
+    assert_eq!(
+        (asked["matcher"].as_str(), asked["hooks"][0]["onFailure"].as_str()),
+        (Some("*"), Some("block"))
+    );
+    assert_eq!(asked["hooks"][0]["command"], "'c' 'hook' || exit 2");
 }

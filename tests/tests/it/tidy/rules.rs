@@ -21,7 +21,8 @@ const CRATES: [(&str, &str, Option<&[&str]>); 9] = [
 ];
 
 /// Dependencies that are hidden from all but these places: name and the beginnings of their paths.
-const SOLE_USERS: [(&str, &[&str]); 3] = [
+const SOLE_USERS: [(&str, &[&str]); 4] = [
+    ("brush_parser", &["runner/src/policy/"]),
     ("rmcp", &["mcp-server/"]),
     ("rusqlite", &["store/"]),
     (
@@ -35,8 +36,9 @@ const SOLE_USERS: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// Where the three pure machines live: the beginnings of their paths.
-const PURE: [&str; 3] = ["store/src/graph", "runner/src/session", "orchestrator/src/engine"];
+/// Where the three pure machines live, and the rules that judge an agent's tools: the beginnings of their paths.
+const PURE: [&str; 4] =
+    ["store/src/graph", "runner/src/policy", "runner/src/session", "orchestrator/src/engine"];
 
 /// What a pure machine may not name, and what it does instead.
 const IMPURE_WORDS: [(&str, &str); 7] = [
