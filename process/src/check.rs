@@ -11,6 +11,7 @@ use cogwork_schemas::{Check, CheckReport, CheckVerdict};
 
 use crate::clock;
 use crate::contain::{Contained, Exit, Spawn, StartError, Stderr};
+use crate::redact::Redactor;
 use crate::tail::Tail;
 
 /// Characters of a check's output that are kept: enough for the failing assertion, small enough for a database row
@@ -23,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Runs one check with `sh -c` in `dir`, in a session of its own and with nothing but `env` as its environment.
 ///
 /// At its end, or at its time limit, everything that it started is gone too, background servers included. Never
-/// fails: what goes wrong is the report's verdict. Dropping the future kills the check.
+/// fails: what goes wrong is the report's verdict. Secrets of `env`, and what looks like one, are not in the report. Dropping the future kills the check.
 pub async fn run(check: &Check, dir: &Path, env: &[(OsString, OsString)]) -> CheckReport {
     let start = clock::now();
     let mut printed = Printed::new();
@@ -35,7 +36,7 @@ pub async fn run(check: &Check, dir: &Path, env: &[(OsString, OsString)]) -> Che
         command: check.command.clone(),
         verdict,
         duration_ms: clock::millis_since(start),
-        output_tail: printed.tail.text(TAIL_CHARS),
+        output_tail: last(Redactor::of_variables(env).redact_tail(printed.tail.text(4 * TAIL_CHARS))),
         output_digest: format!("{:016x}", printed.digest),
     }
 }
@@ -47,6 +48,14 @@ pub async fn run_all(checks: &[Check], dir: &Path, env: &[(OsString, OsString)])
         reports.push(run(check, dir, env).await);
     }
     reports
+}
+
+/// Returns the end of a text. It is cut after the redaction, which could not know half a secret.
+fn last(text: String) -> String {
+    match text.char_indices().rev().nth(TAIL_CHARS - 1) {
+        Some((at, _)) if at > 0 => format!("…{}", &text[at..]),
+        Some(_) | None => text,
+    }
 }
 
 fn start_shell(check: &Check, dir: &Path, env: &[(OsString, OsString)]) -> Result<Contained, StartError> {

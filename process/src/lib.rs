@@ -23,6 +23,7 @@ pub mod contain;
 mod environment;
 pub mod git;
 pub mod lines;
+pub mod redact;
 mod tail;
 
 pub use environment::base_env;

@@ -4,10 +4,12 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use cogwork_process::contain;
+use cogwork_process::redact::Redactor;
 use cogwork_schemas::Token;
 use tracing_subscriber::EnvFilter;
 
@@ -107,19 +109,36 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// stdout belongs to the protocol or to the person; the log goes to stderr.
 fn start_log(own: &Environment) {
     let wanted = own.get(environment::LOG).and_then(|value| value.to_str());
+    let secrets = Arc::new(Redactor::of_variables(own.all()));
     let filter = EnvFilter::try_new(wanted.unwrap_or("warn")).unwrap_or_else(|_| EnvFilter::new("warn"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(move || CleanStderr(secrets.clone()))
         .with_target(false)
         .with_ansi(false);
     // A second log in one process, as tests may have it, changes nothing.
     log.try_init().ok();
 }
 
+/// stderr, to which no secret gets.
+struct CleanStderr(Arc<Redactor>);
+
+impl Write for CleanStderr {
+    /// The log writes a line at once.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let clean = self.0.redact(String::from_utf8_lossy(line).into_owned());
+        io::stderr().write_all(clean.as_bytes()).map(|()| line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
 /// Tells the person what went wrong.
 pub(crate) fn failed(sentence: &str) -> ExitStatus {
     // There is no third place to complain to.
+    let sentence = Redactor::default().redact(sentence.to_owned());
     writeln!(io::stderr(), "cogwork-runner: {sentence}").ok();
     ExitStatus::Broken
 }

@@ -5,7 +5,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use cogwork_schemas::SessionId;
+use cogwork_process::redact::Redactor;
+use cogwork_schemas::{SessionId, Token};
 
 /// The project directory, absolute.
 pub(crate) const PROJECT: &str = "COGWORK_PROJECT";
@@ -61,6 +62,13 @@ impl Environment {
     /// Returns the value of a variable.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         self.all().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
+    }
+
+    /// Returns what must not be said by a session that has this environment and works under `token`.
+    pub(crate) fn secrets(&self, token: &Token) -> Redactor {
+        let mut secrets = Redactor::of_variables(self.all());
+        secrets.learn(token.reveal());
+        secrets
     }
 
     /// Returns where the user keeps settings.

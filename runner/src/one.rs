@@ -74,7 +74,8 @@ async fn with_outbox(
     let journal = Journal::of_session(&command.project, command.session).map_err(|source| {
         Refusal::Unusable { path: session_dir(&command.project, command.session), source }
     })?;
-    let report = Report::new(command.session, Form::Messages, outbox, journal, command.token.clone());
+    let secrets = own.secrets(&command.token);
+    let report = Report::new(command.session, Form::Messages, outbox, journal, secrets);
     let backend = match agent::backend(&command.agent, command.script.as_deref(), programs) {
         Ok(backend) => backend,
         Err(error) => {

@@ -1,10 +1,12 @@
 //! What a session says, and to whom: every message goes to its journal, and as JSON or as a readable line to stdout.
 //!
-//! The attempt's token is taken out of everything on the way, whoever printed it.
+//! Secrets are taken out of what programs say where it comes in ([`Report::secrets`]), and once more out of everything on its
+//! way out, whoever said it.
 
 use std::cell::RefCell;
 
-use cogwork_schemas::{AgentEvent, CheckPhase, CheckReport, RunnerEvent, RunnerMessage, SessionId, Token};
+use cogwork_process::redact::Redactor;
+use cogwork_schemas::{AgentEvent, CheckPhase, CheckReport, RunnerEvent, RunnerMessage, SessionId};
 use jiff::Timestamp;
 
 use crate::journal::Journal;
@@ -32,30 +34,30 @@ pub(crate) struct Report<'a> {
     form: Form,
     outbox: &'a Outbox,
     journal: RefCell<Journal>,
-    secret: Token,
+    secrets: Redactor,
 }
 
 impl<'a> Report<'a> {
-    /// Returns the voice of `session`, which never says `secret`.
+    /// Returns the voice of `session`, which never says what `secrets` knows.
     pub(crate) fn new(
         session: SessionId,
         form: Form,
         outbox: &'a Outbox,
         journal: Journal,
-        secret: Token,
+        secrets: Redactor,
     ) -> Self {
-        Self { session, form, outbox, journal: RefCell::new(journal), secret }
+        Self { session, form, outbox, journal: RefCell::new(journal), secrets }
     }
 
     /// Says that something happened.
     pub(crate) fn tell(&self, at: Timestamp, event: RunnerEvent) {
         let is_prose = matches!(event, RunnerEvent::Agent { .. });
         let message = RunnerMessage { at, session: self.session, event };
-        let line = self.without_secret(crate::json::line(&message));
+        let line = self.redacted(crate::json::line(&message));
         self.journal.borrow_mut().write(at, &line);
         let shown = match self.form {
             Form::Messages => Some(line),
-            Form::Sentences => sentence(&message.event).map(|text| self.without_secret(text)),
+            Form::Sentences => sentence(&message.event).map(|text| self.redacted(text)),
         };
         let Some(shown) = shown else { return };
         if !is_prose {
@@ -72,16 +74,18 @@ impl<'a> Report<'a> {
 
     /// Writes down what the session's machine was told.
     pub(crate) fn step(&self, record: &Record) {
-        let line = self.without_secret(crate::json::line(record));
+        let line = self.redacted(crate::json::line(record));
         self.journal.borrow_mut().write_step(&line, &crate::json::line(&Record::Full));
     }
 
-    fn without_secret(&self, line: String) -> String {
-        let secret = self.secret.reveal();
-        if secret.is_empty() || !line.contains(secret) {
-            return line;
-        }
-        line.replace(secret, "[redacted]")
+    /// Returns a text that somebody said without the secrets of the session.
+    fn redacted(&self, text: String) -> String {
+        self.secrets.redact(text)
+    }
+
+    /// Returns what must not be said, for whoever lets text in.
+    pub(crate) fn secrets(&self) -> &Redactor {
+        &self.secrets
     }
 }
 
@@ -194,7 +198,9 @@ mod tests {
         let sink = Sink::default();
         let outbox = Outbox::new(sink.clone(), sender);
         let journal = Journal::open(dir.path(), SessionId(4), Bounds::default());
-        let report = Report::new(SessionId(4), form, &outbox, journal, Token::new("7-c0ffee"));
+        let mut secrets = Redactor::default();
+        secrets.learn("7-c0ffee");
+        let report = Report::new(SessionId(4), form, &outbox, journal, secrets);
         for event in events {
             report.tell(Timestamp::UNIX_EPOCH, event);
         }

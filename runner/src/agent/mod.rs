@@ -181,6 +181,11 @@ pub(crate) trait Backend {
         Heard::other(line)
     }
 
+    /// Returns whether a text comes in several events, as its model writes it; those of others are whole.
+    fn writes_in_pieces(&self) -> bool {
+        false
+    }
+
     /// Returns the line that asks it to end, for an agent that is talked to; the others are sent a signal.
     fn farewell(&mut self) -> Option<String> {
         None

@@ -157,7 +157,9 @@ pub(crate) async fn run_checks(world: World<'_>, dir: &Path, phase: CheckPhase) 
     let env = check_env(job);
     let mut reports = Vec::with_capacity(job.feature.checks.len());
     for check in &job.feature.checks {
-        let report = check::run(check, dir, &env).await;
+        let mut report = check::run(check, dir, &env).await;
+        // What an agent saw and a check does not may have been left in a file.
+        report.output_tail = world.report.secrets().redact_tail(report.output_tail);
         let event = RunnerEvent::Checked {
             attempt: job.attempt,
             feature: job.feature.id,

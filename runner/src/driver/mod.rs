@@ -4,6 +4,7 @@
 //! judging) and the agent's process. It talks to the store under the attempt's token and to whoever listens through
 //! a [`Report`]. It decides nothing that the machine could.
 
+mod clean;
 mod judge;
 mod launch;
 mod meter;
@@ -30,6 +31,7 @@ use crate::report::{Report, bounded};
 use crate::session::{Death, Effect, Ending, Event, Exit, Patience, Record, Recorder, Session};
 use crate::{AgentSettings, Environment, Programs, SessionLimits};
 
+use clean::Clean;
 pub(crate) use judge::{Verdict, first_red, run_checks};
 use meter::Meter;
 use prepare::{Prepared, Wants};
@@ -158,6 +160,7 @@ pub(crate) async fn run(
         tracing::error!("processes that cannot be killed are left: {left:?}");
     }
     let (outcome, agent_ms) = result?;
+    let outcome = clean::outcome(world.report.secrets(), outcome);
     world.store.end_session(world.clock.now(), world.job.session, &outcome, agent_ms)?;
     let reason = match &driver.verdict {
         Some(Verdict::NotSubmitted { reason }) => reason.clone(),
@@ -183,6 +186,7 @@ struct Driver<'a> {
     asking: Asking,
     /// How much the agent had printed when last looked at.
     bytes_seen: u64,
+    clean: Clean,
     verdict: Option<Verdict>,
     /// When the present wait is over, by the clock on the wall.
     wait_until: Option<Timestamp>,
@@ -210,6 +214,7 @@ impl<'a> Driver<'a> {
             agent: None,
             asking: Asking::Terminate,
             bytes_seen: 0,
+            clean: Clean::default(),
             verdict: None,
             wait_until: None,
             is_claim_lost: false,
@@ -309,14 +314,22 @@ impl<'a> Driver<'a> {
     fn on_output(&mut self, output: Output) -> Option<Event> {
         match output {
             Output::Stdout(line) => {
-                let heard = self.backend.read(line.to_string());
+                // Before it is understood: what is made of it is clean, too.
+                let line = self.clean.stdout(self.world.report.secrets(), line);
+                let heard = self.backend.read(line);
                 self.on_heard(heard);
             }
             Output::Stderr(line) => {
-                let heard = self.backend.read_stderr(line.to_string());
+                let line = self.clean.stderr(self.world.report.secrets(), line);
+                let heard = self.backend.read_stderr(line);
                 self.on_heard(heard);
             }
-            Output::Ended(exit) => return Some(Event::AgentExited(self.death(exit))),
+            Output::Ended(exit) => {
+                if let Some(rest) = self.clean.rest(self.world.report.secrets()) {
+                    self.tell(rest);
+                }
+                return Some(Event::AgentExited(self.death(exit)));
+            }
         }
         // Or the next look would take what has just been heard for news.
         self.bytes_seen = self.agent.as_ref().map_or(0, Contained::bytes_read);
@@ -327,7 +340,13 @@ impl<'a> Driver<'a> {
         let Heard { events, hopeless, say, is_over } = heard;
         for event in events {
             self.events.extend(sign(&event));
-            self.tell(event);
+            if self.backend.writes_in_pieces() {
+                for event in self.clean.told(self.world.report.secrets(), event) {
+                    self.tell(event);
+                }
+            } else {
+                self.tell(event);
+            }
         }
         self.events.extend(hopeless.map(|outcome| Event::AgentHopeless { outcome }));
         let grace = self.grace();
@@ -354,6 +373,7 @@ impl<'a> Driver<'a> {
 
     fn death(&mut self, exit: contain::Exit) -> Death {
         let stderr_tail = self.agent.take().map(|agent| agent.stderr_tail()).unwrap_or_default();
+        let stderr_tail = self.world.report.secrets().redact_tail(stderr_tail);
         let ending = match exit {
             contain::Exit::Code(code) => Ending::Code(code),
             contain::Exit::Signal(signal) => Ending::Signal(signal),

@@ -217,7 +217,7 @@ impl Lone<'_> {
     ) -> Result<AttemptOutcome, StandaloneError> {
         let feature = self.store.feature(id)?;
         self.say(format!("{id} {} (attempt {}, session {})", feature.name, claim.number, claim.session));
-        let report = self.report(claim.session, claim.token.clone())?;
+        let report = self.report(claim.session, &claim.token)?;
         let job = self.job(claim.session, claim.attempt, claim.token, feature);
         let world = World { job: &job, store: self.store, clock: self.clock, report: &report };
         let backend = agent::backend(&self.flags.agent, self.flags.script.as_deref(), self.programs)?;
@@ -225,11 +225,11 @@ impl Lone<'_> {
         self.settle(world, &ended, inbox).await
     }
 
-    fn report(&self, session: SessionId, secret: Token) -> Result<Report<'_>, StandaloneError> {
+    fn report(&self, session: SessionId, token: &Token) -> Result<Report<'_>, StandaloneError> {
         let journal = Journal::of_session(&self.flags.project_dir, session).map_err(|source| {
             StandaloneError::Unusable { path: session_dir(&self.flags.project_dir, session), source }
         })?;
-        Ok(Report::new(session, Form::Sentences, self.outbox, journal, secret))
+        Ok(Report::new(session, Form::Sentences, self.outbox, journal, self.own.secrets(token)))
     }
 
     fn job(&self, session: SessionId, attempt: AttemptId, token: Token, feature: Feature) -> Job<'_> {

@@ -78,7 +78,7 @@ impl Lone<'_> {
         attempt: &Attempt,
         inbox: &mut Inbox,
     ) -> Result<AttemptOutcome, StandaloneError> {
-        let report = self.report(attempt.session, attempt.token.clone())?;
+        let report = self.report(attempt.session, &attempt.token)?;
         let feature = self.store.feature(attempt.feature)?;
         self.say(format!("{} {} was green when its runner died", feature.id, feature.name));
         let job = self.job(attempt.session, attempt.id, attempt.token.clone(), feature);

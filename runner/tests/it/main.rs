@@ -12,5 +12,6 @@ mod project;
 mod resources;
 mod runner;
 mod scripted;
+mod secrets;
 mod session;
 mod standalone;

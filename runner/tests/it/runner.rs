@@ -150,7 +150,12 @@ pub(crate) struct Over {
 impl Session {
     /// Starts a session exactly as its command says.
     pub(crate) fn start(command: &SessionCommand) -> Self {
-        let mut child = started(command, Stdio::piped());
+        Self::start_with(command, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) fn start_with(command: &SessionCommand, env: &[(&str, &str)]) -> Self {
+        let mut child = prepared(command, Stdio::piped()).envs(env.iter().copied()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, messages) = channel();
         std::thread::spawn(move || {
@@ -211,11 +216,16 @@ impl Session {
 
 /// Starts a session with a stdout of one's own.
 pub(crate) fn started(session: &SessionCommand, stdout: Stdio) -> Child {
+    prepared(session, stdout).spawn().unwrap()
+}
+
+fn prepared(session: &SessionCommand, stdout: Stdio) -> Command {
     let programs = Programs { mcp: vec!["no-mcp-server".into()], agent: vec![binary().into()] };
     let argv = session.argv(&programs);
     let mut command = command(&argv[0]);
     command.args(&argv[1..]).env_clear().envs(session.env(&Environment::of_this_process()));
-    command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::inherit()).spawn().unwrap()
+    command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::inherit());
+    command
 }
 
 impl Over {

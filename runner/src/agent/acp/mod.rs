@@ -174,6 +174,10 @@ impl Backend for Acp {
         }
     }
 
+    fn writes_in_pieces(&self) -> bool {
+        true
+    }
+
     fn read(&mut self, line: String) -> Heard {
         match read::message(&line) {
             Some(Message::Answer { id, result }) => self.answered(id, &result),

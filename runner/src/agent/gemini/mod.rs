@@ -90,6 +90,10 @@ impl Backend for Gemini {
         WANTED
     }
 
+    fn writes_in_pieces(&self) -> bool {
+        true
+    }
+
     fn read(&mut self, line: String) -> Heard {
         let Ok(parsed) = serde_json::from_str::<Value>(&line) else {
             return Heard::other(line);
