@@ -27,6 +27,15 @@ pub(crate) struct Config {
     pub(crate) concurrency: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) isolation: Option<Isolation>,
+    /// The command policy, as `--policy` takes it; a file is relative to the state directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    /// The sandbox, as `--sandbox` takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sandbox: Option<String>,
+    /// What may be written in a sandbox beside the workspace, for example `~/.cargo`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sandbox_write: Vec<PathBuf>,
 }
 
 /// A project that exists.
@@ -124,7 +133,7 @@ fn read_config(dir: &Path) -> Result<Config, CliError> {
     };
     toml::from_str(&text).map_err(|error| {
         CliError::new(format!("{} is not understood: {}", file.display(), error.to_string().trim_end()))
-            .hint("it may hold: agent, script, concurrency, isolation")
+            .hint("it may hold: agent, script, concurrency, isolation, policy, sandbox, sandbox-write")
     })
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use cogwork_schemas::{Check, CheckReport, CheckVerdict};
 
 use crate::clock;
-use crate::contain::{Contained, Exit, Spawn, StartError, Stderr};
+use crate::contain::{Contained, Exit, Sandbox, Spawn, StartError, Stderr};
 use crate::redact::Redactor;
 use crate::tail::Tail;
 
@@ -26,9 +26,19 @@ const GRACE: Duration = Duration::from_secs(1);
 /// At its end, or at its time limit, everything that it started is gone too, background servers included. Never
 /// fails: what goes wrong is the report's verdict. Secrets of `env`, and what looks like one, are not in the report. Dropping the future kills the check.
 pub async fn run(check: &Check, dir: &Path, env: &[(OsString, OsString)]) -> CheckReport {
+    run_within(check, dir, env, None).await
+}
+
+/// As [`run()`], in a sandbox.
+pub async fn run_within(
+    check: &Check,
+    dir: &Path,
+    env: &[(OsString, OsString)],
+    sandbox: Option<&Sandbox>,
+) -> CheckReport {
     let start = clock::now();
     let mut printed = Printed::new();
-    let verdict = match start_shell(check, dir, env) {
+    let verdict = match start_shell(check, dir, env, sandbox) {
         Ok(mut shell) => decide(check, &mut shell, &mut printed).await,
         Err(error) => CheckVerdict::NotStarted { reason: error.to_string() },
     };
@@ -42,10 +52,15 @@ pub async fn run(check: &Check, dir: &Path, env: &[(OsString, OsString)]) -> Che
 }
 
 /// Runs all checks, one after the other, also those after a red one.
-pub async fn run_all(checks: &[Check], dir: &Path, env: &[(OsString, OsString)]) -> Vec<CheckReport> {
+pub async fn run_all(
+    checks: &[Check],
+    dir: &Path,
+    env: &[(OsString, OsString)],
+    sandbox: Option<&Sandbox>,
+) -> Vec<CheckReport> {
     let mut reports = Vec::with_capacity(checks.len());
     for check in checks {
-        reports.push(run(check, dir, env).await);
+        reports.push(run_within(check, dir, env, sandbox).await);
     }
     reports
 }
@@ -58,11 +73,17 @@ fn last(text: String) -> String {
     }
 }
 
-fn start_shell(check: &Check, dir: &Path, env: &[(OsString, OsString)]) -> Result<Contained, StartError> {
+fn start_shell(
+    check: &Check,
+    dir: &Path,
+    env: &[(OsString, OsString)],
+    sandbox: Option<&Sandbox>,
+) -> Result<Contained, StartError> {
     let mut spawn = Spawn::new("sh", dir);
     spawn.args = vec!["-c".into(), check.command.clone().into()];
     spawn.env = env.to_vec();
     spawn.stderr = Stderr::WithStdout;
+    spawn.sandbox = sandbox.cloned();
     spawn.start()
 }
 

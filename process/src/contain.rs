@@ -19,6 +19,7 @@ mod os;
 #[cfg(not(target_os = "linux"))]
 #[path = "contain/other.rs"]
 mod os;
+mod sandbox;
 mod spawn;
 mod sweep;
 mod table;
@@ -33,6 +34,7 @@ use rustix::process::{Pid, Signal};
 
 pub use contained::{Asking, Contained, Exit, Output};
 pub(crate) use os::is_held;
+pub use sandbox::{NoSandbox, Rule, Sandbox, SandboxChoice, Wall};
 pub use spawn::{Bond, Spawn, StartError, Stderr, Stdin};
 pub use sweep::{Sweep, kill_descendants, sweep};
 use table::{Process, Table};

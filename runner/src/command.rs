@@ -306,6 +306,8 @@ mod tests {
                 budget_usd: Some(0.25),
                 program: Some("/p/agent".into()),
                 policy: crate::PolicyChoice::File("/p/policy.toml".into()),
+                sandbox: Some(cogwork_process::contain::SandboxChoice::Landlock),
+                sandbox_write: vec!["~/.cargo".into(), "/c".into()],
             },
             pass_env: vec!["A".into(), "B".into()],
         }

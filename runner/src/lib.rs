@@ -13,6 +13,7 @@ mod agent;
 mod cli;
 mod clock;
 mod command;
+mod confinement;
 mod driver;
 mod environment;
 mod hook;
@@ -38,6 +39,7 @@ use std::process::ExitCode;
 
 pub use agent::{AgentError, AgentSettings, AgentSpec, UnknownAgent, preflight};
 pub use command::{OnLimit, SessionCommand, SessionLimits};
+pub use confinement::{Confinement, ConfinementError};
 pub use driver::chain;
 pub use environment::{Environment, marker};
 pub use hook::{PolicyChoice, PolicyFileError, policy_in_force};

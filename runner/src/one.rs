@@ -14,7 +14,7 @@ use crate::inbox::Inbox;
 use crate::journal::{Journal, session_dir};
 use crate::outbox::Outbox;
 use crate::report::{Form, Report};
-use crate::{Environment, ExitStatus, Programs, SessionCommand, agent};
+use crate::{Confinement, Environment, ExitStatus, Programs, SessionCommand, agent};
 
 /// Why there was no session at all.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +85,15 @@ async fn with_outbox(
             return Ok(());
         }
     };
+    let confinement = match Confinement::find(&command.settings, &command.project, own).await {
+        Ok(confinement) => confinement,
+        Err(error) => {
+            let outcome = SessionOutcome::NotStarted { reason: error.to_string() };
+            store.end_session(clock.now(), command.session, &outcome, 0)?;
+            report.tell(clock.now(), RunnerEvent::Ended { outcome, agent_ms: 0, reason: None });
+            return Ok(());
+        }
+    };
     let job = Job {
         project: command.project,
         session: command.session,
@@ -97,11 +106,12 @@ async fn with_outbox(
         batch: command.batch,
         limits: command.limits,
         settings: command.settings,
+        agent: command.agent,
         pass_env: command.pass_env,
         own,
         programs,
     };
-    let world = World { job: &job, store: &store, clock, report: &report };
+    let world = World { job: &job, store: &store, clock, report: &report, confinement: confinement.as_ref() };
     driver::run(world, backend, inbox).await?;
     Ok(())
 }

@@ -23,6 +23,8 @@ CLAUDE_ACP = Npm("@agentclientprotocol/claude-agent-acp", "0.49.0")
 JITTER_SECONDS = "2"
 # What an agent may take to end when it was asked to, and a little.
 STOP_SECONDS = 40
+# What an agent was told to write where it must not.
+OUTSIDE = ["project/outside", "home/outside", "project/.cogwork/outside"]
 # How long a session's processes may be there after its end.
 SWEEP_SECONDS = 5
 # What a user of OpenCode would not set: it installs a package for plug-ins at its start and asks for a list of models,
@@ -102,6 +104,10 @@ def drive(agent, scenario, project, cache):
     assert found == scenario.expected, "came to `%s`, not to `%s`, with exit code %s\n%s\n%s" % (
         found, scenario.expected, code, output[-1500:], last)
     assert not re.search("secrets: [1-9]", journal(project)), last
+    refused = sum("Cogwork's policy: " in line for line in journal(project).splitlines())
+    assert refused == scenario.refused, "%d tools were refused, not %d\n%s" % (refused, scenario.refused, last)
+    written = [path for path in OUTSIDE if os.path.exists(os.path.join(project.root, path))]
+    assert not written, "it wrote outside its workspace: %s" % written
     late = time.monotonic() + SWEEP_SECONDS
     while (left := marked("COGWORK_MARKER", project.dir)) and time.monotonic() < late:
         time.sleep(0.1)
@@ -154,9 +160,9 @@ def came_to(project, scenario):
 
 # Scenarios that an agent does not come through as the others do, for what is its own doing: one that asks a service
 # again for ever and does not say so is noticed by its silence alone, and one that cannot go on with a conversation that
-# it has begun begins another.
-LEFT_OUT = {"opencode-acp": {"limit", "limit-later", "bad-key", "throttled", "broken", "too-long"},
-            "gemini-acp": {"limit-later"}}
+# it has begun begins another. Where one that nobody knows keeps its things, a person has to say.
+LEFT_OUT = {"opencode-acp": {"limit", "limit-later", "bad-key", "throttled", "broken", "too-long", "sandbox"},
+            "gemini-acp": {"limit-later", "sandbox"}, "claude-acp": {"sandbox"}}
 
 
 def cases():

@@ -9,11 +9,11 @@ class Scenario:
 
     `expected` is what the session comes to, its pauses first, as `usage_limit -> completed`; one that ends with
     ` -> ...` is over with its first pause, which would be too long to be waited out. `flags` are those of
-    `cogwork run`.
+    `cogwork run`; `refused` is how many tools the command policy refuses.
     """
 
-    def __init__(self, turns, expected, *flags):
-        self.turns, self.expected, self.flags = turns, expected, list(flags)
+    def __init__(self, turns, expected, *flags, refused=0):
+        self.turns, self.expected, self.flags, self.refused = turns, expected, list(flags), refused
 
     @property
     def pauses(self):
@@ -44,6 +44,11 @@ FEATURE = [
 # Nothing that the agent starts sees the secret of the attempt; its MCP server does, or it could not write.
 LOOKS_FOR_SECRETS = shell("env | grep -v '^CLAUDE_' | grep -Ec 'COGWORK_TOKEN=|[^0-9a-z]1-[0-9a-f]{12}' | "
                           "sed 's/^/secrets: /'")
+# The project itself, its settings and the home are not an agent's to write, and `driven` looks whether it has.
+OUTSIDE = "../../../outside"
+ESCAPE = shell("touch %s; touch ~/outside; touch ../../outside; echo tried" % OUTSIDE)
+FORBIDDEN = [shell("echo x | sudo tee y"), shell("git push origin main"), shell("bash -c 'touch %s'" % OUTSIDE),
+             {"write": {"path": OUTSIDE, "content": "x"}}]
 
 
 def subscription(window, resets, times=0):
@@ -87,6 +92,8 @@ def of_all(agent):
         "gives-up": Scenario([READ, {"text": "I could not do it. All features are passing. 429."}],
                              "completed, not passing"),
         "secrets": Scenario([LOOKS_FOR_SECRETS, *FEATURE], "completed"),
+        # Whichever wall stands on the machine, with nothing in front of it.
+        "sandbox": Scenario([ESCAPE, *FEATURE], "completed", "--sandbox", "auto", "--policy", "off"),
     }
 
 
@@ -95,6 +102,8 @@ CHILD = "python3 -c 'import time; time.sleep(600)'"
 LATER = "{{now+3600}}"
 # Claude Code's own ways to be refused, cut off, kept waiting and left alone.
 OF_CLAUDE = {
+    # It asks before each tool, is told no, and goes on.
+    "policy": Scenario([*FORBIDDEN, *FEATURE], "completed", refused=len(FORBIDDEN)),
     "throttled-then-ok": Scenario([error(429, "Number of request tokens has exceeded your per-minute rate limit", 1, 2),
                                    *FEATURE], "completed"),
     # It does not wait that long itself, and does not say how long it should have.

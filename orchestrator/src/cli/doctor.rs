@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use clap::Args;
-use cogwork_process::contain;
+use cogwork_process::contain::{self, SandboxChoice, Wall};
 use cogwork_process::git::Git;
-use cogwork_runner::RunLock;
+use cogwork_runner::{Environment, RunLock};
 use cogwork_store::{Adoption, Store, state_dir};
 use serde::Serialize;
 
@@ -51,7 +51,7 @@ impl Finding {
 const AGENTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {
-    let mut findings = vec![git()?, containment()];
+    let mut findings = vec![git()?, containment(), sandbox()?];
     findings.extend(agents());
     findings.extend(project(args));
     if args.json {
@@ -91,6 +91,25 @@ fn containment() -> Finding {
             Finding::new(Health::Note, "containment", format!("the kernel refuses adoption: {error}"))
         }
     }
+}
+
+fn sandbox() -> Result<Finding, CliError> {
+    let env = Environment::of_this_process().allowed(&[]);
+    let tried = |choice| block_on(Wall::find(choice, &env));
+    let chosen = match tried(SandboxChoice::Auto)? {
+        Ok(Some(wall)) => wall,
+        Ok(None) => return Ok(Finding::new(Health::Note, "sandbox", "none")),
+        Err(error) => return Ok(Finding::new(Health::Note, "sandbox", chain(&error))),
+    };
+    let mut detail = format!("--sandbox auto takes {}", chosen.name());
+    for choice in [SandboxChoice::Bubblewrap, SandboxChoice::Landlock] {
+        match tried(choice)? {
+            Ok(Some(wall)) if wall != chosen => detail.push_str(&format!("; {} works as well", wall.name())),
+            Ok(_) => {}
+            Err(error) => detail.push_str(&format!("; {}", error.reason)),
+        }
+    }
+    Ok(Finding::new(Health::Good, "sandbox", detail))
 }
 
 fn agents() -> Vec<Finding> {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cogwork_runner::{
-    AgentSettings, AgentSpec, Environment, OnLimit, RunLock, SessionLimits, policy_in_force, preflight,
+    AgentSettings, AgentSpec, Environment, OnLimit, PolicyChoice, RunLock, SessionLimits, policy_in_force,
+    preflight,
 };
 use cogwork_schemas::{Isolation, RunOutcome, Status};
 use cogwork_store::{AttemptLimits, state_dir};
@@ -171,9 +172,27 @@ fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
             limit_jitter_s: how.session.limit_jitter_s,
             ..SessionLimits::default()
         },
-        settings: how.settings.clone().absolute()?,
+        settings: settings(project, how)?,
         pass_env: how.pass_env.clone(),
     })
+}
+
+/// What the command line does not say, the settings file may.
+fn settings(project: &Project, how: &How) -> Result<AgentSettings, CliError> {
+    let mut settings = how.settings.clone().absolute()?;
+    let config = &project.config;
+    if let (PolicyChoice::Default, Some(policy)) = (&settings.policy, &config.policy) {
+        settings.policy = match policy.parse() {
+            Ok(PolicyChoice::File(file)) => PolicyChoice::File(state_dir(&project.dir).join(file)),
+            Ok(choice @ (PolicyChoice::Default | PolicyChoice::Off)) => choice,
+            Err(never) => match never {},
+        };
+    }
+    if let (None, Some(sandbox)) = (settings.sandbox, &config.sandbox) {
+        settings.sandbox = Some(sandbox.parse().map_err(CliError::new)?);
+    }
+    settings.sandbox_write.extend(config.sandbox_write.iter().cloned());
+    Ok(settings)
 }
 
 /// The script is given from where the person is, or remembered in the state directory.

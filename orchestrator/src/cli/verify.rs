@@ -87,7 +87,7 @@ async fn verify_in_clone(
 async fn verify_each(features: Vec<Feature>, dir: PathBuf, env: &[(OsString, OsString)]) -> Vec<Verified> {
     let mut verified = Vec::with_capacity(features.len());
     for feature in features {
-        let reports = check::run_all(&feature.checks, &dir, env).await;
+        let reports = check::run_all(&feature.checks, &dir, env, None).await;
         let green = reports.iter().all(|report| report.verdict.is_green());
         verified.push(Verified { id: feature.id, name: feature.name, green, reports });
     }

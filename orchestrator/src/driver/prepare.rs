@@ -2,7 +2,7 @@
 
 use cogwork_process::contain::{self, Sweep};
 use cogwork_process::git::{Git, Healed};
-use cogwork_runner::Environment;
+use cogwork_runner::{Confinement, Environment};
 use cogwork_schemas::{Isolation, ProcessIdentity, SessionId};
 use cogwork_store::{Attempt, state_dir};
 use std::collections::BTreeSet;
@@ -176,6 +176,8 @@ async fn clean_main_branch(
         ))
         .hint("commit or stash them, so that finished work can land: git stash --include-untracked"));
     }
-    let variables = Environment::of_this_process().allowed(&plan.pass_env);
-    Ok(Integrator::new(project.dir.clone(), branch, variables))
+    let own = Environment::of_this_process();
+    let confinement =
+        Confinement::find(&plan.settings, &project.dir, &own).await.map_err(|error| failed(&error))?;
+    Ok(Integrator::new(project.dir.clone(), branch, own.allowed(&plan.pass_env), confinement))
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use cogwork_process::git::{Git, GitError, Merged};
 use cogwork_process::{check, contain};
-use cogwork_runner::chain;
+use cogwork_runner::{Confinement, chain};
 use cogwork_schemas::{AttemptId, AttemptOutcome, CheckReport, Feature, Proof, SessionId};
 use cogwork_store::{Merge, Taken, kept_ref, state_dir, workspace_dir};
 
@@ -39,6 +39,8 @@ pub(crate) struct Integrator {
     check_env: Vec<(OsString, OsString)>,
     /// Whether the integration clone was seen to be whole, by this run.
     is_ready: Arc<AtomicBool>,
+    /// Where checks may write; everywhere when there is none.
+    confinement: Option<Arc<Confinement>>,
 }
 
 /// What has to be integrated.
@@ -83,11 +85,25 @@ fn refused(outcome: AttemptOutcome) -> Integration {
 
 impl Integrator {
     /// Integrates into `branch` of the project; `variables` is what checks may see.
-    pub(crate) fn new(project: PathBuf, branch: String, variables: Vec<(OsString, OsString)>) -> Self {
+    pub(crate) fn new(
+        project: PathBuf,
+        branch: String,
+        variables: Vec<(OsString, OsString)>,
+        confinement: Option<Confinement>,
+    ) -> Self {
         let mut check_env = variables;
         let marker = format!("{}#integrate", state_dir(&project).display());
         check_env.push((contain::MARKER.into(), marker.into()));
-        Self { project, branch, check_env, is_ready: Arc::default() }
+        Self { project, branch, check_env, is_ready: Arc::default(), confinement: confinement.map(Arc::new) }
+    }
+
+    /// Runs a feature's checks on the merge.
+    async fn checked(&self, feature: &Feature, dir: &Path) -> Vec<CheckReport> {
+        let walls = self.confinement.as_deref();
+        let sandbox = walls.map(|walls| walls.around_check(&self.project, dir));
+        let mut env = self.check_env.clone();
+        env.extend(walls.into_iter().flat_map(Confinement::env));
+        check::run_all(&feature.checks, dir, &env, sandbox.as_ref()).await
     }
 
     /// Returns where a session's clone finds what its work starts from: the main branch of this run, whatever is
@@ -207,7 +223,7 @@ impl Integrator {
         };
         let merge_ms = merging.elapsed_ms();
         let checking = Stopwatch::start();
-        let reports = check::run_all(&job.feature.checks, clone.dir(), &self.check_env).await;
+        let reports = self.checked(&job.feature, clone.dir()).await;
         let check_ms = checking.elapsed_ms();
         let tested = commit.clone().unwrap_or_else(|| main.clone());
         if let Some(red) = reports.iter().find(|report| !report.verdict.is_green()) {

@@ -135,6 +135,8 @@ pub struct Contained {
     phase: Phase,
     kill_at: Option<Instant>,
     reap_at: Instant,
+    /// Its process is only what a sandbox is made of, and would take the program along unasked.
+    is_wrapped: bool,
 }
 
 impl Contained {
@@ -144,6 +146,7 @@ impl Contained {
         mut child: Child,
         shared_output: Option<ChildStdout>,
         feed: Option<Feed>,
+        is_wrapped: bool,
     ) -> Self {
         let mut stdin = child.stdin.take();
         let feed = feed.map_or_else(Feed::default, |feed| feed.into(stdin.take()));
@@ -163,6 +166,7 @@ impl Contained {
             phase: Phase::Running,
             kill_at: None,
             reap_at: clock::now() + REAP_EVERY,
+            is_wrapped,
         }
     }
 
@@ -243,10 +247,15 @@ impl Contained {
     pub fn ask_to_end(&mut self, asking: Asking, grace: Duration) {
         let kill_at = clock::now() + grace;
         self.kill_at = Some(self.kill_at.map_or(kill_at, |earlier| earlier.min(kill_at)));
-        self.signal_group(match asking {
+        let signal = match asking {
             Asking::Terminate => Signal::TERM,
             Asking::Interrupt => Signal::INT,
-        });
+        };
+        if self.is_wrapped {
+            sweep::signal_below(self.pid, signal);
+        } else {
+            self.signal_group(signal);
+        }
     }
 
     /// [`Contained::interrupt`], then [`Contained::wait`].

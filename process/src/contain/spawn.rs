@@ -12,6 +12,7 @@ use super::children;
 use super::contained::Contained;
 use super::feed::Feed;
 use super::os;
+use super::sandbox::{Around, Sandbox};
 
 /// What a program reads on its stdin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct Spawn {
     pub stderr: Stderr,
     /// How it is tied to our life.
     pub bond: Bond,
+    /// Where it and all that it starts may write; everywhere when there is none.
+    pub sandbox: Option<Sandbox>,
 }
 
 /// Why a program could not be started.
@@ -101,6 +104,7 @@ impl Spawn {
             stdin: Stdin::Null,
             stderr: Stderr::Piped,
             bond: Bond::Killed,
+            sandbox: None,
         }
     }
 
@@ -125,10 +129,15 @@ impl Spawn {
         })
     }
 
-    fn spawn(self) -> io::Result<Contained> {
+    fn spawn(mut self) -> io::Result<Contained> {
         os::become_subreaper()?;
+        let rules = match self.sandbox.take() {
+            Some(sandbox) => sandbox.put_around(&mut self)?,
+            None => Around::Nothing,
+        };
+        let is_wrapped = matches!(rules, Around::Program);
         let (mut command, shared_output) = self.command()?;
-        leave_our_session(&mut command, self.bond.death_signal());
+        leave_our_session(&mut command, self.bond.death_signal(), rules);
         let (pid, entry, child) = children::add(self.bond, || command.spawn())?;
         // It holds the other end of the shared pipe, whose end we would never see.
         drop(command);
@@ -137,7 +146,7 @@ impl Spawn {
             Stdin::Open(bytes) => Some(Feed::new(bytes, true)),
             Stdin::Null | Stdin::Piped => None,
         };
-        Ok(Contained::new(pid, entry, child, shared_output, feed))
+        Ok(Contained::new(pid, entry, child, shared_output, feed, is_wrapped))
     }
 
     fn command(&self) -> io::Result<(Command, Option<ChildStdout>)> {
@@ -164,9 +173,10 @@ impl Spawn {
     }
 }
 
-/// Has the new process leave our session, and ask for `signal` at our death, before it becomes the program.
+/// Has the new process leave our session, ask for `signal` at our death and obey the kernel's rules of a sandbox, before
+/// it becomes the program.
 #[expect(unsafe_code, reason = "the kernel has no other way to tie a child to its parent's life")]
-fn leave_our_session(command: &mut Command, signal: Option<Signal>) {
+fn leave_our_session(command: &mut Command, signal: Option<Signal>, rules: Around) {
     let parent = rustix::process::getpid();
     let prepare = move || {
         rustix::process::setsid()?;
@@ -177,11 +187,11 @@ fn leave_our_session(command: &mut Command, signal: Option<Signal>) {
                 return Err(io::Error::from_raw_os_error(rustix::io::Errno::SRCH.raw_os_error()));
             }
         }
-        Ok(())
+        rules.obey()
     };
-    // SAFETY: the closure runs in the forked child, where only async-signal-safe calls are allowed. It makes three
-    // system calls (setsid, prctl, getppid), allocates nothing, takes no lock and touches no memory but its own
-    // copies of two integers.
+    // SAFETY: the closure runs in the forked child, where only async-signal-safe calls are allowed. It makes up to five
+    // system calls (setsid, prctl twice, getppid, landlock_restrict_self), allocates nothing, takes no lock and touches
+    // no memory but its own copies of integers.
     unsafe {
         command.pre_exec(prepare);
     }

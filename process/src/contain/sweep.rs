@@ -93,6 +93,16 @@ pub(super) fn kill_tree_once(pid: i32, child: Child) {
     }
 }
 
+/// Signals what is below the process `pid` and in its session, but not itself.
+pub(super) fn signal_below(pid: i32, signal: Signal) {
+    let table = os::table();
+    for found in table.below([pid]).into_iter().filter_map(|below| table.get(below)) {
+        if found.alive && found.session == pid {
+            os::signal_exactly(*found, signal);
+        }
+    }
+}
+
 /// Reaps the adopted children that have ended.
 pub(super) fn reap_adopted() {
     reap(&os::table());

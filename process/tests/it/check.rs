@@ -87,7 +87,7 @@ async fn a_server_that_a_check_leaves_is_gone_and_does_not_hold_it() {
 async fn all_checks_are_run_in_their_order() {
     let dir = tempfile::tempdir().unwrap();
     let checks = ["echo 1 >> log", "echo 2 >> log; false", "echo 3 >> log"].map(Check::new);
-    let reports = run_all(&checks, dir.path(), &base_env()).await;
+    let reports = run_all(&checks, dir.path(), &base_env(), None).await;
     let greens: Vec<bool> = reports.iter().map(|report| report.verdict.is_green()).collect();
     assert_eq!(greens, [true, false, true]);
     assert_eq!(std::fs::read_to_string(dir.path().join("log")).unwrap(), "1\n2\n3\n");

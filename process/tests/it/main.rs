@@ -25,5 +25,7 @@ mod reading;
 #[cfg(target_os = "linux")]
 mod recognise;
 #[cfg(test)]
+mod sandbox;
+#[cfg(test)]
 #[cfg(target_os = "linux")]
 mod sweep;

@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 
 use clap::Args;
+use cogwork_process::contain::SandboxChoice;
 
 use crate::PolicyChoice;
 
@@ -28,6 +30,13 @@ pub struct AgentSettings {
     /// The command policy: default, off, or a file in place of the project's own; for agents that ask, see docs/policy.md
     #[arg(long, value_name = "WHICH", default_value = "default")]
     pub policy: PolicyChoice,
+    /// Let agents and checks write nowhere but in their workspace: auto, bubblewrap, landlock or off; see docs/policy.md
+    /// [default: off]
+    #[arg(long, value_name = "WHICH")]
+    pub sandbox: Option<SandboxChoice>,
+    /// In a sandbox, let them write here, too, for example ~/.cargo; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub sandbox_write: Vec<PathBuf>,
 }
 
 impl AgentSettings {
@@ -57,9 +66,11 @@ impl AgentSettings {
                 PolicyChoice::Off => Some(("--policy", "off".into())),
                 PolicyChoice::File(file) => Some(("--policy", file.clone().into_os_string())),
             },
+            self.sandbox.map(|sandbox| ("--sandbox", sandbox.word().into())),
         ]
         .into_iter()
         .flatten()
+        .chain(self.sandbox_write.iter().map(|dir| ("--sandbox-write", dir.clone().into_os_string())))
         .collect()
     }
 }

@@ -53,6 +53,55 @@ impl AgentSpec {
     }
 }
 
+impl AgentSpec {
+    /// Returns what its program writes between sessions, below the home directory: its login, its conversations.
+    pub(crate) fn keeps(&self) -> &'static [&'static str] {
+        match self {
+            Self::Claude => &[".claude", ".claude.json", ".cache/claude-cli-nodejs"],
+            Self::Codex => &[".codex"],
+            Self::Gemini => &[".gemini"],
+            Self::Opencode => {
+                &[".local/share/opencode", ".local/state/opencode", ".config/opencode", ".cache/opencode"]
+            }
+            Self::Scripted | Self::Exec { .. } | Self::Acp { .. } | Self::Auto => &[],
+        }
+    }
+
+    /// Returns the variable that puts one of these directories elsewhere, and which.
+    pub(crate) fn moves(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Claude => Some(("CLAUDE_CONFIG_DIR", ".claude")),
+            Self::Codex => Some(("CODEX_HOME", ".codex")),
+            Self::Gemini
+            | Self::Opencode
+            | Self::Scripted
+            | Self::Exec { .. }
+            | Self::Acp { .. }
+            | Self::Auto => None,
+        }
+    }
+
+    /// Returns what of that says which programs are run in later sessions, and is not an agent's to write.
+    pub(crate) fn obeys(&self) -> &'static [&'static str] {
+        match self {
+            Self::Claude => &[
+                ".claude/settings.json",
+                ".claude/settings.local.json",
+                ".claude/CLAUDE.md",
+                ".claude/agents",
+                ".claude/commands",
+                ".claude/hooks",
+                ".claude/plugins",
+                ".claude/skills",
+            ],
+            Self::Codex => &[".codex/config.toml", ".codex/AGENTS.md", ".codex/prompts", ".codex/skills"],
+            Self::Gemini => &[".gemini/settings.json", ".gemini/GEMINI.md", ".gemini/extensions"],
+            Self::Opencode => &[".config/opencode/opencode.json", ".config/opencode/plugin"],
+            Self::Scripted | Self::Exec { .. } | Self::Acp { .. } | Self::Auto => &[],
+        }
+    }
+}
+
 impl FromStr for AgentSpec {
     type Err = UnknownAgent;
 

@@ -11,6 +11,7 @@ use cogwork_store::{Attempt, AttemptLimits};
 use super::prepare::{Prepared, Tree};
 use super::tools::chain;
 use super::{Job, Setback, World};
+use crate::Confinement;
 use crate::environment;
 use crate::report::check_line;
 use crate::session::Depth;
@@ -154,10 +155,12 @@ pub(crate) fn first_red(reports: &[CheckReport]) -> Option<String> {
 /// Runs the feature's checks in `dir`, all of them, and tells of each as it ends.
 pub(crate) async fn run_checks(world: World<'_>, dir: &Path, phase: CheckPhase) -> Vec<CheckReport> {
     let job = world.job;
-    let env = check_env(job);
+    let mut env = check_env(job);
+    env.extend(world.confinement.into_iter().flat_map(Confinement::env));
+    let sandbox = world.confinement.map(|walls| walls.around_check(&job.project, dir));
     let mut reports = Vec::with_capacity(job.feature.checks.len());
     for check in &job.feature.checks {
-        let mut report = check::run(check, dir, &env).await;
+        let mut report = check::run_within(check, dir, &env, sandbox.as_ref()).await;
         // What an agent saw and a check does not may have been left in a file.
         report.output_tail = world.report.secrets().redact_tail(report.output_tail);
         let event = RunnerEvent::Checked {

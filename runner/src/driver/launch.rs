@@ -1,14 +1,16 @@
 //! From a backend's answer to a program that can be started: its files, its environment, its input.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cogwork_process::contain::{Asking, Spawn, Stdin};
 
 use super::Job;
 use super::prepare::{Prepared, write_private};
+use crate::Confinement;
 use crate::agent::{AgentProgram, Backend, Content, Input, Start};
 use crate::hook;
 
@@ -21,6 +23,7 @@ const GO_ON: &str = "Your session was interrupted; everything is as you left it.
 /// A sentence, when a file that it needs cannot be written.
 pub(super) fn launch(
     job: &Job<'_>,
+    confinement: Option<&Confinement>,
     prepared: &Prepared,
     backend: &mut dyn Backend,
     resumes: bool,
@@ -42,8 +45,17 @@ pub(super) fn launch(
     for (path, content) in &files {
         provide(path, content).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
     }
+    // What it was given lies in a directory of its own, in that of the session, whose other files are not for it.
+    let own =
+        |path: &Path| Some(prepared.dir.join(path.strip_prefix(&prepared.dir).ok()?.components().next()?));
+    let given: BTreeSet<PathBuf> = files.iter().filter_map(|(path, _)| own(path)).collect();
+    let around = |walls: &Confinement| {
+        walls.around_agent(&job.project, &prepared.tree.dir, &job.agent, job.own, given)
+    };
+    let sandbox = confinement.map(around).transpose()?;
     let mut spawn = Spawn::new(&program, &prepared.tree.dir);
     spawn.args = args;
+    spawn.sandbox = sandbox;
     spawn.env.clone_from(&prepared.env);
     spawn.env.extend(env);
     spawn.stdin = match input {

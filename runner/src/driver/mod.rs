@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::report::{Report, bounded};
 use crate::session::{Death, Effect, Ending, Event, Exit, Patience, Record, Recorder, Session};
-use crate::{AgentSettings, Environment, Programs, SessionLimits};
+use crate::{AgentSettings, AgentSpec, Confinement, Environment, Programs, SessionLimits};
 
 use clean::Clean;
 pub(crate) use judge::{Verdict, first_red, run_checks};
@@ -56,6 +56,7 @@ pub(crate) struct Job<'a> {
     pub(crate) batch: u32,
     pub(crate) limits: SessionLimits,
     pub(crate) settings: AgentSettings,
+    pub(crate) agent: AgentSpec,
     pub(crate) pass_env: Vec<String>,
     pub(crate) own: &'a Environment,
     pub(crate) programs: &'a Programs,
@@ -77,6 +78,7 @@ impl Job<'_> {
             base: self.base.clone(),
             limits: self.limits.clone(),
             settings: self.settings.clone(),
+            agent: self.agent.clone(),
             pass_env: self.pass_env.clone(),
             ..*self
         }
@@ -90,6 +92,8 @@ pub(crate) struct World<'a> {
     pub(crate) store: &'a Store,
     pub(crate) clock: Clock,
     pub(crate) report: &'a Report<'a>,
+    /// Where the agent and the checks may write; everywhere when there is none.
+    pub(crate) confinement: Option<&'a Confinement>,
 }
 
 /// A session that is over.
@@ -434,7 +438,9 @@ impl<'a> Driver<'a> {
         let Some(prepared) = &self.prepared else {
             return;
         };
-        let (asking, spawn) = match launch::launch(self.world.job, prepared, self.backend.as_mut(), resumes) {
+        let World { job, confinement, .. } = self.world;
+        let launched = launch::launch(job, confinement, prepared, self.backend.as_mut(), resumes);
+        let (asking, spawn) = match launched {
             Ok(spawn) => spawn,
             Err(reason) => {
                 self.events.push_back(Event::AgentNotStarted { reason });

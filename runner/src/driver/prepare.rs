@@ -15,6 +15,7 @@ use serde_json::json;
 use super::judge::run_checks;
 use super::tools::chain;
 use super::{Job, Setback, World};
+use crate::Confinement;
 use crate::agent::{McpServer, SERVER};
 use crate::clock::millis;
 use crate::environment;
@@ -77,6 +78,7 @@ pub(super) async fn prepare(world: World<'_>, wants: Wants) -> Result<Box<Prepar
     private("prompt.md", &prompt)?;
     let mut env = job.own.allowed(&job.pass_env);
     env.extend(session_env(job, &tree.dir));
+    env.extend(world.confinement.into_iter().flat_map(Confinement::env));
     let mcp = mcp_server(job, &env)?;
     let config = private("mcp.json", &mcp_config(&mcp))?;
     env.push((environment::MCP_CONFIG.into(), config.clone().into()));

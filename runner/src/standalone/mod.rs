@@ -26,7 +26,7 @@ use crate::outbox::Outbox;
 use crate::report::{Form, Report};
 use crate::text::printable;
 use crate::{AgentError, AgentSettings, AgentSpec, Environment, ExitStatus, Programs, SessionLimits, agent};
-use crate::{PolicyFileError, RunLock, RunLockError, policy_in_force};
+use crate::{Confinement, ConfinementError, PolicyFileError, RunLock, RunLockError, policy_in_force};
 
 use recover::Recovered;
 
@@ -90,6 +90,8 @@ enum StandaloneError {
     Agent(#[from] AgentError),
     #[error(transparent)]
     Policy(#[from] PolicyFileError),
+    #[error(transparent)]
+    Confinement(#[from] ConfinementError),
     #[error("{} cannot be used: {source}", path.display())]
     Unusable {
         path: PathBuf,
@@ -132,13 +134,14 @@ async fn start(
     flags.agent = agent::preflight(&asked, flags.script.as_deref(), &flags.settings, own)?;
     flags.settings = flags.settings.absolute().map_err(unusable(&flags.project_dir))?;
     policy_in_force(&flags.settings.policy, &flags.project_dir, own)?;
+    let confinement = Confinement::find(&flags.settings, &flags.project_dir, own).await?;
     let clock = Clock::start();
     let (store, _) = Store::open_or_adopt(&flags.project_dir, clock.now())?;
     let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
     let mut inbox = Inbox::with_signals().map_err(kernel("hear signals"))?;
     contain::become_subreaper().map_err(kernel("adopt orphans"))?;
     let outbox = Outbox::new(io::stdout(), inbox.sender());
-    let lone = Lone { flags: &flags, own, programs, store: &store, clock, outbox: &outbox };
+    let lone = Lone { flags: &flags, own, programs, store: &store, clock, outbox: &outbox, confinement };
     if asked != flags.agent {
         lone.say(format!("the agent is {}", flags.agent));
     }
@@ -154,6 +157,7 @@ struct Lone<'a> {
     store: &'a Store,
     clock: Clock,
     outbox: &'a Outbox,
+    confinement: Option<Confinement>,
 }
 
 impl Lone<'_> {
@@ -219,10 +223,14 @@ impl Lone<'_> {
         self.say(format!("{id} {} (attempt {}, session {})", feature.name, claim.number, claim.session));
         let report = self.report(claim.session, &claim.token)?;
         let job = self.job(claim.session, claim.attempt, claim.token, feature);
-        let world = World { job: &job, store: self.store, clock: self.clock, report: &report };
+        let world = self.world(&job, &report);
         let backend = agent::backend(&self.flags.agent, self.flags.script.as_deref(), self.programs)?;
         let ended = driver::run(world, backend, inbox).await?;
         self.settle(world, &ended, inbox).await
+    }
+
+    fn world<'a>(&'a self, job: &'a Job<'a>, report: &'a Report<'a>) -> World<'a> {
+        World { job, store: self.store, clock: self.clock, report, confinement: self.confinement.as_ref() }
     }
 
     fn report(&self, session: SessionId, token: &Token) -> Result<Report<'_>, StandaloneError> {
@@ -245,6 +253,7 @@ impl Lone<'_> {
             batch: 1,
             limits: self.flags.limits.clone(),
             settings: self.flags.settings.clone(),
+            agent: self.flags.agent.clone(),
             pass_env: self.flags.pass_env.clone(),
             own: self.own,
             programs: self.programs,

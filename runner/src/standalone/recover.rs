@@ -8,7 +8,7 @@ use cogwork_store::{Attempt, AttemptLimits, LiveSession};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Lone, StandaloneError};
-use crate::driver::{World, is_stale};
+use crate::driver::is_stale;
 use crate::environment::marker;
 use crate::inbox::Inbox;
 
@@ -82,7 +82,7 @@ impl Lone<'_> {
         let feature = self.store.feature(attempt.feature)?;
         self.say(format!("{} {} was green when its runner died", feature.id, feature.name));
         let job = self.job(attempt.session, attempt.id, attempt.token.clone(), feature);
-        let world = World { job: &job, store: self.store, clock: self.clock, report: &report };
+        let world = self.world(&job, &report);
         self.land_again(world, inbox).await
     }
 }

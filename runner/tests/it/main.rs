@@ -11,6 +11,7 @@ mod project;
 #[cfg(target_os = "linux")]
 mod resources;
 mod runner;
+mod sandbox;
 mod scripted;
 mod secrets;
 mod session;

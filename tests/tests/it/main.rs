@@ -17,4 +17,5 @@ mod logs;
 mod people;
 mod place;
 mod refusals;
+mod sandbox;
 mod tidy;
