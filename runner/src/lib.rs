@@ -16,6 +16,7 @@ mod command;
 mod confinement;
 mod driver;
 mod environment;
+pub mod fuzzing;
 mod hook;
 mod inbox;
 mod journal;

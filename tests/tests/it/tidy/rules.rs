@@ -17,7 +17,7 @@ const CRATES: [(&str, &str, Option<&[&str]>); 9] = [
     ("runner", "cogwork-runner", Some(&["store", "process", "prompts", "schemas"])),
     ("orchestrator", "cogwork", Some(&["runner", "mcp-server", "prompts", "process", "store", "schemas"])),
     ("tests", "cogwork-tests", None),
-    ("fuzz", "cogwork-fuzz", Some(&["mcp-server", "store"])),
+    ("fuzz", "cogwork-fuzz", Some(&["mcp-server", "runner", "store"])),
 ];
 
 /// Dependencies that are hidden from all but these places: name and the beginnings of their paths.
