@@ -132,7 +132,7 @@ impl Backend for Claude {
 }
 
 /// Returns the settings by which it asks `hook` before each tool. A hook that cannot be started, that dies or takes too
-/// long would be passed over: the line itself ends in a refusal, and 2.1.295 and newer are told to refuse as well.
+/// long would be passed over: the line itself ends in a refusal, and newer versions are told to refuse as well.
 fn settings(hook: &str) -> String {
     let hook = json!({ "type": "command", "command": hook, "timeout": HOOK_TIMEOUT_S, "onFailure": "block" });
     json!({ "hooks": { "PreToolUse": [{ "matcher": "*", "hooks": [hook] }] } }).to_string()
