@@ -72,6 +72,7 @@ pub(super) fn outcome(secrets: &Redactor, outcome: SessionOutcome) -> SessionOut
         | Is::TimedOut { .. }
         | Is::Silent { .. }
         | Is::NoProgress { .. }
+        | Is::MemoryLimit { .. }
         | Is::ContextFull
         | Is::TurnLimit
         | Is::BudgetSpent
