@@ -1,7 +1,9 @@
-//! What the coding prompt knows.
+//! What the prompts know with which an agent changes a project: coding and repair.
 
-use cogwork_schemas::{Check, Feature, Isolation};
+use cogwork_schemas::Isolation;
 use serde::Serialize;
+
+use crate::{FeatureText, Hints, PreviousAttempt, RedCheck};
 
 /// The context of `coding.md`: one feature for one agent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -12,50 +14,34 @@ pub struct Coding {
     pub isolation: Isolation,
     /// The branch that the agent's commits go to; none in a directory that is no git repository.
     pub branch: Option<String>,
+    /// What the files in the root of the project give away.
+    pub hints: Hints,
     /// The names of the features this one builds on; all of them pass.
     pub builds_on: Vec<String>,
     /// How many features the session may have, one after the other; this is the first.
     pub batch: u32,
+    /// The agent tries nothing out by itself; Cogwork's checks decide as ever.
+    pub yolo: bool,
     /// What earlier attempts at this feature came to, oldest first.
     pub previous: Vec<PreviousAttempt>,
+    /// What the last of them left for the next.
+    pub note: Option<String>,
 }
 
-/// The part of a feature that an agent has to know. Every field is always there, `none` where there is nothing, so
-/// that a template may ask for it without a guard.
+/// The context of `repair.md`: a feature that passed and is broken.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FeatureText {
-    /// The number that the tools take.
-    pub id: i64,
-    /// The author's own name for it.
-    pub key: Option<String>,
-    pub category: String,
-    pub name: String,
-    pub description: String,
-    /// Prose, in order.
-    pub steps: Vec<String>,
-    /// The commands that decide, each with `command` and `timeout_s`.
-    pub checks: Vec<Check>,
-}
-
-impl From<&Feature> for FeatureText {
-    fn from(feature: &Feature) -> Self {
-        Self {
-            id: feature.id.0,
-            key: feature.key.clone(),
-            category: feature.category.clone(),
-            name: feature.name.clone(),
-            description: feature.description.clone(),
-            steps: feature.steps.clone(),
-            checks: feature.checks.clone(),
-        }
-    }
-}
-
-/// One earlier attempt that did not land.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PreviousAttempt {
-    /// Counts from 1 per feature.
-    pub number: u32,
-    /// How it ended and why, as one line.
-    pub outcome: String,
+pub struct Repair {
+    /// The feature to repair.
+    pub feature: FeatureText,
+    pub isolation: Isolation,
+    pub branch: Option<String>,
+    pub hints: Hints,
+    pub yolo: bool,
+    /// What was seen when it was found not to work, in the words of whoever saw it.
+    pub reported: Option<String>,
+    /// Its checks that are red now.
+    pub red: Vec<RedCheck>,
+    /// What attempts at the repair came to, oldest first.
+    pub previous: Vec<PreviousAttempt>,
+    pub note: Option<String>,
 }

@@ -6,8 +6,16 @@
 
 mod coding;
 mod error;
+mod feature;
+mod hints;
+mod initializer;
+mod judging;
 mod render;
 
-pub use coding::{Coding, FeatureText, PreviousAttempt};
+pub use coding::{Coding, Repair};
 pub use error::PromptError;
+pub use feature::{Answered, FeatureText, PreviousAttempt, RedCheck};
+pub use hints::{Hints, TestHint};
+pub use initializer::{EXISTING_TOLD, Existing, FILES_TOLD, Initializer};
+pub use judging::{Review, Testing};
 pub use render::{Prompt, override_path, render};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 use cogwork_schemas::{FeatureId, Isolation, Role, SessionId, Token};
+use cogwork_store::AttemptLimits;
 use jiff::SignedDuration;
 
 use crate::session::{Limits, MEGABYTE, Policy};
@@ -30,6 +31,10 @@ pub struct SessionCommand {
     pub base: Option<String>,
     /// How many features the session may have, one after the other; the first is given.
     pub batch: u32,
+    /// The agent tries nothing out by itself; the checks decide as ever.
+    pub yolo: bool,
+    /// After how many failed attempts a feature is parked: what is given back through the MCP server counts, too.
+    pub attempts: u32,
     pub limits: SessionLimits,
     pub settings: AgentSettings,
     /// Names of variables that the agent sees beyond the allow list.
@@ -147,6 +152,7 @@ impl SessionCommand {
         if self.batch > 1 {
             push("--batch-size", self.batch.to_string().into());
         }
+        push("--attempts", self.attempts.to_string().into());
         let limits = &self.limits;
         push("--max-session-s", limits.max_session_s.to_string().into());
         push("--max-silence-s", limits.max_silence_s.to_string().into());
@@ -164,6 +170,9 @@ impl SessionCommand {
         }
         if !self.pass_env.is_empty() {
             push("--pass-env", self.pass_env.join(",").into());
+        }
+        if self.yolo {
+            argv.push("--yolo".into());
         }
         argv
     }
@@ -223,6 +232,12 @@ pub(crate) struct SessionFlags {
     /// How many features the session may have, one after the other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: u32,
+    /// Have the agent write its code and hand it in without trying it out; the checks decide as ever
+    #[arg(long)]
+    yolo: bool,
+    /// Park a feature after so many failed attempts
+    #[arg(long, value_name = "N", default_value_t = AttemptLimits::default().attempts, value_parser = clap::value_parser!(u32).range(1..))]
+    attempts: u32,
     #[command(flatten)]
     limits: SessionLimits,
     #[command(flatten)]
@@ -246,6 +261,8 @@ impl SessionFlags {
             isolation: self.isolation,
             base: self.base,
             batch: self.batch_size,
+            yolo: self.yolo,
+            attempts: self.attempts,
             limits: self.limits,
             settings: self.settings,
             pass_env: self.pass_env,
@@ -288,6 +305,8 @@ mod tests {
             isolation: Isolation::Shared,
             base: Some("abc".into()),
             batch: 3,
+            yolo: true,
+            attempts: 9,
             limits: SessionLimits {
                 max_session_s: 1,
                 max_silence_s: 2,
@@ -328,6 +347,7 @@ mod tests {
             script: None,
             base: None,
             batch: 1,
+            yolo: false,
             pass_env: vec![],
             isolation: Isolation::Workspace,
             limits: SessionLimits::default(),

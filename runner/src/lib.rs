@@ -10,6 +10,7 @@
 //! but its lone self, never merges, and never takes an agent's word for anything.
 
 mod agent;
+pub mod brief;
 mod cli;
 mod clock;
 mod command;

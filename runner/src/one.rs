@@ -104,6 +104,8 @@ async fn with_outbox(
         isolation: command.isolation,
         base: command.base,
         batch: command.batch,
+        yolo: command.yolo,
+        attempts: command.attempts,
         limits: command.limits,
         settings: command.settings,
         agent: command.agent,

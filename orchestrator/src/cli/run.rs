@@ -56,6 +56,9 @@ pub(crate) struct How {
     /// could start the next.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) batch_size: u32,
+    /// Have agents write their code and hand it in without trying it out: faster and cheaper. The checks decide as ever.
+    #[arg(long)]
+    pub(crate) yolo: bool,
     /// Testing sessions kept running beside the coding ones; this version starts none.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = only_none)]
     pub(crate) testing_ratio: u8,
@@ -160,6 +163,7 @@ fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
     Ok(Plan {
         slots: how.concurrency.map(usize::from).or(config.concurrency).unwrap_or(CONCURRENCY),
         batch: how.batch_size,
+        yolo: how.yolo,
         agent,
         script: script(project, how)?,
         isolation,

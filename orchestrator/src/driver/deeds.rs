@@ -126,6 +126,8 @@ impl Run<'_> {
             isolation: self.plan.isolation,
             base: self.integrator.as_ref().map(Integrator::base),
             batch: self.plan.batch,
+            yolo: self.plan.yolo,
+            attempts: self.plan.limits.attempts,
             limits: self.plan.session_limits.clone(),
             settings: self.plan.settings.clone(),
             pass_env: self.plan.pass_env.clone(),

@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) slots: usize,
     /// How many features a session may have, one after the other.
     pub(crate) batch: u32,
+    /// Agents try nothing out by themselves; the checks decide as ever.
+    pub(crate) yolo: bool,
     pub(crate) agent: AgentSpec,
     pub(crate) script: Option<PathBuf>,
     pub(crate) isolation: Isolation,

@@ -54,6 +54,9 @@ pub(crate) struct Job<'a> {
     pub(crate) base: Option<String>,
     /// How many features the session may have, one after the other; this is the first.
     pub(crate) batch: u32,
+    pub(crate) yolo: bool,
+    /// After how many failed attempts a feature is parked.
+    pub(crate) attempts: u32,
     pub(crate) limits: SessionLimits,
     pub(crate) settings: AgentSettings,
     pub(crate) agent: AgentSpec,

@@ -7,7 +7,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use cogwork_process::git::{Git, GitError};
-use cogwork_prompts::{Coding, PreviousAttempt, Prompt};
 use cogwork_schemas::{CheckPhase, Isolation, RunnerEvent};
 use cogwork_store::{session_branch, state_dir, workspace_dir};
 use serde_json::json;
@@ -17,12 +16,10 @@ use super::tools::chain;
 use super::{Job, Setback, World};
 use crate::Confinement;
 use crate::agent::{McpServer, SERVER};
+use crate::brief::{self, How, Place};
 use crate::clock::millis;
 use crate::environment;
 use crate::journal::session_dir;
-
-/// How many earlier attempts a prompt tells of: enough to see a pattern, few enough to be read.
-const TOLD_ATTEMPTS: usize = 3;
 
 /// Everything an agent needs.
 pub(super) struct Prepared {
@@ -148,32 +145,10 @@ async fn clean_up_after_checks(job: &Job<'_>, tree: &Tree) -> Result<(), GitErro
 
 fn prompt(world: World<'_>, tree: &Tree) -> Result<String, Setback> {
     let job = world.job;
-    let name_of = |id| world.store.feature(id).map(|feature| feature.name);
-    let builds_on = job.feature.dependencies.iter().copied().map(name_of).collect::<Result<_, _>>()?;
-    let coding = Coding {
-        feature: (&job.feature).into(),
-        isolation: job.isolation,
-        branch: tree.branch.clone(),
-        builds_on,
-        batch: job.batch,
-        previous: previous(world)?,
-    };
-    cogwork_prompts::render(&job.project, &Prompt::Coding(Box::new(coding)))
-        .map_err(|error| Setback::NotPossible(chain(&error)))
-}
-
-/// Returns what earlier attempts came to that failed by their own fault; what befell them teaches nothing.
-fn previous(world: World<'_>) -> Result<Vec<PreviousAttempt>, Setback> {
-    let records = world.store.attempts_of(world.job.feature.id)?;
-    let mut told: Vec<PreviousAttempt> = records
-        .into_iter()
-        .filter_map(|record| record.outcome.map(|outcome| (record.number, outcome)))
-        .filter(|(_, outcome)| outcome.costs_attempt())
-        .map(|(number, outcome)| PreviousAttempt { number, outcome: outcome.to_string() })
-        .collect();
-    let surplus = told.len().saturating_sub(TOLD_ATTEMPTS);
-    told.drain(..surplus);
-    Ok(told)
+    let place = Place { dir: &tree.dir, isolation: job.isolation, branch: tree.branch.clone() };
+    let how = How { batch: job.batch, yolo: job.yolo };
+    let prompt = brief::for_feature(world.store, &job.feature, job.role, &place, how)?;
+    cogwork_prompts::render(&job.project, &prompt).map_err(|error| Setback::NotPossible(chain(&error)))
 }
 
 /// Returns the variable that keeps git, when an agent or a check has broken a workspace's own repository, from taking
@@ -220,6 +195,7 @@ fn mcp_server(job: &Job<'_>, env: &[(OsString, OsString)]) -> Result<McpServer, 
     let flags = [
         ("--project-dir", text(&job.project.clone().into_os_string())?),
         ("--role", job.role.word().to_owned()),
+        ("--max-attempts", job.attempts.to_string()),
         ("--features", job.feature.id.0.to_string()),
     ];
     args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));

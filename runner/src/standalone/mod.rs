@@ -68,6 +68,9 @@ pub(crate) struct StandaloneFlags {
     /// End after so many sessions
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_iterations: Option<u32>,
+    /// Have the agent write its code and hand it in without trying it out; the checks decide as ever
+    #[arg(long)]
+    yolo: bool,
     #[command(flatten)]
     limits: SessionLimits,
     #[command(flatten)]
@@ -251,6 +254,8 @@ impl Lone<'_> {
             isolation: Isolation::Shared,
             base: None,
             batch: 1,
+            yolo: self.flags.yolo,
+            attempts: AttemptLimits::default().attempts,
             limits: self.flags.limits.clone(),
             settings: self.flags.settings.clone(),
             agent: self.flags.agent.clone(),

@@ -73,6 +73,8 @@ impl Project {
             isolation: Isolation::Workspace,
             base: None,
             batch: 1,
+            yolo: false,
+            attempts: 3,
             limits: SessionLimits::default(),
             settings: AgentSettings::default(),
             pass_env: vec![],

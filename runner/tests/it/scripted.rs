@@ -91,7 +91,10 @@ fn a_script_is_played_by_a_real_client_of_a_real_process() {
         ]
     );
     let server = project.read("server");
-    let expected = format!("--project-dir {0} --role coding --features 1 token=1-", project.dir.display());
+    let expected = format!(
+        "--project-dir {0} --role coding --max-attempts 3 --features 1 token=1-",
+        project.dir.display()
+    );
     assert!(server.starts_with(&expected), "{server}");
     assert!(server.trim_end().ends_with(&format!("cwd={}", project.dir.display())), "{server}");
     let heard = project.read("heard");

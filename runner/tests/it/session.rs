@@ -110,8 +110,9 @@ fn an_agent_gets_its_prompt_its_configuration_and_no_more_of_the_environment_tha
     let server = &config["mcpServers"]["features"];
     assert_eq!((server["type"].as_str(), server["alwaysLoad"].as_bool()), (Some("stdio"), Some(true)));
     let dir = project.dir.to_str().unwrap();
-    let args = ["--project-dir", dir, "--role", "coding", "--features", "1", "--pass-env", "CARGO_PKG_NAME"];
-    assert_eq!(server["args"], serde_json::json!(args));
+    let args = ["--project-dir", dir, "--role", "coding", "--max-attempts", "3", "--features", "1"];
+    let granted = ["--pass-env", "CARGO_PKG_NAME"];
+    assert_eq!(server["args"], serde_json::json!([&args[..], &granted].concat()));
     assert_eq!(server["env"]["COGWORK_TOKEN"], claim.token.reveal());
 }
 
