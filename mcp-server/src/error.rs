@@ -248,7 +248,7 @@ impl From<&StoreError> for ToolError {
                 ),
                 "Depend on fewer, or split the feature.",
             ),
-            StoreError::WrongStatus { .. } => Self::new(
+            StoreError::WrongStatus { .. } | StoreError::Begun { .. } => Self::new(
                 Conflict,
                 format!("{error}; nothing was changed"),
                 "feature_explain says how it stands and what comes next.",

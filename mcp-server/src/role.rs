@@ -35,6 +35,7 @@ pub(crate) fn tools(role: Role) -> Option<&'static [&'static str]> {
             "feature_get_ready",
             "feature_get_stats",
             "feature_search",
+            "feature_set_checks",
             "feature_set_dependencies",
         ]),
         Role::Coding => Some(&[
@@ -144,8 +145,8 @@ Your loop:
 2. Build it in the current directory and commit. Run its checks yourself until they are green.
 3. feature_mark_passing: the server runs the checks. Red ones come back with their output: fix the work, call again.
 Checks decide, not words: never change or weaken what a check runs to make it green.
-Stuck? Ask a person with feature_request_human_input; give it back with feature_clear_in_progress, or with feature_skip \
-if others should come first.";
+Stuck? Ask a person with feature_request_human_input; give it back with feature_clear_in_progress and a note for the \
+next attempt, or with feature_skip if others should come first.";
 
 const PLAN: &str = "\
 Your work is the plan: feature_create_bulk adds features with checks (commands that decide whether one passes) and \

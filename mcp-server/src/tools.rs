@@ -14,17 +14,21 @@ mod lists;
 mod mark;
 mod page;
 mod progress;
+mod recheck;
 mod search;
 mod skip;
 mod stats;
 mod summary;
 
-use cogwork_schemas::FeatureId;
+use cogwork_schemas::{FeatureId, Token};
+use cogwork_store::Store;
 use rmcp::handler::server::router::tool::ToolRouter;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::answer::cut;
+use crate::clock::now;
+use crate::error::ToolError;
 use crate::server::Server;
 pub(crate) use stats::Stats;
 
@@ -46,6 +50,7 @@ pub(crate) fn router() -> ToolRouter<Server> {
         + Server::human_router()
         + Server::create_router()
         + Server::depend_router()
+        + Server::recheck_router()
 }
 
 /// The arguments of a tool about one feature.
@@ -53,6 +58,14 @@ pub(crate) fn router() -> ToolRouter<Server> {
 struct OneFeature {
     /// The feature's id.
     feature_id: FeatureId,
+}
+
+/// Leaves what was noted for the next attempt, if anything was.
+fn leave_note(store: &Store, token: &Token, note: Option<&str>) -> Result<(), ToolError> {
+    match note {
+        Some(note) => Ok(store.leave_note(now(), token, note)?),
+        None => Ok(()),
+    }
 }
 
 /// Returns a reason as it was given, or that none was.

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, AttemptOutcome, CheckPhase, CheckReport, FeatureId, HumanRequest, HumanResponse, Isolation,
-    ProcessIdentity, Proof, Role, RunOutcome, SessionId, SessionOutcome,
+    AttemptId, AttemptOutcome, Check, CheckPhase, CheckReport, FeatureId, HumanRequest, HumanResponse,
+    Isolation, ProcessIdentity, Proof, Role, RunOutcome, SessionId, SessionOutcome,
 };
 
 /// One journal entry. `seq` only grows, without gaps a reader has to understand.
@@ -67,10 +67,14 @@ pub enum Fact {
     /// A session found that a feature does not work. It was passing when `reopened`, and is claimed by that session
     /// now.
     ReportedFailing { reason: String, reopened: bool },
+    /// An attempt left a note for the next one at its feature.
+    NoteLeft { text: String },
     /// A feature was put behind all others.
     Skipped { priority: i64, reason: Option<String> },
     /// A feature depends on these now.
     DependenciesChanged { dependencies: Vec<FeatureId> },
+    /// Other checks decide about a feature, on which nobody has begun to work.
+    ChecksChanged { checks: Vec<Check> },
     /// A feature is no more, and nothing depends on it.
     Deleted { name: String },
     /// A feature waits for a person's answer.

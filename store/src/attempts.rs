@@ -144,19 +144,24 @@ impl Store {
     pub fn attempts_of(&self, feature: FeatureId) -> Result<Vec<AttemptRecord>, StoreError> {
         self.read(|tx| {
             status(tx, feature)?;
-            let mut records: BTreeMap<AttemptId, AttemptRecord> = BTreeMap::new();
-            let sql = format!("{ATTEMPT} WHERE a.feature_id = ?1");
-            for record in list(tx, &sql, [Id(feature)], record)? {
-                records.insert(record.id, record);
-            }
-            for (attempt, evidence) in evidence::of_feature(tx, feature)? {
-                if let Some(record) = records.get_mut(&attempt) {
-                    record.evidence.push(evidence);
-                }
-            }
-            Ok(records.into_values().collect())
+            records(tx, feature)
         })
     }
+}
+
+/// Reads the history of a feature, oldest attempt first.
+pub(crate) fn records(tx: &Transaction<'_>, feature: FeatureId) -> Result<Vec<AttemptRecord>, Fail> {
+    let mut records: BTreeMap<AttemptId, AttemptRecord> = BTreeMap::new();
+    let sql = format!("{ATTEMPT} WHERE a.feature_id = ?1");
+    for record in list(tx, &sql, [Id(feature)], record)? {
+        records.insert(record.id, record);
+    }
+    for (attempt, evidence) in evidence::of_feature(tx, feature)? {
+        if let Some(record) = records.get_mut(&attempt) {
+            record.evidence.push(evidence);
+        }
+    }
+    Ok(records.into_values().collect())
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Found> {

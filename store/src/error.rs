@@ -97,6 +97,10 @@ pub enum StoreError {
     #[error("feature {id} cannot be {action}: it is {}", status_word(*status))]
     WrongStatus { id: FeatureId, action: &'static str, status: Status },
 
+    /// What decides about a feature is fixed once somebody has worked on it.
+    #[error("the checks of feature {id} cannot be changed: work on it has begun")]
+    Begun { id: FeatureId },
+
     /// A question to a person is not one that can be answered.
     #[error("the question cannot be asked, nothing was changed: {}", problems.iter().map(|(path, what)| format!("{path} {what}")).collect::<Vec<_>>().join("; "))]
     BadQuestion {

@@ -76,8 +76,10 @@ impl Store {
             | Fact::Retried
             | Fact::Inspected { .. }
             | Fact::ReportedFailing { .. }
+            | Fact::NoteLeft { .. }
             | Fact::Skipped { .. }
             | Fact::DependenciesChanged { .. }
+            | Fact::ChecksChanged { .. }
             | Fact::Deleted { .. }
             | Fact::HumanAsked { .. }
             | Fact::HumanAnswered { .. }

@@ -131,7 +131,9 @@ fn changes_features(fact: &Fact) -> bool {
         | Fact::RunEnded { .. }
         | Fact::SessionStarted { .. }
         | Fact::SessionUp { .. }
-        | Fact::SessionEnded { .. } => false,
+        | Fact::SessionEnded { .. }
+        | Fact::ChecksChanged { .. }
+        | Fact::NoteLeft { .. } => false,
         Fact::Created { .. }
         | Fact::Claimed { .. }
         | Fact::Checked { .. }

@@ -11,7 +11,7 @@ use crate::error::Fail;
 use crate::evidence::{self, Coverage};
 use crate::features::{freed_by, unmet_of};
 use crate::types::{Attempt, Merge, Submitted};
-use crate::{Store, StoreError, attempts, journal, sessions};
+use crate::{Store, StoreError, attempts, journal, past, sessions};
 
 impl Store {
     /// Takes an attempt's work as done, to be integrated. The feature stays claimed and its claim cannot expire.
@@ -151,6 +151,7 @@ fn pass(
         "UPDATE features SET status = 'passing', proof = ?2, attempt_id = NULL, crashes = 0 WHERE id = ?1",
     )?
     .execute((Id(attempt.feature), Word(proof)))?;
+    past::forget_note(tx, attempt.feature)?;
     let fact = Fact::Integrated {
         commit: merge.commit.clone(),
         proof,

@@ -31,6 +31,7 @@ mod lock;
 mod migrate;
 mod nodes;
 mod open;
+mod past;
 mod people;
 mod search;
 mod sessions;
@@ -43,9 +44,10 @@ use cogwork_schemas::{AttemptId, SessionId};
 
 pub use error::{AdoptionFault, StoreError};
 pub use open::Store;
+pub use past::NOTE_CHARS;
 pub use types::{
     Adoption, Attempt, AttemptLimits, AttemptRecord, Claim, Evidence, ImportLimits, Imported, ListProblem,
-    LiveSession, Merge, NewFeature, NewSession, Next, Submitted, Taken,
+    LiveSession, Merge, NewFeature, NewSession, Next, Note, Past, Submitted, Taken,
 };
 
 /// The directory inside a project that holds everything of Cogwork's.

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_people_and_calls.sql"),
     include_str!("migrations/0003_batches.sql"),
     include_str!("migrations/0004_quick_questions.sql"),
+    include_str!("migrations/0005_notes.sql"),
 ];
 
 /// Marks a SQLite file as ours, in its header: `Cogw`.

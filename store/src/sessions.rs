@@ -1,17 +1,47 @@
-//! Sessions: who runs one, and that it is over. Their beginning is a claim's.
+//! Sessions: who runs one, and that it is over. The beginning of one with a feature is a claim's.
 
 use cogwork_schemas::{AttemptId, Fact, FeatureId, ProcessIdentity, SessionId, SessionOutcome};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
+use crate::claims::insert_session;
 use crate::columns::{Id, Json, Micros, Millis, Word};
 use crate::error::Fail;
 use crate::features::list;
 use crate::journal::{self, About};
-use crate::types::LiveSession;
+use crate::types::{LiveSession, NewSession};
 use crate::{Store, StoreError, attempts};
 
 impl Store {
+    /// Begins a session without a feature: one that plans, and has no right to any.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn begin_session(&self, now: Timestamp, new: &NewSession) -> Result<SessionId, StoreError> {
+        self.write(|tx| {
+            let session = insert_session(tx, now, new)?;
+            let about = About { feature: None, session: Some(session), attempt: None };
+            let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
+            journal::record(tx, now, about, &started)?;
+            Ok(session)
+        })
+    }
+
+    /// Returns the number that the next session gets, whoever begins it.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn next_session(&self) -> Result<SessionId, StoreError> {
+        self.read(|tx| {
+            let last: Option<i64> = tx
+                .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'sessions'", [], |row| row.get(0))
+                .optional()?;
+            Ok(SessionId(last.unwrap_or(0) + 1))
+        })
+    }
+
     /// Records which process runs a session; again when another process took it over. The process itself and whoever
     /// started it may both say so: the second time changes nothing.
     ///

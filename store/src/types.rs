@@ -265,6 +265,27 @@ pub struct AttemptRecord {
     pub evidence: Vec<Evidence>,
 }
 
+/// What an attempt left for the next one at its feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Who left it.
+    pub attempt: AttemptId,
+    pub at: Timestamp,
+    pub text: String,
+}
+
+/// What earlier work on a feature teaches, as far as it was since the feature last passed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// It passed before: it is to be repaired, not built.
+    pub has_passed: bool,
+    /// Its checks that were red by the newest look at them.
+    pub red: Vec<CheckReport>,
+    /// The attempts that failed by their own fault, oldest first; what befell others teaches nothing.
+    pub failures: Vec<AttemptRecord>,
+    pub note: Option<Note>,
+}
+
 /// One run of one check, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {

@@ -137,7 +137,8 @@ fn every_tool_says_what_it_does_to_the_world() {
         let reads = name.starts_with("feature_get_")
             || ["ask_user", "feature_explain", "feature_search"].contains(&name);
         assert_eq!(hints["readOnlyHint"], reads, "{tool}");
-        let replaces = ["feature_remove_dependency", "feature_set_dependencies"].contains(&name);
+        let replaces =
+            ["feature_remove_dependency", "feature_set_checks", "feature_set_dependencies"].contains(&name);
         assert_eq!(hints["destructiveHint"], replaces, "{tool}");
         let moves_or_makes = ["feature_create", "feature_create_bulk", "feature_skip"].contains(&name);
         assert_eq!(hints["idempotentHint"].as_bool().unwrap_or(reads), !moves_or_makes, "{tool}");

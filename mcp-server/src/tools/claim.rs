@@ -152,7 +152,7 @@ impl Server {
         let Claimed { id, already } = self.claimed(args.feature_id, &context).await?;
         let token = self.claims().token(id)?;
         let read = self.database().look(move |store| {
-            let mut detail = Detail::read(store, id)?;
+            let mut detail = Detail::read(store, id)?.with_past(store)?;
             detail.hint = Some(hint(store, &detail, id, token.as_ref())?);
             Ok(detail)
         });

@@ -19,6 +19,7 @@ use crate::error::ToolError;
 use crate::schema;
 use crate::server::Server;
 
+pub(super) use wanted::CheckArg;
 use wanted::{Item, Wanted};
 
 /// Ids of one answer; a longer list is told by its ends.

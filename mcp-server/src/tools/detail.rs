@@ -1,5 +1,7 @@
 //! `feature_get_by_id`: one feature, whole or one long field of it.
 
+mod past;
+
 use std::collections::BTreeMap;
 
 use cogwork_schemas::{Answer, Check, Feature, FeatureId, Proof, SessionId, Status, Summary};
@@ -13,6 +15,8 @@ use crate::arguments::Args;
 use crate::error::ToolError;
 use crate::schema;
 use crate::server::Server;
+
+use past::Earlier;
 
 /// Characters of JSON that one part of a long field may take.
 const PART_CHARS: usize = 8_000;
@@ -43,6 +47,12 @@ pub(super) struct Detail {
     /// How the last attempt ended, while it does not pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_attempt: Option<String>,
+    /// What earlier attempts came to, oldest first; set by a claim.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    earlier_attempts: Vec<Earlier>,
+    /// What the last of those that tried left for the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     /// What was said when it was found not to work, while it does not pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     reported_failing: Option<String>,
@@ -131,8 +141,18 @@ impl Detail {
         if !detail.passes {
             detail.last_attempt = store.last_outcome(id)?.map(|outcome| outcome.to_string());
             detail.reported_failing = store.last_report(id)?;
+            detail.note = store.note(id)?.map(|note| note.text);
         }
         Ok(detail)
+    }
+
+    /// Adds what earlier attempts came to, for whoever makes the next one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) fn with_past(mut self, store: &Store) -> Result<Self, ToolError> {
+        self.earlier_attempts = Earlier::all(&store.past_of(self.id)?.failures);
+        Ok(self)
     }
 
     fn of(feature: Feature, dependencies: Vec<Dependency>) -> Self {
@@ -153,6 +173,8 @@ impl Detail {
             priority: feature.priority,
             failed_attempts: feature.failed_attempts,
             last_attempt: None,
+            earlier_attempts: Vec::new(),
+            note: None,
             reported_failing: None,
             human_input_request: feature.human_request.map(|request| request.prompt),
             human_input_response: feature.human_response.map(|response| response.fields),
@@ -174,9 +196,13 @@ impl Detail {
     /// Returns what somebody who takes it up should look at first, as sentences.
     pub(super) fn news(&self) -> String {
         let reported = self.reported_failing.as_ref();
+        let tried =
+            (!self.earlier_attempts.is_empty()).then_some("It was tried before: see earlier_attempts. ");
         let answered = self.human_input_response.as_ref();
         [
             reported.map(|_| "It was found not to work: see reported_failing. "),
+            tried,
+            self.note.as_ref().map(|_| "A note was left for you: see note. "),
             answered.map(|_| "A person has answered the question: see human_input_response. "),
         ]
         .into_iter()

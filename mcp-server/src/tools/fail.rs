@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Whose;
-use super::reason;
+use super::{leave_note, reason};
 use crate::answer::{Out, short};
 use crate::arguments::Args;
 use crate::clock::now;
@@ -23,6 +23,8 @@ struct FailArgs {
     feature_id: FeatureId,
     /// What you saw and how to see it again.
     reason: Option<String>,
+    /// For the next attempt, if you do not repair it: what you tried, what is missing.
+    note: Option<String>,
 }
 
 /// What became of the report.
@@ -60,10 +62,13 @@ impl Server {
         let (reopened, next) = match (whose, before) {
             (Whose::Ours(attempt), _) => {
                 let reopened = store.report_failing(now(), &attempt.token, &reason)?;
+                leave_note(store, &attempt.token, args.note.as_deref())?;
                 (reopened.then_some(attempt.token), self.ways_on())
             }
             (Whose::Nobodys, Status::Passing) => {
-                (Some(self.take_broken(store, id, new, &reason)?), self.ways_on())
+                let token = self.take_broken(store, id, new, &reason)?;
+                leave_note(store, &token, args.note.as_deref())?;
+                (Some(token), self.ways_on())
             }
             (Whose::Nobodys, Status::Pending | Status::Claimed | Status::Parked | Status::NeedsHuman) => {
                 let next = "It does not pass anyway; feature_explain says how it stands.";

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::Whose;
 use super::summary::Summary;
-use super::{OneFeature, reason};
+use super::{OneFeature, leave_note, reason};
 use crate::answer::Out;
 use crate::arguments::Args;
 use crate::error::ToolError;
@@ -22,6 +22,8 @@ struct ClearArgs {
     feature_id: FeatureId,
     /// Why you give it back; whoever takes it next reads this.
     reason: Option<String>,
+    /// For the next attempt: what you tried, what happened, what is missing. At most 4,000 characters.
+    note: Option<String>,
 }
 
 /// Where a feature stands after it was taken or given back.
@@ -39,6 +41,7 @@ impl Server {
         let id = args.feature_id;
         let changed = match self.whose(store, id)? {
             Whose::Ours(attempt) => {
+                leave_note(store, &attempt.token, args.note.as_deref())?;
                 self.give_up(store, &attempt, &reason(args.reason))?;
                 true
             }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Whose;
-use super::reason;
+use super::{leave_note, reason};
 use crate::answer::{Out, short};
 use crate::arguments::Args;
 use crate::clock::now;
@@ -21,6 +21,8 @@ struct SkipArgs {
     feature_id: FeatureId,
     /// Why others should come first.
     reason: Option<String>,
+    /// For the next attempt: what you tried, what is missing.
+    note: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -44,6 +46,7 @@ impl Server {
         let token = ours.as_ref().map(|attempt| &attempt.token);
         let (old_priority, new_priority) = store.skip(now(), id, token, Some(&reason))?;
         if let Some(attempt) = &ours {
+            leave_note(store, &attempt.token, args.note.as_deref())?;
             self.give_up(store, attempt, &format!("skipped: {reason}"))?;
         }
         Ok(Skipped {

@@ -76,6 +76,31 @@ fn docs() -> Value {
 const PERHAPS: &str = "Call feature_claim_and_get without an id: it gives you your next feature, or tells you that you are done.";
 
 #[test]
+fn a_further_feature_comes_with_what_was_tried_before() {
+    for era in ERAS {
+        let batch = Batch::new(docs(), 3, 1);
+        let tried = batch.project.claim(2);
+        let reports = [report("echo x > made-by-check; test -f b.txt", CheckVerdict::Red { exit_code: 1 })];
+        batch.project.store.record_checks(now(), &tried.token, CheckPhase::After, None, &reports).unwrap();
+        batch.project.store.leave_note(now(), &tried.token, "b.txt is not enough").unwrap();
+        let outcome = AttemptOutcome::NotFinished { reason: "the agent ended".into() };
+        batch.project.store.end_attempt(now(), &tried.token, &outcome, &AttemptLimits::default()).unwrap();
+        let mut client = batch.open(era);
+        std::fs::write(batch.clone.join("a.txt"), "a").unwrap();
+        client.get("feature_mark_passing", json!({"feature_id": 1}));
+        let next = client.get("feature_claim_and_get", json!({}));
+        assert_eq!((&next["id"], &next["note"]), (&json!(2), &json!("b.txt is not enough")));
+        let earlier = json!([{"number": 1, "outcome": "not finished: the agent ended", "red": [
+            {"command": "echo x > made-by-check; test -f b.txt", "verdict": "red (exit 1)", "output_tail": next["earlier_attempts"][0]["red"][0]["output_tail"]}]}]);
+        assert_eq!(next["earlier_attempts"], earlier);
+        assert!(
+            next["hint"].as_str().unwrap().contains("It was tried before: see earlier_attempts. "),
+            "{next}"
+        );
+    }
+}
+
+#[test]
 fn one_feature_after_the_other_each_on_the_main_branch() {
     for era in ERAS {
         let batch = Batch::new(docs(), 3, 1);

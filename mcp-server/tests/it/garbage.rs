@@ -69,7 +69,7 @@ const METHODS: [&str; 20] = [
     "no/such/method",
 ];
 
-const TOOLS: [&str; 14] = [
+const TOOLS: [&str; 15] = [
     "feature_get_stats",
     "feature_get_by_id",
     "feature_get_summary",
@@ -81,6 +81,7 @@ const TOOLS: [&str; 14] = [
     "feature_mark_passing",
     "feature_explain",
     "feature_skip",
+    "feature_set_checks",
     "feature_set_dependencies",
     "feature_mark_failing",
     "feature_eat",

@@ -155,3 +155,38 @@ fn a_claim_that_was_taken_back_is_nobodys() {
     let text = client.fail("feature_clear_in_progress", json!({"feature_id": TWO_CHECKS}));
     assert!(text.starts_with("Error (conflict): feature #5 is claimed by session s3"), "{text}");
 }
+
+#[test]
+fn the_next_attempt_is_told_what_the_last_one_tried_and_left() {
+    for era in ERAS {
+        for tool in ["feature_clear_in_progress", "feature_skip", "feature_mark_failing"] {
+            let project = Project::new();
+            let mine = project.claim(ONE_CHECK);
+            let mut client = project.session(era, &[(ONE_CHECK, &mine.token)]);
+            let red = client.fail("feature_mark_passing", json!({"feature_id": ONE_CHECK}));
+            assert!(red.starts_with("Error (checks_failed)"), "{red}");
+            let left =
+                json!({"feature_id": ONE_CHECK, "reason": "no key", "note": " Begin with the parser. "});
+            client.get(tool, left);
+            if tool == "feature_mark_failing" {
+                client.get("feature_clear_in_progress", json!({"feature_id": ONE_CHECK, "reason": "no key"}));
+            }
+            let mut next = project.open(era, &[]);
+            let read = next.get("feature_get_by_id", json!({"feature_id": ONE_CHECK}));
+            assert_eq!(
+                (&read["note"], &read["earlier_attempts"]),
+                (&json!("Begin with the parser."), &json!(null))
+            );
+            let claimed = next.get("feature_claim_and_get", json!({"feature_id": ONE_CHECK}));
+            assert_eq!(claimed["note"], "Begin with the parser.");
+            let earlier = claimed["earlier_attempts"].as_array().unwrap();
+            assert_eq!(earlier.len(), 1, "{claimed}");
+            assert_eq!(earlier[0]["number"], 1);
+            assert!(earlier[0]["outcome"].as_str().unwrap().starts_with("given up: "), "{claimed}");
+            assert_eq!(earlier[0]["red"].as_array().unwrap().len(), 1, "{claimed}");
+            let hint = claimed["hint"].as_str().unwrap();
+            let told = "It was tried before: see earlier_attempts. A note was left for you: see note. ";
+            assert!(hint.contains(told), "{hint}");
+        }
+    }
+}

@@ -336,6 +336,14 @@ pub(crate) const TABLE: &[Row] = &[
         again: same,
     },
     Row {
+        tool: "feature_set_checks",
+        writes: true,
+        before: Before::Nothing,
+        arguments: || json!({"feature_id": NO_CHECK, "checks": [{"command": "test -f new", "timeout_s": 5}]}),
+        answer: &["success", "feature_id", "checks", "changed"],
+        again: unchanged,
+    },
+    Row {
         tool: "feature_set_dependencies",
         writes: true,
         before: Before::Nothing,

@@ -28,6 +28,9 @@ pub(crate) struct ShowArgs {
 struct Shown {
     feature: Feature,
     why: Option<Hold>,
+    /// What was left for the next attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     attempts: Vec<AttemptShown>,
 }
 
@@ -65,7 +68,8 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
     let feature = project.store.feature(args.id)?;
     let graph = project.store.graph()?;
     let attempts = project.store.attempts_of(args.id)?.into_iter().map(AttemptShown::from).collect();
-    let shown = Shown { why: graph.hold(args.id), feature, attempts };
+    let note = project.store.note(args.id)?.map(|note| note.text);
+    let shown = Shown { why: graph.hold(args.id), feature, note, attempts };
     if args.json {
         print_json(&shown)?;
     } else {
@@ -100,6 +104,12 @@ fn text(shown: &Shown, dir: &Path) -> String {
         text.push_str(&format!("  check      {}  (at most {} s)\n", clean(&check.command), check.timeout_s));
     }
     text.push_str(&question_text(feature, dir));
+    if let Some(note) = &shown.note {
+        text.push_str("\n  a note for the next attempt\n");
+        for line in note.lines() {
+            text.push_str(&format!("    {}\n", clean(line)));
+        }
+    }
     for attempt in &shown.attempts {
         text.push_str(&attempt_text(attempt));
     }

@@ -49,6 +49,7 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
             let then = if *reopened { "does not pass any more" } else { "does not work yet" };
             format!("{then}: {}", cut(reason, 200))
         }
+        Fact::NoteLeft { text } => format!("a note for the next attempt: {}", cut(text, 200)),
         Fact::Skipped { reason, .. } => match reason {
             Some(reason) => format!("put behind all others: {}", cut(reason, 200)),
             None => "put behind all others".to_owned(),
@@ -57,6 +58,8 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
             "depends on nothing now".to_owned()
         }
         Fact::DependenciesChanged { dependencies } => format!("depends on {} now", listed(dependencies)),
+        Fact::ChecksChanged { checks } if checks.is_empty() => "has no checks now".to_owned(),
+        Fact::ChecksChanged { checks } => format!("has other checks now: {}", checks.len()),
         Fact::Deleted { name } => format!("deleted: {}", cut(name, 100)),
         Fact::HumanAsked { request } => format!("waits for a person's answer: {}", cut(&request.prompt, 200)),
         Fact::HumanAnswered { .. } => "a person has answered".to_owned(),

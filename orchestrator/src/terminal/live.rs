@@ -68,8 +68,10 @@ impl Reporter for Live {
             | Fact::Retried
             | Fact::Inspected { .. }
             | Fact::ReportedFailing { .. }
+            | Fact::NoteLeft { .. }
             | Fact::Skipped { .. }
             | Fact::DependenciesChanged { .. }
+            | Fact::ChecksChanged { .. }
             | Fact::Deleted { .. }
             | Fact::HumanAsked { .. }
             | Fact::HumanAnswered { .. }

@@ -8,16 +8,17 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use cogwork_schemas::{DependencyRef, Fact, FeatureId, FeatureList, ListedFeature};
+use cogwork_schemas::{Check, DependencyRef, Fact, FeatureId, FeatureList, ListedFeature, Status};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction};
 
 use crate::columns::{Id, Json, Micros};
 use crate::error::Fail;
-use crate::types::{ImportLimits, Imported, NewFeature};
+use crate::features::{checks_of, status};
+use crate::types::{ImportLimits, Imported, ListProblem, NewFeature};
 use crate::{Store, StoreError, journal};
 pub(crate) use resolve::PRIORITY_BOUND;
-use resolve::{Meaning, Project, Target};
+use resolve::{Meaning, Project, Target, check_faults};
 
 /// How long a call that makes features is remembered: longer than any client takes to notice a lost answer.
 const CALL_MEMORY: SignedDuration = SignedDuration::from_mins(10);
@@ -40,6 +41,47 @@ impl Store {
     ) -> Result<Imported, StoreError> {
         let items: Vec<NewFeature> = list.features.iter().cloned().map(NewFeature::from).collect();
         self.create_features(now, &items, limits, None)
+    }
+
+    /// Gives a feature other checks, and returns whether they are others. Only while nobody has worked on it: what
+    /// decides about work is known before it, and stays.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::BadList`] with everything that is wrong with the checks; [`StoreError::WrongStatus`] unless it is
+    /// pending; [`StoreError::Begun`]; [`StoreError::UnknownFeature`].
+    pub fn set_checks(
+        &self,
+        now: Timestamp,
+        id: FeatureId,
+        checks: &[Check],
+        limits: &ImportLimits,
+    ) -> Result<bool, StoreError> {
+        let faults = check_faults(checks, limits).into_iter();
+        let problem = |what| ListProblem { item: None, field: "checks", label: String::new(), what };
+        let problems: Vec<ListProblem> = faults.map(problem).collect();
+        if !problems.is_empty() {
+            return Err(StoreError::BadList { problems });
+        }
+        self.write(|tx| {
+            let status = status(tx, id)?;
+            if status != Status::Pending {
+                return Err(StoreError::WrongStatus { id, action: "given other checks", status }.into());
+            }
+            let begun: bool = tx
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM attempts WHERE feature_id = ?1)")?
+                .query_row([Id(id)], |row| row.get(0))?;
+            if begun {
+                return Err(StoreError::Begun { id }.into());
+            }
+            if checks_of(tx, id)? == checks {
+                return Ok(false);
+            }
+            tx.prepare_cached("DELETE FROM checks WHERE feature_id = ?1")?.execute([Id(id)])?;
+            insert_checks(tx, id, checks)?;
+            journal::record(tx, now, id, &Fact::ChecksChanged { checks: checks.to_vec() })?;
+            Ok(true)
+        })
     }
 
     /// Makes features, in one transaction, each behind all others unless it says its own priority. Features whose
@@ -204,14 +246,19 @@ fn insert(
         item.estimate_s,
     ))?;
     let id = FeatureId(tx.last_insert_rowid());
+    insert_checks(tx, id, &item.checks)?;
+    journal::record(tx, now, id, &Fact::Created { name: item.name.clone() })?;
+    Ok(id)
+}
+
+fn insert_checks(tx: &Transaction<'_>, id: FeatureId, checks: &[Check]) -> Result<(), Fail> {
     let mut statement = tx.prepare_cached(
         "INSERT INTO checks (feature_id, position, command, timeout_s) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    for (position, check) in (0_i64..).zip(&item.checks) {
+    for (position, check) in (0_i64..).zip(checks) {
         statement.execute((Id(id), position, &check.command, check.timeout_s))?;
     }
-    journal::record(tx, now, id, &Fact::Created { name: item.name.clone() })?;
-    Ok(id)
+    Ok(())
 }
 
 /// Returns the priority of the feature behind all others, or 0.

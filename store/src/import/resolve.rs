@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cogwork_schemas::{DependencyRef, FeatureId, ListedFeature};
+use cogwork_schemas::{Check, DependencyRef, FeatureId, ListedFeature};
 
 use crate::graph::find_cycle;
 use crate::types::{ImportLimits, ListProblem, NewFeature};
@@ -134,16 +134,23 @@ fn faults(item: &NewFeature, limits: &ImportLimits) -> impl Iterator<Item = (&'s
             },
         ),
     ];
-    faults.extend(item.checks.iter().map(|check| {
-        if check.command.trim().is_empty() {
-            Some(("checks", "a check's command is empty".to_owned()))
-        } else if check.timeout_s == 0 {
-            Some(("checks", format!("the check `{}` has a time limit of 0 s", check.command)))
-        } else {
-            None
-        }
-    }));
+    faults.extend(item.checks.iter().map(|check| check_fault(check).map(|what| ("checks", what))));
     faults.into_iter().flatten()
+}
+
+/// Returns what is wrong with checks that a feature is to have.
+pub(crate) fn check_faults(checks: &[Check], limits: &ImportLimits) -> Vec<String> {
+    let found = checks.len();
+    let many =
+        (found > limits.checks).then(|| format!("there are {found} checks, more than {}", limits.checks));
+    many.into_iter().chain(checks.iter().filter_map(check_fault)).collect()
+}
+
+fn check_fault(check: &Check) -> Option<String> {
+    if check.command.trim().is_empty() {
+        return Some("a check's command is empty".to_owned());
+    }
+    (check.timeout_s == 0).then(|| format!("the check `{}` has a time limit of 0 s", check.command))
 }
 
 /// What dependencies may be called.

@@ -1,10 +1,7 @@
 //! What lists mean and what is wrong with them, without a database.
 
-use cogwork_schemas::Check;
-
 use super::resolve::resolve;
 use super::*;
-use crate::types::ListProblem;
 
 fn list(json: &str) -> Vec<NewFeature> {
     let listed: Vec<ListedFeature> = serde_json::from_str(&format!("[{json}]")).unwrap();

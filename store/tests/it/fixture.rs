@@ -178,6 +178,8 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
             store.end_attempt(at(900), token, &not_finished(), &LIMITS).map(drop)
         }),
         named("ask_human", |store, token| store.ask_human(at(900), token, &question())),
+        named("leave_note", |store, token| store.leave_note(at(900), token, "the parser is odd")),
+        named("leave_last_words", |store, token| store.leave_last_words(at(900), token, "I give up")),
         named("report_failing", |store, token| store.report_failing(at(900), token, "broken").map(drop)),
     ]
 }

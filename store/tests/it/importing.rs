@@ -127,3 +127,32 @@ fn a_large_graph_goes_in_and_comes_out() {
     assert_eq!(graph.ready_in_order(), [FeatureId(1)]);
     assert_eq!(graph.critical_path_s(), 12.0);
 }
+
+#[test]
+fn checks_are_replaced_while_nobody_has_worked_on_the_feature_and_never_after() {
+    both(|store| {
+        let limits = ImportLimits::default();
+        let checks = [Check::new("t9"), Check { command: "t8".to_owned(), timeout_s: 3 }];
+        let seq = store.last_seq().unwrap();
+        assert!(store.set_checks(at(1), PROSE, &checks, &limits).unwrap());
+        assert!(!store.set_checks(at(1), PROSE, &checks, &limits).unwrap());
+        assert_eq!(store.feature(PROSE).unwrap().checks, checks);
+        assert_eq!(kinds(store, seq), ["#4 checks_changed"]);
+        let before = all(store);
+        let refused =
+            |id, checks: &[Check]| store.set_checks(at(2), id, checks, &limits).unwrap_err().to_string();
+        let bad = [Check::new(" "), Check { command: "make".to_owned(), timeout_s: 0 }];
+        let told = refused(PROSE, &bad);
+        assert!(
+            told.contains("a check's command is empty") && told.contains("`make` has a time limit of 0 s"),
+            "{told}"
+        );
+        assert!(refused(FeatureId(99), &checks).contains("99"));
+        assert_eq!(all(store), before);
+        let claim = claim(store, 3, PROSE);
+        assert_eq!(refused(PROSE, &[]), "feature #4 cannot be given other checks: it is claimed");
+        store.end_attempt(at(4), &claim.token, &not_finished(), &LIMITS).unwrap();
+        assert_eq!(refused(PROSE, &[]), "the checks of feature #4 cannot be changed: work on it has begun");
+        assert_eq!(store.feature(PROSE).unwrap().checks, checks);
+    });
+}

@@ -16,4 +16,5 @@ mod legacy;
 mod migrating;
 mod model;
 mod opening;
+mod past;
 mod processes;

@@ -103,7 +103,7 @@ fn a_newer_file_is_refused_and_left_alone() {
     let before = fs::read(database(dir.path())).unwrap();
     for error in [Store::open(dir.path()).unwrap_err(), Store::create(dir.path(), at(0)).unwrap_err()] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was written by a newer Cogwork (schema 99, this one knows 4): upgrade cogwork");
+            insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was written by a newer Cogwork (schema 99, this one knows 5): upgrade cogwork");
         }
     }
     assert_eq!(fs::read(database(dir.path())).unwrap(), before);

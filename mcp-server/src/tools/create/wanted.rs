@@ -35,7 +35,7 @@ pub(super) struct Item {
 }
 
 #[derive(Debug, Hash, Deserialize, JsonSchema)]
-struct CheckArg {
+pub(in crate::tools) struct CheckArg {
     /// Run with `sh -c` in the project; exit code 0 is green.
     command: String,
     /// Seconds until it is stopped and red. Default 600.
