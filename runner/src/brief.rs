@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use cogwork_prompts::{Coding, Hints, PreviousAttempt, Prompt, RedCheck, Repair, Review, Testing};
-use cogwork_schemas::{AttemptOutcome, CheckPhase, Feature, Isolation, Role, Status};
+use cogwork_schemas::{Feature, Isolation, Role, Status};
 use cogwork_store::{AttemptRecord, Store, StoreError};
 
 /// How many earlier attempts a prompt tells of: enough to see a pattern, few enough to be read.
@@ -49,13 +49,10 @@ pub fn for_feature(
         let testing = Testing { feature: feature.into(), isolation, branch, hints, yolo };
         return Ok(Prompt::Testing(Box::new(testing)));
     }
-    let records = store.attempts_of(feature.id)?;
-    let landed = records.iter().rposition(|record| record.outcome == Some(AttemptOutcome::Landed));
-    // What was tried before it passed taught its lesson.
-    let since = &records[landed.map_or(0, |landed| landed + 1)..];
-    let previous = previous(since);
-    let note = None;
-    if landed.is_some() {
+    let past = store.past_of(feature.id)?;
+    let previous = previous(&past.failures);
+    let note = past.note.map(|note| note.text);
+    if past.has_passed {
         let repair = Repair {
             feature: feature.into(),
             isolation,
@@ -63,7 +60,7 @@ pub fn for_feature(
             hints,
             yolo,
             reported: store.last_report(feature.id)?,
-            red: red_now(since),
+            red: past.red.iter().filter_map(RedCheck::of).collect(),
             previous,
             note,
         };
@@ -115,37 +112,16 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Returns what earlier attempts came to that failed by their own fault; what befell them teaches nothing. The last of
-/// them shows what it left red.
-fn previous(records: &[AttemptRecord]) -> Vec<PreviousAttempt> {
-    let failed = |record: &&AttemptRecord| record.outcome.as_ref().is_some_and(AttemptOutcome::costs_attempt);
-    let failed: Vec<&AttemptRecord> = records.iter().filter(failed).collect();
-    let told = &failed[failed.len().saturating_sub(TOLD_ATTEMPTS)..];
-    let last = told.last().map(|record| record.id);
-    let tell = |record: &&AttemptRecord| {
-        let red = if Some(record.id) == last { left_red(record) } else { Vec::new() };
-        let outcome = record.outcome.as_ref().map(ToString::to_string).unwrap_or_default();
-        PreviousAttempt { number: record.number, outcome, red }
+/// Returns the last of the attempts that failed; the very last one shows what it left red.
+fn previous(failures: &[AttemptRecord]) -> Vec<PreviousAttempt> {
+    let told = &failures[failures.len().saturating_sub(TOLD_ATTEMPTS)..];
+    let tell = |(index, record): (usize, &AttemptRecord)| {
+        let red = if index + 1 == told.len() { record.left_red() } else { Vec::new() };
+        PreviousAttempt {
+            number: record.number,
+            outcome: record.outcome.as_ref().map(ToString::to_string).unwrap_or_default(),
+            red: red.iter().filter_map(RedCheck::of).collect(),
+        }
     };
-    told.iter().map(tell).collect()
-}
-
-/// Returns the checks that an attempt left red, by their last runs after the work.
-fn left_red(record: &AttemptRecord) -> Vec<RedCheck> {
-    last_runs(record, |phase| matches!(phase, CheckPhase::After | CheckPhase::Merged))
-}
-
-/// Returns the checks that are red by the newest look at them, whoever looked and when.
-fn red_now(records: &[AttemptRecord]) -> Vec<RedCheck> {
-    let newest = records.iter().rev().find(|record| !record.evidence.is_empty());
-    newest.map(|record| last_runs(record, |_| true)).unwrap_or_default()
-}
-
-fn last_runs(record: &AttemptRecord, counts: impl Fn(CheckPhase) -> bool) -> Vec<RedCheck> {
-    let mut reports: Vec<&cogwork_schemas::CheckReport> = Vec::new();
-    for evidence in record.evidence.iter().filter(|evidence| counts(evidence.phase)) {
-        reports.retain(|report| report.command != evidence.report.command);
-        reports.push(&evidence.report);
-    }
-    reports.into_iter().filter_map(RedCheck::of).collect()
+    told.iter().enumerate().map(tell).collect()
 }

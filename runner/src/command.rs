@@ -270,14 +270,13 @@ impl SessionFlags {
     }
 }
 
-/// Reads a role that this version has a prompt for.
+/// Reads a role of sessions that are for a feature.
 pub(crate) fn role(word: &str) -> Result<Role, String> {
     match word {
         "coding" => Ok(Role::Coding),
-        "initializer" | "testing" => {
-            Err("this version runs coding sessions only: use --role coding".to_owned())
-        }
-        _ => Err("no such role: use --role coding".to_owned()),
+        "testing" => Ok(Role::Testing),
+        "initializer" => Err("an initializer has no feature: it is started without `session`".to_owned()),
+        _ => Err("no such role: use coding or testing".to_owned()),
     }
 }
 

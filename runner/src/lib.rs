@@ -26,6 +26,7 @@ mod logs;
 mod one;
 mod outbox;
 mod outcome;
+pub mod plan;
 mod play;
 pub mod policy;
 mod programs;

@@ -9,7 +9,7 @@ use cogwork_store::{Attempt, Store, StoreError};
 
 use crate::cli::failed;
 use crate::clock::Clock;
-use crate::driver::{self, Job, World, chain};
+use crate::driver::{self, Claimed, Job, Task, World, chain};
 use crate::inbox::Inbox;
 use crate::journal::{Journal, session_dir};
 use crate::outbox::Outbox;
@@ -97,9 +97,7 @@ async fn with_outbox(
     let job = Job {
         project: command.project,
         session: command.session,
-        attempt: attempt.id,
-        token: command.token,
-        feature,
+        task: Task::Feature(Box::new(Claimed::of(attempt, feature))),
         role: command.role,
         isolation: command.isolation,
         base: command.base,

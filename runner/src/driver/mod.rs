@@ -2,10 +2,12 @@
 //!
 //! One session at a time, on one thread. It owns what is alive of a session: the work under way (preparing or
 //! judging) and the agent's process. It talks to the store under the attempt's token and to whoever listens through
-//! a [`Report`]. It decides nothing that the machine could.
+//! a [`Report`](crate::report::Report). It decides nothing that the machine could.
 
 mod clean;
+mod job;
 mod judge;
+mod last_words;
 mod launch;
 mod meter;
 mod open;
@@ -13,26 +15,25 @@ mod prepare;
 mod tools;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
 use cogwork_process::contain::{self, Asking, Contained, Output};
-use cogwork_schemas::{
-    AgentEvent, AttemptId, Feature, Isolation, Role, RunnerEvent, SessionId, SessionOutcome, Token,
-};
-use cogwork_store::{Attempt, Store, StoreError};
+use cogwork_schemas::{AgentEvent, AttemptId, RunnerEvent, SessionOutcome};
+use cogwork_store::{StoreError, Taken};
 use jiff::Timestamp;
 
 use crate::agent::{Backend, Heard};
+use crate::attempt_outcome;
 use crate::clock::Clock;
 use crate::inbox::Inbox;
-use crate::report::{Report, bounded};
+use crate::report::bounded;
 use crate::session::{Death, Effect, Ending, Event, Exit, Patience, Record, Recorder, Session};
-use crate::{AgentSettings, AgentSpec, Confinement, Environment, Programs, SessionLimits};
 
 use clean::Clean;
+pub(crate) use job::{Claimed, Job, Task, World};
 pub(crate) use judge::{Verdict, first_red, run_checks};
+use last_words::LastWords;
 use meter::Meter;
 use prepare::{Prepared, Wants};
 pub use tools::chain;
@@ -40,64 +41,6 @@ pub use tools::chain;
 /// How much longer than the machine's own patience the crate `process` waits before it kills by itself: never, as
 /// long as the machine works.
 const SAFETY: Duration = Duration::from_secs(60);
-
-/// One claimed feature and how it is to be worked on.
-pub(crate) struct Job<'a> {
-    /// Absolute.
-    pub(crate) project: PathBuf,
-    pub(crate) session: SessionId,
-    pub(crate) attempt: AttemptId,
-    pub(crate) token: Token,
-    pub(crate) feature: Feature,
-    pub(crate) role: Role,
-    pub(crate) isolation: Isolation,
-    pub(crate) base: Option<String>,
-    /// How many features the session may have, one after the other; this is the first.
-    pub(crate) batch: u32,
-    pub(crate) yolo: bool,
-    /// After how many failed attempts a feature is parked.
-    pub(crate) attempts: u32,
-    pub(crate) limits: SessionLimits,
-    pub(crate) settings: AgentSettings,
-    pub(crate) agent: AgentSpec,
-    pub(crate) pass_env: Vec<String>,
-    pub(crate) own: &'a Environment,
-    pub(crate) programs: &'a Programs,
-}
-
-impl Job<'_> {
-    /// Returns the branch of the project that the session starts from, where the base is one.
-    fn branch(&self) -> Option<&str> {
-        self.base.as_deref()?.strip_prefix("refs/remotes/origin/")
-    }
-
-    /// Returns the same session at work on another attempt.
-    fn at(&self, attempt: Attempt, feature: Feature) -> Self {
-        Self {
-            attempt: attempt.id,
-            token: attempt.token,
-            feature,
-            project: self.project.clone(),
-            base: self.base.clone(),
-            limits: self.limits.clone(),
-            settings: self.settings.clone(),
-            agent: self.agent.clone(),
-            pass_env: self.pass_env.clone(),
-            ..*self
-        }
-    }
-}
-
-/// What the session needs of the world, shared by everything it does.
-#[derive(Clone, Copy)]
-pub(crate) struct World<'a> {
-    pub(crate) job: &'a Job<'a>,
-    pub(crate) store: &'a Store,
-    pub(crate) clock: Clock,
-    pub(crate) report: &'a Report<'a>,
-    /// Where the agent and the checks may write; everywhere when there is none.
-    pub(crate) confinement: Option<&'a Confinement>,
-}
 
 /// A session that is over.
 #[derive(Debug)]
@@ -168,16 +111,38 @@ pub(crate) async fn run(
     }
     let (outcome, agent_ms) = result?;
     let outcome = clean::outcome(world.report.secrets(), outcome);
+    if matches!(driver.verdict, Some(Verdict::NotSubmitted { .. })) && !driver.is_claim_lost {
+        leave_last_words(world, driver.words, &outcome)?;
+    }
     world.store.end_session(world.clock.now(), world.job.session, &outcome, agent_ms)?;
     let reason = match &driver.verdict {
         Some(Verdict::NotSubmitted { reason }) => reason.clone(),
-        Some(Verdict::SubmittedByAgent | Verdict::Green) | None => None,
+        Some(Verdict::SubmittedByAgent | Verdict::Green | Verdict::Confirmed) | None => None,
     };
     if let Some(event) = driver.meter.last() {
         world.report.tell(world.clock.now(), event);
     }
     world.report.tell(world.clock.now(), RunnerEvent::Ended { outcome: outcome.clone(), agent_ms, reason });
     Ok(Ended { outcome, verdict: driver.verdict, is_claim_lost: driver.is_claim_lost })
+}
+
+/// Leaves what the agent said last for the next attempt, where this one failed by its own fault.
+fn leave_last_words(world: World<'_>, words: LastWords, outcome: &SessionOutcome) -> Result<(), StoreError> {
+    let (Some(claimed), Some(note)) = (world.job.claimed(), words.into_note()) else {
+        return Ok(());
+    };
+    if !attempt_outcome(outcome, None).costs_attempt() {
+        return Ok(());
+    }
+    let taken = world.store.attempts_beside(&claimed.token)?;
+    let Some(open) = taken.into_iter().rfind(Taken::is_open) else {
+        return Ok(());
+    };
+    let note = world.report.secrets().redact(note);
+    match world.store.leave_last_words(world.clock.now(), &open.attempt.token, &note) {
+        Err(error) if !is_stale(&error) => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 struct Driver<'a> {
@@ -199,7 +164,8 @@ struct Driver<'a> {
     wait_until: Option<Timestamp>,
     is_claim_lost: bool,
     /// The newest attempt of the session that is known here.
-    newest: AttemptId,
+    newest: Option<AttemptId>,
+    words: LastWords,
     events: VecDeque<Event>,
 }
 
@@ -225,7 +191,8 @@ impl<'a> Driver<'a> {
             verdict: None,
             wait_until: None,
             is_claim_lost: false,
-            newest: world.job.attempt,
+            newest: world.job.claimed().map(|claimed| claimed.attempt),
+            words: LastWords::new(),
             events: VecDeque::new(),
         }
     }
@@ -347,6 +314,7 @@ impl<'a> Driver<'a> {
         let Heard { events, hopeless, say, is_over } = heard;
         for event in events {
             self.events.extend(sign(&event));
+            self.words.hear(&event);
             if self.backend.writes_in_pieces() {
                 for event in self.clean.told(self.world.report.secrets(), event) {
                     self.tell(event);
@@ -467,9 +435,14 @@ impl<'a> Driver<'a> {
     fn renew(&mut self) {
         let job = self.world.job;
         let lease = job.limits.durations().lease;
-        match self.world.store.renew_session(self.world.clock.now(), &job.token, lease) {
+        // Without a claim nothing can run out.
+        let Some(claimed) = job.claimed() else {
+            return;
+        };
+        match self.world.store.renew_session(self.world.clock.now(), &claimed.token, lease) {
             Ok(live) => {
-                if let Some(newest) = live.last().map(|attempt| attempt.id).filter(|id| *id > self.newest) {
+                let newest = live.last().map(|attempt| attempt.id);
+                if newest > self.newest {
                     self.newest = newest;
                     self.events.push_back(Event::NextFeature);
                 }

@@ -7,13 +7,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use cogwork_process::git::{Git, GitError};
-use cogwork_schemas::{CheckPhase, Isolation, RunnerEvent};
+use cogwork_schemas::{CheckPhase, Isolation, Role, RunnerEvent};
 use cogwork_store::{session_branch, state_dir, workspace_dir};
 use serde_json::json;
 
 use super::judge::run_checks;
 use super::tools::chain;
-use super::{Job, Setback, World};
+use super::{Claimed, Job, Setback, Task, World};
 use crate::Confinement;
 use crate::agent::{McpServer, SERVER};
 use crate::brief::{self, How, Place};
@@ -63,7 +63,9 @@ pub(super) async fn prepare(world: World<'_>, wants: Wants) -> Result<Box<Prepar
     let duration_ms = millis(began, world.clock.steady());
     let workspace = tree.dir.display().to_string();
     world.report.tell(world.clock.now(), RunnerEvent::Prepared { workspace, duration_ms });
-    check_before(world, &tree).await?;
+    if let Some(claimed) = job.claimed().filter(|_| job.role != Role::Testing) {
+        check_before(world, claimed, &tree).await?;
+    }
     let dir = session_dir(&job.project, job.session);
     let prompt = prompt(world, &tree)?;
     let private = |name: &str, content: &str| {
@@ -121,14 +123,14 @@ async fn project_itself(job: &Job<'_>) -> Result<Tree, Setback> {
     Ok(Tree { dir: job.project.clone(), git: Some(git), branch, base })
 }
 
-async fn check_before(world: World<'_>, tree: &Tree) -> Result<(), Setback> {
-    let job = world.job;
-    if job.feature.checks.is_empty() {
+/// What a testing session finds red, red it was only then: its checks are run before the work when it says so.
+async fn check_before(world: World<'_>, claimed: &Claimed, tree: &Tree) -> Result<(), Setback> {
+    if claimed.feature.checks.is_empty() {
         return Ok(());
     }
-    let reports = run_checks(world, &tree.dir, CheckPhase::Before).await;
-    world.store.record_before(world.clock.now(), &job.token, tree.base.as_deref(), &reports)?;
-    clean_up_after_checks(job, tree)
+    let reports = run_checks(world, claimed, &tree.dir, CheckPhase::Before).await;
+    world.store.record_before(world.clock.now(), &claimed.token, tree.base.as_deref(), &reports)?;
+    clean_up_after_checks(world.job, tree)
         .await
         .map_err(|error| Setback::NotPossible(format!("no clean workspace: {}", chain(&error))))
 }
@@ -147,8 +149,15 @@ fn prompt(world: World<'_>, tree: &Tree) -> Result<String, Setback> {
     let job = world.job;
     let place = Place { dir: &tree.dir, isolation: job.isolation, branch: tree.branch.clone() };
     let how = How { batch: job.batch, yolo: job.yolo };
-    let prompt = brief::for_feature(world.store, &job.feature, job.role, &place, how)?;
-    cogwork_prompts::render(&job.project, &prompt).map_err(|error| Setback::NotPossible(chain(&error)))
+    let made;
+    let prompt = match &job.task {
+        Task::Feature(claimed) => {
+            made = brief::for_feature(world.store, &claimed.feature, job.role, &place, how)?;
+            &made
+        }
+        Task::Prompt(prompt) => prompt,
+    };
+    cogwork_prompts::render(&job.project, prompt).map_err(|error| Setback::NotPossible(chain(&error)))
 }
 
 /// Returns the variable that keeps git, when an agent or a check has broken a workspace's own repository, from taking
@@ -164,12 +173,14 @@ fn session_env(job: &Job<'_>, workspace: &Path) -> Vec<(OsString, OsString)> {
         (environment::PROJECT.into(), project.clone()),
         (environment::PROJECT_DIR.into(), project),
         (environment::SESSION.into(), job.session.0.to_string().into()),
-        (environment::FEATURES.into(), job.feature.id.0.to_string().into()),
-        (environment::TOKEN.into(), job.token.reveal().into()),
         (environment::MARKER.into(), environment::marker(&job.project, job.session).into()),
         (environment::WORKSPACE.into(), workspace.into()),
         ceiling(&job.project),
     ];
+    if let Some(Claimed { feature, token, .. }) = job.claimed() {
+        env.push((environment::FEATURES.into(), feature.id.0.to_string().into()));
+        env.push((environment::TOKEN.into(), token.reveal().into()));
+    }
     if job.batch > 1 {
         env.push((environment::BATCH.into(), job.batch.to_string().into()));
         if let (Isolation::Workspace, Some(branch)) = (job.isolation, job.branch()) {
@@ -196,9 +207,9 @@ fn mcp_server(job: &Job<'_>, env: &[(OsString, OsString)]) -> Result<McpServer, 
         ("--project-dir", text(&job.project.clone().into_os_string())?),
         ("--role", job.role.word().to_owned()),
         ("--max-attempts", job.attempts.to_string()),
-        ("--features", job.feature.id.0.to_string()),
     ];
-    args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
+    let features = job.claimed().map(|claimed| ("--features", claimed.feature.id.0.to_string()));
+    args.extend(flags.into_iter().chain(features).flat_map(|(flag, value)| [flag.to_owned(), value]));
     // The server's checks and ours see the same variables.
     if !job.pass_env.is_empty() {
         args.extend(["--pass-env".to_owned(), job.pass_env.join(",")]);

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use client::{Answer, Client, ClientError};
 use moves::MoveError;
+use script::Move;
 pub(crate) use script::Script;
 pub use script::ScriptError;
 use server::{Server, ServerError};
@@ -54,8 +55,12 @@ enum PlayError {
     Client(#[from] ClientError),
     #[error("the script has no moves for the feature `{key}`")]
     NoMoves { key: String },
+    #[error("the script has no moves for a planning session: they stand under `plan`")]
+    NoPlan,
+    #[error("a planning session has no feature that could be marked as passing")]
+    NoFeature,
     #[error("`{tool}` was refused: {text}")]
-    ToolRefused { tool: &'static str, text: String },
+    ToolRefused { tool: String, text: String },
     #[error(transparent)]
     Move(#[from] MoveError),
     #[error("cannot print: {0}")]
@@ -94,11 +99,18 @@ struct Player<'a> {
 impl<'a> Player<'a> {
     fn new(flags: &PlayFlags, own: &'a Environment) -> Result<Self, PlayError> {
         let get = |name| own.get(name).ok_or(PlayError::NotASession { name });
-        let features = get(environment::FEATURES)?.to_string_lossy();
-        let ids: Result<Vec<FeatureId>, _> = features.split(',').map(str::parse).collect();
+        // Without any it is a planning session.
+        let features = match own.get(environment::FEATURES).map(|text| text.to_string_lossy()) {
+            Some(text) => text
+                .split(',')
+                .map(str::parse)
+                .collect::<Result<Vec<FeatureId>, _>>()
+                .map_err(|_| PlayError::BadFeatures { text: text.clone().into_owned() })?,
+            None => Vec::new(),
+        };
         Ok(Self {
             script: Script::read(&flags.script)?,
-            features: ids.map_err(|_| PlayError::BadFeatures { text: features.into_owned() })?,
+            features,
             config: get(environment::MCP_CONFIG)?.into(),
             workspace: get(environment::WORKSPACE)?.into(),
             own,
@@ -109,6 +121,9 @@ impl<'a> Player<'a> {
         let server = Server::start(&self.config, &self.workspace, self.own)?;
         let mut client = Client::connect(server).await?;
         let mut code = 0;
+        if self.features.is_empty() {
+            code = self.play_planning(&mut client).await?;
+        }
         let mut features = VecDeque::from(self.features.clone());
         while let Some(feature) = features.pop_front() {
             code = self.play_feature(&mut client, feature).await?;
@@ -125,9 +140,25 @@ impl<'a> Player<'a> {
     }
 
     async fn play_feature(&self, client: &mut Client<Server>, feature: FeatureId) -> Result<u8, PlayError> {
-        let seen = call(client, "feature_get_by_id", feature).await?;
+        let seen = call(client, "feature_get_by_id", json!({ "feature_id": feature.0 })).await?;
         let key = seen["key"].as_str().map_or_else(|| feature.0.to_string(), str::to_owned);
         let moves = self.script.moves(&key).ok_or_else(|| PlayError::NoMoves { key: key.clone() })?;
+        self.play_all(client, moves, Some(feature)).await
+    }
+
+    async fn play_planning(&self, client: &mut Client<Server>) -> Result<u8, PlayError> {
+        let stats = call(client, "feature_get_stats", json!({})).await?;
+        let has_features = stats["total"].as_u64().is_some_and(|total| total > 0);
+        let moves = self.script.planning(has_features).ok_or(PlayError::NoPlan)?;
+        self.play_all(client, moves, None).await
+    }
+
+    async fn play_all(
+        &self,
+        client: &mut Client<Server>,
+        moves: &[Move],
+        feature: Option<FeatureId>,
+    ) -> Result<u8, PlayError> {
         for one in moves {
             if let Next::Exit(code) = moves::perform(one, &self.workspace, self.own, feature, client).await? {
                 return Ok(code);
@@ -143,30 +174,26 @@ async fn further(client: &mut Client<Server>) -> Result<Option<FeatureId>, PlayE
     let answer = told(client, tool, json!({})).await?;
     if answer.is_error {
         let is_done = answer.text.ends_with("end the session.");
-        return if is_done { Ok(None) } else { Err(PlayError::ToolRefused { tool, text: answer.text }) };
+        return if is_done {
+            Ok(None)
+        } else {
+            Err(PlayError::ToolRefused { tool: tool.to_owned(), text: answer.text })
+        };
     }
     Ok(answer.data.and_then(|data| data["id"].as_i64()).map(FeatureId))
 }
 
-/// Calls a tool about a feature, prints call and result, and returns the answer as data.
-async fn call(
-    client: &mut Client<Server>,
-    tool: &'static str,
-    feature: FeatureId,
-) -> Result<Value, PlayError> {
-    let answer = told(client, tool, json!({ "feature_id": feature.0 })).await?;
+/// Calls a tool, prints call and result, and returns the answer as data.
+async fn call(client: &mut Client<Server>, tool: &str, arguments: Value) -> Result<Value, PlayError> {
+    let answer = told(client, tool, arguments).await?;
     if answer.is_error {
-        return Err(PlayError::ToolRefused { tool, text: answer.text });
+        return Err(PlayError::ToolRefused { tool: tool.to_owned(), text: answer.text });
     }
     Ok(answer.data.unwrap_or_default())
 }
 
 /// Calls a tool, and prints call and result.
-async fn told(
-    client: &mut Client<Server>,
-    tool: &'static str,
-    arguments: Value,
-) -> Result<Answer, PlayError> {
+async fn told(client: &mut Client<Server>, tool: &str, arguments: Value) -> Result<Answer, PlayError> {
     print(&AgentEvent::ToolCall { tool: tool.to_owned(), input: arguments.to_string() })?;
     let answer = client.call(tool, arguments).await?;
     print(&AgentEvent::ToolResult {

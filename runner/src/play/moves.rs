@@ -9,6 +9,7 @@ use std::time::Duration;
 use cogwork_process::contain::{Exit, Output, Spawn, StartError, Stderr};
 use cogwork_process::git::{Git, GitError};
 use cogwork_schemas::{AgentEvent, FeatureId};
+use serde_json::{Value, json};
 
 use super::client::Client;
 use super::script::Move;
@@ -44,7 +45,7 @@ pub(super) async fn perform(
     one: &Move,
     workspace: &Path,
     own: &Environment,
-    feature: FeatureId,
+    feature: Option<FeatureId>,
     client: &mut Client<Server>,
 ) -> Result<Next, PlayError> {
     match one {
@@ -64,7 +65,11 @@ pub(super) async fn perform(
             told("commit", &commit.unwrap_or_else(|| "nothing to commit".to_owned()))?;
         }
         Move::MarkPassing {} => {
-            call(client, "feature_mark_passing", feature).await?;
+            let feature = feature.ok_or(PlayError::NoFeature)?;
+            call(client, "feature_mark_passing", json!({ "feature_id": feature.0 })).await?;
+        }
+        Move::Call { tool, arguments } => {
+            call(client, tool, Value::Object(arguments.clone())).await?;
         }
         Move::Exit { code } => return Ok(Next::Exit(*code)),
         Move::Hang {} => std::future::pending::<()>().await,

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-/// The moves of every feature, by feature key.
+/// The moves of every feature, by feature key, and of planning sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Script(BTreeMap<String, Vec<Move>>);
@@ -33,6 +33,12 @@ pub(crate) enum Move {
     Commit { message: String },
     /// Calls the tool `feature_mark_passing`; the agent fails when that is refused.
     MarkPassing {},
+    /// Calls any tool with these arguments; the agent fails when that is refused.
+    Call {
+        tool: String,
+        #[serde(default)]
+        arguments: serde_json::Map<String, serde_json::Value>,
+    },
     /// Ends the agent with this exit code, for tests.
     Exit { code: u8 },
     /// Does nothing for ever, for tests.
@@ -70,6 +76,12 @@ impl Script {
         self.0.get(key).map(Vec::as_slice)
     }
 
+    /// Returns what to do in a planning session: `plan`, or in a project that has features `replan`, if there is one.
+    pub(super) fn planning(&self, has_features: bool) -> Option<&[Move]> {
+        let again = has_features.then(|| self.moves("replan")).flatten();
+        again.or_else(|| self.moves("plan"))
+    }
+
     fn parse(path: &Path, text: &str) -> Result<Self, ScriptError> {
         let script: Self = toml::from_str(text).map_err(|error| ScriptError::Malformed {
             path: path.to_owned(),
@@ -93,6 +105,7 @@ impl Script {
             | Move::Run { .. }
             | Move::Commit { .. }
             | Move::MarkPassing {}
+            | Move::Call { .. }
             | Move::Exit { .. }
             | Move::Hang {} => None,
         })
@@ -144,6 +157,10 @@ mod tests {
             message = "add: add"
             [[add]]
             move = "mark_passing"
+            [[add]]
+            move = "call"
+            tool = "feature_skip"
+            arguments = { feature_id = 3, reason = "no key" }
 
             [[bad]]
             move = "exit"
@@ -153,7 +170,10 @@ mod tests {
             "#,
         )
         .unwrap();
-        assert_eq!(script.moves("add").unwrap().len(), 7);
+        let moves = script.moves("add").unwrap();
+        assert_eq!(moves.len(), 8);
+        let Move::Call { tool, arguments } = &moves[7] else { panic!("{:?}", moves[7]) };
+        assert_eq!((tool.as_str(), &arguments["feature_id"]), ("feature_skip", &serde_json::json!(3)));
         assert_eq!(script.moves("bad").unwrap(), [Move::Exit { code: 3 }, Move::Hang {}]);
         assert_eq!(script.moves("other"), None);
     }

@@ -8,7 +8,7 @@ use cogwork_store::{AttemptLimits, Merge, StoreError};
 use super::{Lone, StandaloneError, list};
 use crate::attempt_outcome;
 use crate::clock::millis;
-use crate::driver::{self, Ended, Verdict, World, first_red, is_stale};
+use crate::driver::{self, Claimed, Ended, Verdict, World, first_red, is_stale};
 use crate::inbox::Inbox;
 
 impl Lone<'_> {
@@ -16,20 +16,25 @@ impl Lone<'_> {
     pub(super) async fn settle(
         &self,
         world: World<'_>,
+        claimed: &Claimed,
         ended: &Ended,
         inbox: &mut Inbox,
     ) -> Result<AttemptOutcome, StandaloneError> {
         if ended.is_claim_lost {
-            self.say(format!("{}: the claim was lost, somebody else may work on it", world.job.feature.id));
+            self.say(format!("{}: the claim was lost, somebody else may work on it", claimed.feature.id));
             return Ok(AttemptOutcome::Expired);
         }
         let outcome = match &ended.verdict {
-            Some(Verdict::Green) => self.land(world, vec![], 0).await?,
-            Some(Verdict::SubmittedByAgent) => return self.land_again(world, inbox).await,
+            Some(Verdict::Green) => self.land(claimed, vec![], 0).await?,
+            Some(Verdict::SubmittedByAgent) => return self.land_again(world, claimed, inbox).await,
+            Some(Verdict::Confirmed) if ended.outcome == SessionOutcome::Completed => {
+                AttemptOutcome::Confirmed
+            }
+            Some(Verdict::Confirmed) => attempt_outcome(&ended.outcome, None),
             Some(Verdict::NotSubmitted { reason }) => attempt_outcome(&ended.outcome, reason.as_deref()),
             None => attempt_outcome(&ended.outcome, None),
         };
-        self.end(world, &outcome)?;
+        self.end(claimed, &outcome)?;
         if let SessionOutcome::NotStarted { reason } = &ended.outcome {
             // The next one would not start either.
             return Err(StandaloneError::NotStarted { reason: reason.clone() });
@@ -42,40 +47,39 @@ impl Lone<'_> {
     pub(super) async fn land_again(
         &self,
         world: World<'_>,
+        claimed: &Claimed,
         inbox: &mut Inbox,
     ) -> Result<AttemptOutcome, StandaloneError> {
-        let job = world.job;
         let began = self.clock.steady();
         let reports = tokio::select! {
-            reports = driver::run_checks(world, &job.project, CheckPhase::Merged) => reports,
+            reports = driver::run_checks(world, claimed, &world.job.project, CheckPhase::Merged) => reports,
             _ = inbox.next() => {
                 contain::kill_descendants().await;
-                self.say(format!("{} is done and will be landed by the next run", job.feature.id));
+                self.say(format!("{} is done and will be landed by the next run", claimed.feature.id));
                 return Ok(AttemptOutcome::Stopped);
             }
         };
         let outcome = match first_red(&reports) {
             Some(reason) => AttemptOutcome::RedAfterMerge { reason },
-            None => self.land(world, reports, millis(began, self.clock.steady())).await?,
+            None => self.land(claimed, reports, millis(began, self.clock.steady())).await?,
         };
-        self.end(world, &outcome)?;
+        self.end(claimed, &outcome)?;
         Ok(outcome)
     }
 
     /// Makes a submitted feature pass.
     async fn land(
         &self,
-        world: World<'_>,
+        claimed: &Claimed,
         reports: Vec<CheckReport>,
         check_ms: u64,
     ) -> Result<AttemptOutcome, StandaloneError> {
-        let job = world.job;
         let merge = Merge { commit: self.head().await, reports, merge_ms: 0, check_ms };
-        match self.store.land(self.clock.now(), &job.token, &merge) {
+        match self.store.land(self.clock.now(), &claimed.token, &merge) {
             Ok(ready) => {
                 let unblocks =
                     if ready.is_empty() { String::new() } else { format!(", now ready: {}", list(&ready)) };
-                self.say(format!("{} passes{unblocks}", job.feature.id));
+                self.say(format!("{} passes{unblocks}", claimed.feature.id));
                 Ok(AttemptOutcome::Landed)
             }
             Err(error @ StoreError::DependencyNotPassing { .. }) => {
@@ -87,12 +91,12 @@ impl Lone<'_> {
         }
     }
 
-    fn end(&self, world: World<'_>, outcome: &AttemptOutcome) -> Result<(), StandaloneError> {
+    fn end(&self, claimed: &Claimed, outcome: &AttemptOutcome) -> Result<(), StandaloneError> {
         if *outcome == AttemptOutcome::Landed {
             return Ok(());
         }
-        let id = world.job.feature.id;
-        match self.store.end_attempt(self.clock.now(), &world.job.token, outcome, &AttemptLimits::default()) {
+        let id = claimed.feature.id;
+        match self.store.end_attempt(self.clock.now(), &claimed.token, outcome, &AttemptLimits::default()) {
             Ok(Status::Parked) => self.say(format!("{id} {outcome}; it is given up (`cogwork retry {id}`)")),
             Ok(Status::Pending | Status::Claimed | Status::Passing | Status::NeedsHuman) => {
                 self.say(format!("{id} {outcome}"));

@@ -3,26 +3,27 @@
 //! It claims, runs a session, and lands what is green: the whole loop, without slots, workspaces or merges. It holds
 //! the project's run lock, so that no orchestrator works beside it.
 
+mod initializer;
 mod landing;
 mod recover;
+mod testing;
 
 use std::io;
 use std::path::PathBuf;
 
 use clap::Parser;
 use cogwork_process::contain;
-use cogwork_schemas::{
-    AttemptId, AttemptOutcome, Feature, FeatureId, Isolation, Role, SessionId, Status, Token,
-};
+use cogwork_schemas::{AttemptOutcome, FeatureId, Isolation, Role, SessionId, Status, Token};
 use cogwork_store::graph::Cycle;
 use cogwork_store::{AttemptLimits, Claim, NewSession, Store, StoreError};
 
 use crate::cli::failed;
 use crate::clock::Clock;
-use crate::driver::{self, Job, World, chain};
+use crate::driver::{self, Claimed, Job, Task, World, chain};
 use crate::inbox::Inbox;
 use crate::journal::{Journal, session_dir};
 use crate::outbox::Outbox;
+use crate::plan::PlanError;
 use crate::report::{Form, Report};
 use crate::text::printable;
 use crate::{AgentError, AgentSettings, AgentSpec, Environment, ExitStatus, Programs, SessionLimits, agent};
@@ -51,9 +52,13 @@ pub(crate) struct StandaloneFlags {
     /// The project's directory
     #[arg(long, value_name = "DIR", env = "PROJECT_DIR")]
     project_dir: PathBuf,
-    /// What the sessions are for
-    #[arg(long, default_value = "coding", value_parser = crate::command::role)]
+    /// What the sessions are for: coding builds what is ready, testing looks again at what passes, initializer turns the
+    /// specification into features
+    #[arg(long, default_value = "coding", value_parser = role)]
     role: Role,
+    /// The specification for --role initializer [default: app_spec.md or app_spec.txt in the project]
+    #[arg(long, value_name = "FILE")]
+    spec: Option<PathBuf>,
     /// Work on these features only, such as 1,2
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     features: Vec<FeatureId>,
@@ -80,6 +85,14 @@ pub(crate) struct StandaloneFlags {
     pass_env: Vec<String>,
 }
 
+fn role(word: &str) -> Result<Role, String> {
+    match word {
+        "initializer" => Ok(Role::Initializer),
+        "coding" | "testing" => crate::command::role(word),
+        _ => Err("no such role: use coding, testing or initializer".to_owned()),
+    }
+}
+
 /// Why it cannot go on.
 #[derive(Debug, thiserror::Error)]
 enum StandaloneError {
@@ -95,6 +108,8 @@ enum StandaloneError {
     Policy(#[from] PolicyFileError),
     #[error(transparent)]
     Confinement(#[from] ConfinementError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     #[error("{} cannot be used: {source}", path.display())]
     Unusable {
         path: PathBuf,
@@ -139,6 +154,9 @@ async fn start(
     policy_in_force(&flags.settings.policy, &flags.project_dir, own)?;
     let confinement = Confinement::find(&flags.settings, &flags.project_dir, own).await?;
     let clock = Clock::start();
+    if flags.role == Role::Initializer {
+        return initializer::plan(&flags, clock, own, programs).await;
+    }
     let (store, _) = Store::open_or_adopt(&flags.project_dir, clock.now())?;
     let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
     let mut inbox = Inbox::with_signals().map_err(kernel("hear signals"))?;
@@ -171,6 +189,9 @@ impl Lone<'_> {
         if self.recover(inbox).await? == Recovered::Stopped {
             return Ok(self.stopped());
         }
+        if self.flags.role == Role::Testing {
+            return self.test(inbox).await;
+        }
         let mut sessions = 0;
         while self.flags.max_iterations.is_none_or(|most| sessions < most) {
             if inbox.waiting().is_some() {
@@ -190,11 +211,7 @@ impl Lone<'_> {
 
     fn claim_next(&self) -> Result<Option<(FeatureId, Claim)>, StandaloneError> {
         self.store.reap(self.clock.now(), &AttemptLimits::default())?;
-        let new = NewSession {
-            role: self.flags.role,
-            agent: self.flags.agent.to_string(),
-            isolation: Isolation::Shared,
-        };
+        let new = self.new_session();
         let lease = self.flags.limits.durations().lease;
         // Not held while claims change the store: see Store::graph.
         let ready = self.store.graph()?.ready_in_order();
@@ -212,6 +229,14 @@ impl Lone<'_> {
         Ok(None)
     }
 
+    fn new_session(&self) -> NewSession {
+        NewSession {
+            role: self.flags.role,
+            agent: self.flags.agent.to_string(),
+            isolation: Isolation::Shared,
+        }
+    }
+
     fn is_wanted(&self, id: FeatureId) -> bool {
         self.flags.features.is_empty() || self.flags.features.contains(&id)
     }
@@ -225,11 +250,12 @@ impl Lone<'_> {
         let feature = self.store.feature(id)?;
         self.say(format!("{id} {} (attempt {}, session {})", feature.name, claim.number, claim.session));
         let report = self.report(claim.session, &claim.token)?;
-        let job = self.job(claim.session, claim.attempt, claim.token, feature);
+        let claimed = Claimed { attempt: claim.attempt, token: claim.token, feature };
+        let job = self.job(claim.session, claimed.clone());
         let world = self.world(&job, &report);
         let backend = agent::backend(&self.flags.agent, self.flags.script.as_deref(), self.programs)?;
         let ended = driver::run(world, backend, inbox).await?;
-        self.settle(world, &ended, inbox).await
+        self.settle(world, &claimed, &ended, inbox).await
     }
 
     fn world<'a>(&'a self, job: &'a Job<'a>, report: &'a Report<'a>) -> World<'a> {
@@ -243,13 +269,11 @@ impl Lone<'_> {
         Ok(Report::new(session, Form::Sentences, self.outbox, journal, self.own.secrets(token)))
     }
 
-    fn job(&self, session: SessionId, attempt: AttemptId, token: Token, feature: Feature) -> Job<'_> {
+    fn job(&self, session: SessionId, claimed: Claimed) -> Job<'_> {
         Job {
             project: self.flags.project_dir.clone(),
             session,
-            attempt,
-            token,
-            feature,
+            task: Task::Feature(Box::new(claimed)),
             role: self.flags.role,
             isolation: Isolation::Shared,
             base: None,

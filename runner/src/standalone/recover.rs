@@ -8,7 +8,7 @@ use cogwork_store::{Attempt, AttemptLimits, LiveSession};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Lone, StandaloneError};
-use crate::driver::is_stale;
+use crate::driver::{Claimed, is_stale};
 use crate::environment::marker;
 use crate::inbox::Inbox;
 
@@ -81,9 +81,10 @@ impl Lone<'_> {
         let report = self.report(attempt.session, &attempt.token)?;
         let feature = self.store.feature(attempt.feature)?;
         self.say(format!("{} {} was green when its runner died", feature.id, feature.name));
-        let job = self.job(attempt.session, attempt.id, attempt.token.clone(), feature);
+        let claimed = Claimed::of(attempt.clone(), feature);
+        let job = self.job(attempt.session, claimed.clone());
         let world = self.world(&job, &report);
-        self.land_again(world, inbox).await
+        self.land_again(world, &claimed, inbox).await
     }
 }
 

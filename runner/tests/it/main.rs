@@ -7,6 +7,7 @@ mod containment;
 mod conversation;
 mod hook;
 mod logs;
+mod next_attempt;
 mod project;
 #[cfg(target_os = "linux")]
 mod resources;

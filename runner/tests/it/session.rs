@@ -134,7 +134,8 @@ fn red_checks_are_not_submitted_whatever_the_agent_says() {
     assert_eq!(over.outcome(), &SessionOutcome::Completed);
     assert_eq!(project.store.attempt(&claim.token).unwrap().submitted, None);
     let facts = project.facts(1);
-    assert_eq!(facts[facts.len() - 2..], ["checked After red (exit 2)", "session: the agent ended"]);
+    let end = ["checked After red (exit 2)", "note_left", "session: the agent ended"];
+    assert_eq!(facts[facts.len() - 3..], end);
 }
 
 #[test]

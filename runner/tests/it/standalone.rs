@@ -99,7 +99,11 @@ fn mistakes_are_answered_with_a_sentence_before_anything_is_claimed() {
         (&["--agent", "scripted"][..], 1, "name one with --script FILE"),
         (&["--agent", "exec:true", "--features", "9"][..], 1, "there is no feature #9"),
         (&["--agent", "gpt"][..], 2, "unknown agent `gpt`; use scripted, exec:CMD"),
-        (&["--agent", "exec:true", "--role", "testing"][..], 2, "coding sessions only"),
+        (
+            &["--agent", "exec:true", "--role", "boss"][..],
+            2,
+            "no such role: use coding, testing or initializer",
+        ),
     ] {
         let said = run_lone(&project.dir, args);
         assert_eq!(said.code, code, "{args:?}: {}{}", said.stdout, said.stderr);

@@ -1,0 +1,47 @@
+//! Planning sessions without an orchestrator.
+
+use std::io::{self, Write};
+
+use cogwork_schemas::SessionOutcome;
+use cogwork_store::Store;
+
+use super::{StandaloneError, StandaloneFlags};
+use crate::clock::Clock;
+use crate::plan::{self, PlanError, Planning, Spec};
+use crate::text::printable;
+use crate::{Environment, ExitStatus, Programs, RunLock};
+
+/// Turns the specification into features, in a project that is made if there is none.
+pub(super) async fn plan(
+    flags: &StandaloneFlags,
+    clock: Clock,
+    own: &Environment,
+    programs: &Programs,
+) -> Result<ExitStatus, StandaloneError> {
+    let spec = Spec::find(&flags.project_dir, flags.spec.as_deref())?;
+    let store = Store::create(&flags.project_dir, clock.now())?;
+    let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
+    let planning = Planning {
+        project: &flags.project_dir,
+        spec: &spec,
+        agent: &flags.agent,
+        script: flags.script.clone(),
+        limits: flags.limits.clone(),
+        settings: flags.settings.clone(),
+        pass_env: flags.pass_env.clone(),
+        quiet: false,
+    };
+    let planned = match plan::plan(&planning, &store, own, programs).await {
+        Err(PlanError::Unfinished { outcome: SessionOutcome::Stopped, .. }) => {
+            return Ok(ExitStatus::Stopped);
+        }
+        planned => planned?,
+    };
+    let mut text = format!("{} features are new, of {}\n", planned.created.len(), planned.total);
+    for finding in &planned.findings {
+        text.push_str(&format!("look at this: {}\n", printable(&finding.to_string())));
+    }
+    // A reader that went away does not undo the plan.
+    drop(io::stdout().lock().write_all(text.as_bytes()));
+    Ok(ExitStatus::Done)
+}
