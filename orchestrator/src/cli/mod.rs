@@ -12,6 +12,8 @@ mod import;
 mod list;
 mod logs;
 mod mcp;
+mod plan;
+mod prompt;
 mod question;
 mod retry;
 mod run;
@@ -42,16 +44,18 @@ struct Cli {
 const AFTER_HELP: &str = "\
 Start here:
   cogwork demo                                    see a whole run, without any agent or key
-  cogwork import features.json --project-dir .    give a project its features
+  cogwork plan --project-dir .                    turn app_spec.md, any prose, into features
+  cogwork import features.json --project-dir .    or give a project its features yourself
   cogwork run --project-dir . --agent exec:CMD    work until every feature passes
 
 Exit codes: 0 done, 1 error, 2 usage, 3 done but some features were given up, 4 blocked,
-5 stopped, 6 a check is red, 7 another run holds the project.";
+5 stopped, 6 a check is red, 7 another run holds the project, 8 at the usage limit.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
+    Plan(plan::PlanArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Status(status::StatusArgs),
@@ -59,6 +63,7 @@ enum Command {
     Show(show::ShowArgs),
     Why(why::WhyArgs),
     Logs(logs::LogsArgs),
+    Prompt(prompt::PromptArgs),
     Answer(answer::AnswerArgs),
     Retry(retry::RetryArgs),
     Depend(depend::DependArgs),
@@ -138,6 +143,7 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
     match command {
         Command::Demo(args) => demo::demo(args),
         Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plan::plan(&args),
         Command::Import(args) => import::import(&args),
         Command::Export(args) => export::export(&args),
         Command::Status(args) => status::status(&args),
@@ -145,6 +151,7 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Show(args) => show::show(&args),
         Command::Why(args) => why::why(&args),
         Command::Logs(args) => logs::logs(&args),
+        Command::Prompt(args) => prompt::prompt(&args),
         Command::Answer(args) => answer::answer(&args),
         Command::Retry(args) => retry::retry(&args),
         Command::Depend(args) => depend::depend(&args),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use cogwork_runner::plan::{MAX_SESSION_S, Planning, Spec};
 use cogwork_runner::{
     AgentSettings, AgentSpec, Environment, OnLimit, PolicyChoice, RunLock, SessionLimits, policy_in_force,
     preflight,
@@ -113,8 +114,45 @@ impl Default for Limits {
 }
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
-    let project = Project::open(&args.project.dir)?;
+    let project = match Project::open(&args.project.dir) {
+        // What there is to be built is written down, so it can be planned.
+        Err(_) if Spec::usual(&args.project.dir).is_some() => {
+            Project::create(&args.project.dir, clock::now())?
+        }
+        opened => opened?,
+    };
     run_project(&project, &args.how)
+}
+
+/// Plans a project that has no feature yet, but a specification.
+fn plan_first(project: &Project, plan: &Plan, how: &How) -> Result<(), CliError> {
+    if !project.store.nodes()?.is_empty() || Spec::usual(&project.dir).is_none() {
+        return Ok(());
+    }
+    let spec = Spec::find(&project.dir, None)?;
+    let mut reporter = terminal::reporter(how.json, &[], clock::now());
+    block_on(driver::can_land(project, plan, reporter.as_mut()))??;
+    if !how.json {
+        print(&format!("the project has no features: planning them from {}\n", spec.name()))?;
+    }
+    let limits = SessionLimits { max_session_s: MAX_SESSION_S, ..plan.session_limits.clone() };
+    let planned = super::plan::carry_out(
+        project,
+        &Planning {
+            project: &project.dir,
+            spec: &spec,
+            agent: &plan.agent,
+            script: plan.script.clone(),
+            limits,
+            settings: plan.settings.clone(),
+            pass_env: plan.pass_env.clone(),
+            quiet: how.json,
+        },
+    )?;
+    if !how.json {
+        print(&super::plan::findings_told(&planned))?;
+    }
+    Ok(())
 }
 
 /// Runs an opened project; the other half of `cogwork demo`, too.
@@ -131,6 +169,7 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
         .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
     policy_in_force(&plan.settings.policy, &project.dir, &own)
         .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
+    plan_first(project, &plan, how)?;
     let start = clock::now();
     let mut reporter = terminal::reporter(how.json, &project.store.features()?, start);
     let outcome = block_on(driver::run(project, plan.clone(), crate::programs()?, reporter.as_mut()))??;
@@ -165,7 +204,7 @@ fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
         batch: how.batch_size,
         yolo: how.yolo,
         agent,
-        script: script(project, how)?,
+        script: script(project, how.script.as_ref())?,
         isolation,
         limits: AttemptLimits { attempts: how.attempts.max(1), ..AttemptLimits::default() },
         session_limits: SessionLimits {
@@ -176,14 +215,14 @@ fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
             limit_jitter_s: how.session.limit_jitter_s,
             ..SessionLimits::default()
         },
-        settings: settings(project, how)?,
+        settings: settings(project, &how.settings)?,
         pass_env: how.pass_env.clone(),
     })
 }
 
 /// What the command line does not say, the settings file may.
-fn settings(project: &Project, how: &How) -> Result<AgentSettings, CliError> {
-    let mut settings = how.settings.clone().absolute()?;
+pub(super) fn settings(project: &Project, named: &AgentSettings) -> Result<AgentSettings, CliError> {
+    let mut settings = named.clone().absolute()?;
     let config = &project.config;
     if let (PolicyChoice::Default, Some(policy)) = (&settings.policy, &config.policy) {
         settings.policy = match policy.parse() {
@@ -200,8 +239,8 @@ fn settings(project: &Project, how: &How) -> Result<AgentSettings, CliError> {
 }
 
 /// The script is given from where the person is, or remembered in the state directory.
-fn script(project: &Project, how: &How) -> Result<Option<PathBuf>, CliError> {
-    let (path, from) = match (&how.script, &project.config.script) {
+pub(super) fn script(project: &Project, named: Option<&PathBuf>) -> Result<Option<PathBuf>, CliError> {
+    let (path, from) = match (named, &project.config.script) {
         (Some(path), _) => (path.clone(), PathBuf::from(".")),
         (None, Some(path)) => (path.clone(), state_dir(&project.dir)),
         (None, None) => return Ok(None),

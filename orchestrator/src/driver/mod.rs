@@ -33,6 +33,8 @@ use forecast::Forecast;
 use sessions::Session;
 use signals::{Asked, Signals};
 
+pub(crate) use prepare::can_land;
+
 /// How often the journal is looked at for what other processes wrote, and the display moves. One look costs
 /// microseconds; what a session does is heard from its runner at once.
 const NOTICE: Duration = Duration::from_millis(100);

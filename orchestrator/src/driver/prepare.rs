@@ -61,17 +61,26 @@ pub(super) async fn prepare(
     Ok(Prepared { resumed, integrator })
 }
 
+/// Makes sure that what is built could land, before anything is spent on it.
+///
+/// # Errors
+///
+/// As [`prepare`], but for the empty project.
+pub(crate) async fn can_land(
+    project: &Project,
+    plan: &Plan,
+    reporter: &mut dyn Reporter,
+) -> Result<(), CliError> {
+    match plan.isolation {
+        Isolation::Workspace => clean_main_branch(project, plan, reporter).await.map(drop),
+        Isolation::Shared => Ok(()),
+    }
+}
+
 fn nothing_to_do(dir: &Path) -> CliError {
-    let spec = ["app_spec.md", "app_spec.txt"].into_iter().find(|name| dir.join(name).is_file());
-    let have = match spec {
-        Some(spec) => {
-            format!("its specification {spec} is there, which this version cannot turn into features")
-        }
-        None => "and no specification (app_spec.md) either".to_owned(),
-    };
-    CliError::new(format!("the project {} has no features, {have}", dir.display())).hint(
-        "add some: cogwork import FILE.json --project-dir DIR; `cogwork import --help` shows such a file",
-    )
+    CliError::new(format!("the project {} has no features, and no specification (app_spec.md) either", dir.display()))
+        .hint("write down what it should do, in any words, and let an agent plan it: cogwork plan --spec FILE")
+        .hint("or add features: cogwork import FILE.json --project-dir DIR; `cogwork import --help` shows such a file")
 }
 
 /// Of the recorded processes, those that carry this project's mark: a person's own session does not, and stays.

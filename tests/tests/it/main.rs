@@ -16,6 +16,8 @@ mod landing;
 mod logs;
 mod people;
 mod place;
+mod planning;
 mod refusals;
 mod sandbox;
+mod testing;
 mod tidy;
