@@ -41,12 +41,12 @@ TURNS = {
 class Api:
     """The model API, with a script; its record is read when the agent has ended."""
 
-    def __init__(self, project, turns):
+    def __init__(self, project, turns, script=None):
         self.turns = list(turns)
         self.record_file = os.path.join(project.root, "record.jsonl")
         self.bodies = os.path.join(project.root, "bodies")
         command = [project.program("mock-model-api"), "--exit-with-parent", "--record", self.record_file,
-                   "--bodies", self.bodies, "--script", project.file("script.json", {"turns": list(turns.values())})]
+                   "--bodies", self.bodies, "--script", project.file("script.json", script or {"turns": list(turns.values())})]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
