@@ -179,6 +179,13 @@ impl Git {
         Ok(self.changed(from, to).await?.iter().map(|path| lossy(path)).collect())
     }
 
+    /// Returns the names of what a commit has in its root.
+    pub async fn root_names(&self, commit: &str) -> Result<Vec<String>, GitError> {
+        name::check_revision(commit)?;
+        let list = self.call("list the files of a commit", ["ls-tree", "-z", "--name-only", commit]);
+        Ok(records(&list.run().await?.stdout).map(lossy).collect())
+    }
+
     /// Returns whether the history of `of` contains `ancestor`.
     pub async fn is_ancestor(&self, ancestor: &str, of: &str) -> Result<bool, GitError> {
         name::check_revision(ancestor)?;

@@ -14,9 +14,9 @@ const TOLD_ATTEMPTS: usize = 3;
 
 /// Where an agent works.
 #[derive(Debug, Clone)]
-pub struct Place<'a> {
-    /// The directory with the project's files: a workspace, or the project itself.
-    pub dir: &'a Path,
+pub struct Place {
+    /// The names of the files and directories in its root.
+    pub names: Vec<String>,
     pub isolation: Isolation,
     /// The branch that is checked out there; none without git.
     pub branch: Option<String>,
@@ -40,11 +40,11 @@ pub fn for_feature(
     store: &Store,
     feature: &Feature,
     role: Role,
-    place: &Place<'_>,
+    place: &Place,
     how: How,
 ) -> Result<Prompt, StoreError> {
-    let Place { isolation, branch, .. } = place.clone();
-    let (hints, yolo) = (hints(place.dir), how.yolo);
+    let Place { names, isolation, branch } = place.clone();
+    let (hints, yolo) = (Hints::of(&names), how.yolo);
     if role == Role::Testing {
         let testing = Testing { feature: feature.into(), isolation, branch, hints, yolo };
         return Ok(Prompt::Testing(Box::new(testing)));
@@ -99,7 +99,7 @@ pub(crate) fn hints(dir: &Path) -> Hints {
 }
 
 /// Returns the names of a directory's entries, sorted, directories with a slash at the end.
-pub(crate) fn names(dir: &Path) -> Vec<String> {
+pub fn names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter_map(|entry| {

@@ -1,7 +1,7 @@
 //! `cogwork prompt`: what an agent is told, to the letter.
 
 use clap::{Args, Subcommand, ValueEnum};
-use cogwork_process::git::Git;
+use cogwork_process::git::{Git, GitError};
 use cogwork_prompts::Prompt;
 use cogwork_runner::brief::{self, Place};
 use cogwork_runner::{chain, plan};
@@ -97,16 +97,22 @@ fn wanted(args: &PromptShowArgs) -> Result<FeatureId, CliError> {
     })
 }
 
-/// Returns where the next session would work: its workspace holds what the project's branch holds.
-async fn place(project: &Project, in_workspace: bool) -> Result<Place<'_>, CliError> {
-    if in_workspace {
-        let branch = Some(session_branch(project.store.next_session()?));
-        return Ok(Place { dir: &project.dir, isolation: Isolation::Workspace, branch });
-    }
+/// Returns where the next session would work. A workspace holds what is committed, and nothing else.
+async fn place(project: &Project, in_workspace: bool) -> Result<Place, CliError> {
+    let failed = |error: GitError| CliError::new(chain(&error));
     let git = Git::at(&project.dir);
-    let branch = match git.is_repository().await.unwrap_or(false) {
-        true => git.current_branch().await.map_err(|error| CliError::new(chain(&error)))?,
+    let is_repository = git.is_repository().await.unwrap_or(false);
+    if in_workspace {
+        let names = match is_repository && git.head().await.map_err(failed)?.is_some() {
+            true => git.root_names("HEAD").await.map_err(failed)?,
+            false => Vec::new(),
+        };
+        let branch = Some(session_branch(project.store.next_session()?));
+        return Ok(Place { names, isolation: Isolation::Workspace, branch });
+    }
+    let branch = match is_repository {
+        true => git.current_branch().await.map_err(failed)?,
         false => None,
     };
-    Ok(Place { dir: &project.dir, isolation: Isolation::Shared, branch })
+    Ok(Place { names: brief::names(&project.dir), isolation: Isolation::Shared, branch })
 }

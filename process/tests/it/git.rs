@@ -383,3 +383,15 @@ async fn a_lock_of_somebody_else_is_waited_for() {
     assert!(matches!(error, GitError::Locked { .. }), "{error}");
     assert!(error.to_string().contains("index.lock"), "{error}");
 }
+
+#[tokio::test]
+async fn the_root_of_a_commit_is_what_is_committed_there() {
+    let repo = Repo::new().await;
+    fs::create_dir(repo.path("dir")).unwrap();
+    repo.write("dir/below", "x\n");
+    repo.write("a \"name\" with ä", "x\n");
+    repo.commit("second").await;
+    repo.write("not committed", "x\n");
+    assert_eq!(repo.git.root_names("HEAD").await.unwrap(), ["a \"name\" with ä", "dir", "file"]);
+    assert!(repo.git.root_names("--all").await.is_err());
+}

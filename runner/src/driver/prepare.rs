@@ -147,7 +147,8 @@ async fn clean_up_after_checks(job: &Job<'_>, tree: &Tree) -> Result<(), GitErro
 
 fn prompt(world: World<'_>, tree: &Tree) -> Result<String, Setback> {
     let job = world.job;
-    let place = Place { dir: &tree.dir, isolation: job.isolation, branch: tree.branch.clone() };
+    let place =
+        Place { names: brief::names(&tree.dir), isolation: job.isolation, branch: tree.branch.clone() };
     let how = How { batch: job.batch, yolo: job.yolo };
     let made;
     let prompt = match &job.task {

@@ -241,6 +241,9 @@ fn the_prompt_that_is_shown_is_the_prompt_that_is_given() {
     fs::write(place.dir.join("Makefile"), "test:\n").unwrap();
     place.git(&["add", "Makefile"]);
     place.git(&["commit", "--quiet", "--message", "make"]);
+    // Ignored, and so in no workspace.
+    fs::write(place.dir.join(".git/info/exclude"), "Cargo.toml\n").unwrap();
+    fs::write(place.dir.join("Cargo.toml"), "").unwrap();
     for (session, extra) in [(1, &[][..]), (2, &["--yolo"])] {
         let shown = text(&place.cogwork(&[&["prompt", "show", "--feature", "1"], extra].concat()));
         let run = [&["run", "--agent", "exec:echo I tried.", "--attempts", "1", "--concurrency", "1"], extra]
