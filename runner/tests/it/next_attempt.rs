@@ -66,6 +66,8 @@ fn a_tester_that_finds_nothing_confirms_and_changes_nothing() {
     assert!(tested.stdout.ends_with("#1 confirmed\n1 features were tested and pass\n"), "{}", tested.stdout);
     let facts = project.facts(1);
     assert_eq!(facts.last().unwrap(), "attempt: confirmed", "{facts:?}");
+    let before = facts.iter().filter(|fact| fact.starts_with("checked Before"));
+    assert_eq!(before.count(), 1, "a tester's checks are run after it: {facts:?}");
     let feature = project.store.feature(FeatureId(1)).unwrap();
     assert_eq!((feature.status, feature.failed_attempts), (Status::Passing, 0));
 }
