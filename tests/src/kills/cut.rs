@@ -68,7 +68,7 @@ fn begin(scene: &Scene, root: &Path, project: &Path, api: Option<&Model>) -> Res
     let mut command = Command::new(&scene.program);
     command.args(["run", "--concurrency", "1"]).args(scene.agent.flags(root)).current_dir(project);
     if let Some(api) = api {
-        command.env("ANTHROPIC_BASE_URL", &api.url()).env("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-dummy");
+        command.env("ANTHROPIC_BASE_URL", api.url()).env("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-dummy");
     }
     at_home(&mut command, root).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map_err(|error| error.to_string())
