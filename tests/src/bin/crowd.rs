@@ -36,7 +36,7 @@ struct Taken {
     resident_kib: u64,
     /// What would be free without it: pages that several processes share count by their share.
     proportional_kib: u64,
-    /// With that of the children that it has waited for.
+    /// Of an agent with that of the children that it has waited for.
     cpu_ticks: u64,
 }
 
@@ -101,7 +101,7 @@ fn measured(flags: &Flags) -> Result<bool, Box<dyn std::error::Error>> {
 
 /// What each session's model does: a few seconds of work, as the sessions of real models begin.
 fn script() -> serde_json::Value {
-    let number = r"{{first:feature #?(\d+)}}";
+    let number = r"{{first:Feature (\d+):}}";
     let call = |tool: &str| json!({"tool": {"name": format!("*{tool}"), "input": {"feature_id": number}}});
     json!({"turns": [
         call("feature_get_by_id"), {"shell": "ls -la && sleep 3"}, {"shell": "git log --oneline && sleep 3"},
@@ -128,7 +128,9 @@ fn look(run: i32, taken: &mut BTreeMap<i32, Taken>) -> usize {
         known.part = part;
         known.resident_kib = known.resident_kib.max(field(pid, "status", "VmRSS:"));
         known.proportional_kib = known.proportional_kib.max(field(pid, "smaps_rollup", "Pss:"));
-        known.cpu_ticks = known.cpu_ticks.max(cpu_ticks(pid));
+        // What a runner waited for at its end is the agent's.
+        let fields = if part == Part::Agent { 4 } else { 2 };
+        known.cpu_ticks = known.cpu_ticks.max(cpu_ticks(pid, fields));
     }
     agents
 }
@@ -161,15 +163,15 @@ fn stat(pid: i32) -> Option<Vec<String>> {
     Some(fields.split_whitespace().map(str::to_owned).collect())
 }
 
-/// User and system time of a process and of its children that have ended.
-fn cpu_ticks(pid: i32) -> u64 {
-    let fields = stat(pid).unwrap_or_default();
-    fields.iter().skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).sum()
+/// User and system time of a process; with four fields, of its children that have ended, too.
+fn cpu_ticks(pid: i32, fields: usize) -> u64 {
+    let all = stat(pid).unwrap_or_default();
+    all.iter().skip(11).take(fields).filter_map(|field| field.parse::<u64>().ok()).sum()
 }
 
 fn print(sessions: usize, at_once: usize, elapsed: Duration, taken: &BTreeMap<i32, Taken>) {
     println!("{sessions} sessions, {at_once} agents at once, {:.1} s in all\n", elapsed.as_secs_f64());
-    println!("| | processes | resident, median and largest | proportional, median | CPU, median |");
+    println!("| | processes | resident, median and largest | proportional, median | CPU, all together |");
     println!("| --- | --- | --- | --- | --- |");
     for (part, name) in [(Part::Runner, "runner"), (Part::Warden, "warden"), (Part::Agent, "Claude Code")] {
         let of: Vec<&Taken> = taken.values().filter(|taken| taken.part == part).collect();
@@ -191,7 +193,7 @@ fn print(sessions: usize, at_once: usize, elapsed: Duration, taken: &BTreeMap<i3
             mb(resident.last().copied().unwrap_or(0)),
             mb(middle(&shared)),
             // A tick is 10 ms on every Linux that Cogwork runs on.
-            middle(&cpu) as f64 / 100.0,
+            cpu.iter().sum::<u64>() as f64 / 100.0,
         );
     }
 }
