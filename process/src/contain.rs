@@ -28,6 +28,7 @@ mod warden;
 
 use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use cogwork_schemas::{ProcessIdentity, Resources};
 use rustix::process::{Pid, Signal};
@@ -102,9 +103,21 @@ pub fn die_with_parent() -> io::Result<()> {
 /// cannot be adopted, nothing happens.
 pub fn under_warden() -> io::Result<()> {
     #[cfg(target_os = "linux")]
-    return warden::split(Signal::USR1);
-    #[cfg(not(target_os = "linux"))]
+    {
+        let warden = own_identity();
+        warden::split(Signal::USR1)?;
+        // Nobody else sets it, and this is called once.
+        WARDEN.set(warden).ok();
+    }
     Ok(())
+}
+
+/// The warden of this process, if it has one.
+static WARDEN: OnceLock<ProcessIdentity> = OnceLock::new();
+
+/// Returns who this process is to whoever started it: its warden, where it has one.
+pub fn started_identity() -> ProcessIdentity {
+    WARDEN.get().cloned().unwrap_or_else(own_identity)
 }
 
 /// Returns who the process `pid` is, or `None` when there is none or it is dead but not yet reaped.

@@ -94,7 +94,7 @@ pub(crate) async fn run(
     inbox: &mut Inbox,
 ) -> Result<Ended, StoreError> {
     let now = world.clock.now();
-    let process = contain::own_identity();
+    let process = contain::started_identity();
     let up = open::report_up(world, &process);
     open::prune(world);
     let mut driver = Driver::new(world, backend);

@@ -76,8 +76,8 @@ fn begin(scene: &Scene, root: &Path, project: &Path, api: Option<&Model>) -> Res
 
 /// The processes of a session that is up.
 struct Session {
-    /// Its runner, which says so itself.
     runner: i32,
+    /// Who the runner is to whoever started it.
     warden: i32,
     agent: i32,
     /// All of them, the hidden ones included.
@@ -96,21 +96,21 @@ fn until_up(root: &Path, project: &Path, run: &mut Child) -> Result<Session, Str
         }
         std::thread::sleep(PAUSE);
     }
-    let (mut runner, mut agent) = (None, None);
+    let (mut warden, mut agent) = (None, None);
     for line in journal(project).lines() {
         match serde_json::from_str::<RunnerMessage>(line).map(|message| message.event) {
-            Ok(RunnerEvent::Up { process }) => runner = Some(process.pid),
+            Ok(RunnerEvent::Up { process }) => warden = Some(process.pid),
             Ok(RunnerEvent::AgentStarted { process }) => agent = Some(process.pid),
             Ok(_) | Err(_) => {}
         }
     }
-    let (Some(runner), Some(agent)) = (runner, agent) else {
+    let (Some(warden), Some(agent)) = (warden, agent) else {
         return Err("the session's journal tells no processes".to_owned());
     };
     let own = own_pid(run)?;
     let below = contain::descendants(own);
-    let is_warden = |pid: &&i32| contain::descendants(**pid).contains(&runner);
-    let warden = below.iter().find(is_warden).copied().ok_or("the runner has no warden")?;
+    let is_runner = |pid: &&i32| parent(**pid) == Some(warden);
+    let runner = below.iter().find(is_runner).copied().ok_or("the warden has no runner")?;
     let hidden = ["daemon1", "daemon2", "child"].into_iter().filter_map(number);
     let mut all: Vec<i32> = below.iter().copied().chain(hidden).collect();
     all.sort_unstable();
@@ -186,6 +186,11 @@ fn send(pid: i32, signal: Signal) -> io::Result<()> {
 
 fn own_pid(child: &Child) -> Result<i32, String> {
     i32::try_from(child.id()).map_err(|error| error.to_string())
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
 fn line(pid: i32) -> String {

@@ -42,6 +42,9 @@ fn the_demo_ends_with_every_feature_passing_by_evidence() {
         assert_eq!(story, ["claimed", "checks red", "checks green", "integrated"], "{}", feature.name);
     }
 
+    let ups = journal.iter().filter(|entry| matches!(entry.fact, Fact::SessionUp { .. })).count();
+    assert_eq!(ups, features.len(), "each session is up once, whoever tells it first");
+
     let merges = place.git(&[
         "log",
         "--merges",
