@@ -6,6 +6,7 @@ use std::time::Duration;
 use cogwork_process::base_env;
 use cogwork_process::contain::{Exit, NoSandbox, Rule, Sandbox, SandboxChoice, Wall, marked};
 
+use crate::alone::alone;
 use crate::contained::{outcome, script, within};
 
 /// Every wall that stands here; says which does not.
@@ -101,19 +102,22 @@ async fn its_end_is_the_programs_end() {
     }
 }
 
-#[tokio::test]
-async fn what_it_leaves_goes_with_it() {
-    for wall in walls().await {
-        let place = place();
-        let marker = format!("{}#sandbox", place.inside.display());
-        let mut spawn =
-            script("(setsid sleep 300 &) ; (setsid env -i /bin/sleep 300 &) ; sleep 0.1; echo left");
-        spawn.env.push(("COGWORK_MARKER".into(), marker.clone().into()));
-        spawn.sandbox = Some(around(wall, &place.inside));
-        let mut contained = spawn.start().unwrap();
-        within(20_000, contained.wait()).await;
-        assert_eq!(marked(&marker), Vec::<i32>::new(), "{wall:?}");
-    }
+/// Alone: an orphan stays for as long as another program runs that may have left it.
+#[test]
+fn what_it_leaves_goes_with_it() {
+    alone(async || {
+        for wall in walls().await {
+            let place = place();
+            let marker = format!("{}#sandbox", place.inside.display());
+            let mut spawn =
+                script("(setsid sleep 300 &) ; (setsid env -i /bin/sleep 300 &) ; sleep 0.1; echo left");
+            spawn.env.push(("COGWORK_MARKER".into(), marker.clone().into()));
+            spawn.sandbox = Some(around(wall, &place.inside));
+            let mut contained = spawn.start().unwrap();
+            within(20_000, contained.wait()).await;
+            assert_eq!(marked(&marker), Vec::<i32>::new(), "{wall:?}");
+        }
+    });
 }
 
 #[tokio::test]
