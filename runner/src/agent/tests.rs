@@ -58,6 +58,26 @@ pub(super) fn capture(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Has a backend read a text, line by line.
+pub(super) fn hear<B: Backend>(mut backend: B, text: &str) -> (B, Vec<Heard>) {
+    let heard = text.lines().map(|line| backend.read(line.to_owned())).collect();
+    (backend, heard)
+}
+
+/// Returns what the end of a life means that was captured.
+pub(super) fn outcome(backend: &impl Backend, exit: &Exit) -> SessionOutcome {
+    backend.outcome(exit, then(), &TimeZone::UTC)
+}
+
+/// Returns the tools that were called, in order.
+pub(super) fn tools(events: &[AgentEvent]) -> Vec<&str> {
+    let calls = events.iter().filter_map(|event| {
+        let AgentEvent::ToolCall { tool, .. } = event else { return None };
+        Some(tool.as_str())
+    });
+    calls.collect()
+}
+
 /// Returns the names of the captures that begin so.
 pub(super) fn captures(prefix: &str) -> Vec<String> {
     let all = std::fs::read_dir(format!("{}/samples", env!("CARGO_MANIFEST_DIR"))).unwrap();

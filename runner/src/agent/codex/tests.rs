@@ -1,7 +1,9 @@
 //! Real output of 0.169.0, line by line, and what it comes to.
 
 use super::*;
-use crate::agent::tests::{Ground, arguments, broken_lines, capture, captures, exited, then, word};
+use crate::agent::tests::{
+    Ground, arguments, broken_lines, capture, captures, exited, hear, outcome, tools, word,
+};
 use crate::session::Ending;
 
 /// What each capture comes to, with its exit code, without what Codex has written down.
@@ -21,13 +23,7 @@ const OUTCOMES: &[(&str, i32, &str)] = &[
 ];
 
 fn heard(text: &str) -> (Codex, Vec<Heard>) {
-    let mut codex = Codex::new();
-    let heard = text.lines().map(|line| codex.read(line.to_owned())).collect();
-    (codex, heard)
-}
-
-fn outcome(codex: &Codex, exit: &Exit) -> SessionOutcome {
-    codex.outcome(exit, then(), &TimeZone::UTC)
+    hear(Codex::new(), text)
 }
 
 #[test]
@@ -52,14 +48,10 @@ fn every_capture_comes_to_what_it_was() {
 fn a_whole_feature_is_read_as_what_happened() {
     let (_, heard) = heard(&capture("codex-0.169.0--success-feature-mcp-shell"));
     let events: Vec<AgentEvent> = heard.into_iter().flat_map(|heard| heard.events).collect();
-    let tools: Vec<&str> = events
-        .iter()
-        .filter_map(|event| {
-            let AgentEvent::ToolCall { tool, .. } = event else { return None };
-            Some(tool.as_str())
-        })
-        .collect();
-    assert_eq!(tools, ["features.feature_get_by_id", "shell", "shell", "features.feature_mark_passing"]);
+    assert_eq!(
+        tools(&events),
+        ["features.feature_get_by_id", "shell", "shell", "features.feature_mark_passing"]
+    );
     let answers =
         events.iter().filter(|event| matches!(event, AgentEvent::ToolResult { is_error: false, .. }));
     assert_eq!(answers.count(), 4);

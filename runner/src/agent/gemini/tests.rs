@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::*;
 use crate::agent::Content;
-use crate::agent::tests::{Ground, arguments, broken_lines, capture, captures, exited, then, word};
+use crate::agent::tests::{
+    Ground, arguments, broken_lines, capture, captures, exited, hear, outcome, tools, word,
+};
 
 /// What each capture comes to, with its exit code.
 const OUTCOMES: &[(&str, i32, &str)] = &[
@@ -18,13 +20,7 @@ const OUTCOMES: &[(&str, i32, &str)] = &[
 ];
 
 fn heard(text: &str) -> (Gemini, Vec<Heard>) {
-    let mut gemini = Gemini::new();
-    let heard = text.lines().map(|line| gemini.read(line.to_owned())).collect();
-    (gemini, heard)
-}
-
-fn outcome(gemini: &Gemini, exit: &Exit) -> SessionOutcome {
-    gemini.outcome(exit, then(), &TimeZone::UTC)
+    hear(Gemini::new(), text)
 }
 
 #[test]
@@ -43,15 +39,8 @@ fn every_capture_comes_to_what_it_was() {
 fn a_whole_feature_is_read_as_what_happened() {
     let (_, heard) = heard(&capture("gemini-0.61.0--success-feature-mcp-shell-write"));
     let events: Vec<AgentEvent> = heard.into_iter().flat_map(|heard| heard.events).collect();
-    let tools: Vec<&str> = events
-        .iter()
-        .filter_map(|event| {
-            let AgentEvent::ToolCall { tool, .. } = event else { return None };
-            Some(tool.as_str())
-        })
-        .collect();
     assert_eq!(
-        tools,
+        tools(&events),
         [
             "mcp_features_feature_get_by_id",
             "run_shell_command",

@@ -3,7 +3,9 @@
 use cogwork_schemas::AgentEvent;
 
 use super::*;
-use crate::agent::tests::{Ground, arguments, broken_lines, capture, captures, exited, then, word};
+use crate::agent::tests::{
+    Ground, arguments, broken_lines, capture, captures, exited, hear, outcome, tools, word,
+};
 use crate::session::Ending;
 
 /// What each capture comes to, with its exit code (128 + n after signal n).
@@ -15,13 +17,7 @@ const OUTCOMES: &[(&str, i32, &str)] = &[
 ];
 
 fn heard(text: &str) -> (Opencode, Vec<Heard>) {
-    let mut opencode = Opencode::new();
-    let heard = text.lines().map(|line| opencode.read(line.to_owned())).collect();
-    (opencode, heard)
-}
-
-fn outcome(opencode: &Opencode, exit: &Exit) -> SessionOutcome {
-    opencode.outcome(exit, then(), &TimeZone::UTC)
+    hear(Opencode::new(), text)
 }
 
 #[test]
@@ -44,14 +40,10 @@ fn every_capture_comes_to_what_it_was() {
 fn a_whole_feature_is_read_as_what_happened() {
     let (opencode, heard) = heard(&capture("opencode-1.18.33--success-feature-mcp-shell-write"));
     let events: Vec<AgentEvent> = heard.into_iter().flat_map(|heard| heard.events).collect();
-    let tools: Vec<&str> = events
-        .iter()
-        .filter_map(|event| {
-            let AgentEvent::ToolCall { tool, .. } = event else { return None };
-            Some(tool.as_str())
-        })
-        .collect();
-    assert_eq!(tools, ["features_feature_get_by_id", "bash", "write", "features_feature_mark_passing"]);
+    assert_eq!(
+        tools(&events),
+        ["features_feature_get_by_id", "bash", "write", "features_feature_mark_passing"]
+    );
     assert!(matches!(&events[0], AgentEvent::Started { id: Some(id), .. } if id.starts_with("ses_")));
     let usage = AgentEvent::Usage { input_tokens: 500, output_tokens: 100, cost_usd: None };
     assert!(events.contains(&usage), "the tokens of all steps");
