@@ -31,6 +31,9 @@ const HEARD: [i32; 8] = [
     libc::SIGTSTP,
 ];
 
+/// The exit code where that of the runner is not known.
+const LOST: i32 = 128;
+
 /// Splits this process: the caller goes on as the child of its warden, under a new number. Call it first of all.
 ///
 /// When the warden dies the caller is sent `at_its_death`, which has to be heard by then.
@@ -62,10 +65,15 @@ pub(super) fn split(at_its_death: Signal) -> io::Result<()> {
         }
         child => match watch(child, &set(&HEARD)) {
             Ok(never) => match never {},
-            // Without ears it can only wait for the end. The runner lives, so there is no way back.
-            Err(_) => loop {
-                wait(child, WaitOptions::empty()).ok();
-            },
+            // Without ears it can still wait for the end. The runner lives, so there is no way back.
+            Err(_) => {
+                let status = wait(child, WaitOptions::empty());
+                clear();
+                match status {
+                    Ok(Some(status)) => end_like(status),
+                    Ok(None) | Err(_) => exit(LOST),
+                }
+            }
         },
     }
 }
@@ -106,7 +114,10 @@ fn end_like(status: WaitStatus) -> ! {
         block_none();
         raise(signal);
     }
-    let code = status.exit_status().unwrap_or(128);
+    exit(status.exit_status().unwrap_or(LOST))
+}
+
+fn exit(code: i32) -> ! {
     // SAFETY: it never returns. The runner has run its destructors; running ours would flush its buffers again.
     unsafe { libc::_exit(code) }
 }
