@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use cogwork_runner::AgentSpec;
-use cogwork_runner::fuzzing;
+use cogwork_session::AgentSpec;
+use cogwork_session::fuzzing;
 use libfuzzer_sys::fuzz_target;
 
 /// In the dictionary as well, so that it is printed.

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use cogwork_runner::fuzzing;
+use cogwork_session::fuzzing;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use cogwork_runner::policy::{Layer, Place, Policy, lexical};
+use cogwork_session::policy::{Layer, Place, Policy, lexical};
 use libfuzzer_sys::fuzz_target;
 
 fn policies() -> &'static [Policy] {

@@ -1,21 +1,17 @@
 //! Cogwork, the orchestrator: many sessions over one graph of features, until every feature provably passes.
 //!
-//! The [`engine`] decides and does nothing; the driver does and decides nothing. Around them: integration with the
-//! main branch, the command line, and what a person sees. Talks to the store, to runner processes and to git.
-//! Never to a model.
+//! The crate `conductor` decides; the driver here does. Around it: the command line, and what a person sees. Talks to
+//! the store, to runner processes and to git. Never to a model.
 
 mod cli;
 mod demo;
 mod driver;
-pub mod engine;
-mod integrate;
 mod project;
-mod resume;
 mod terminal;
 
 use std::process::ExitCode;
 
-use cogwork_runner::Programs;
+use cogwork_session::Programs;
 
 use cli::CliError;
 

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{CliError, note};
-use crate::driver::clock;
 use crate::terminal::clean;
+use cogwork_conductor::clock;
 
 /// What `.cogwork/config.toml` may say; the command line goes before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,12 +13,12 @@ use cogwork_process::redact::Redactor;
 use cogwork_schemas::Token;
 use tracing_subscriber::EnvFilter;
 
-use crate::command::SessionFlags;
-use crate::hook::{self, HookFlags};
-use crate::logs::{self, LogsCommand};
-use crate::play::{self, PlayFlags};
+use cogwork_session::hook::{self, HookFlags};
+use cogwork_session::logs::{self, LogsCommand};
+use cogwork_session::play::{self, PlayFlags};
+use cogwork_session::{Environment, ExitStatus, Programs, SessionFlags, chain, environment, failed, one};
+
 use crate::standalone::{self, StandaloneFlags};
-use crate::{Environment, ExitStatus, Programs, chain, environment, one};
 
 enum Command {
     Standalone(StandaloneFlags),
@@ -133,12 +133,4 @@ impl Write for CleanStderr {
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
     }
-}
-
-/// Tells the person what went wrong.
-pub(crate) fn failed(sentence: &str) -> ExitStatus {
-    // There is no third place to complain to.
-    let sentence = Redactor::default().redact(sentence.to_owned());
-    writeln!(io::stderr(), "cogwork-runner: {sentence}").ok();
-    ExitStatus::Broken
 }

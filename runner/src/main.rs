@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cogwork_runner::Programs;
+use cogwork_session::Programs;
 
 fn main() -> ExitCode {
     cogwork_runner::main(Programs::beside_this_one(), std::env::args_os())

@@ -13,8 +13,8 @@ use cogwork_schemas::{Answer, Feature, FeatureId, HumanField, HumanFieldKind, Hu
 use cogwork_store::StoreError;
 
 use super::{CliError, Exit, ProjectArg, print, question};
-use crate::driver::clock;
 use crate::project::Project;
+use cogwork_conductor::clock;
 
 /// Answer the question that a feature waits with.
 ///

@@ -6,9 +6,9 @@ use clap::Args;
 use cogwork_schemas::{FeatureId, listed};
 
 use super::{CliError, Exit, ProjectArg, print};
-use crate::driver::clock;
 use crate::project::Project;
 use crate::terminal::cut;
+use cogwork_conductor::clock;
 
 /// Delete a feature and its history; what depended on it does so no more.
 ///

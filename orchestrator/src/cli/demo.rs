@@ -11,9 +11,9 @@ use cogwork_store::{ImportLimits, state_dir};
 use super::run::{How, block_on, run_project};
 use super::{CliError, Exit, print};
 use crate::demo::{FEATURES, SCRIPT, SEED};
-use crate::driver::clock;
 use crate::project::{Config, Project, write_config};
-use cogwork_runner::chain;
+use cogwork_conductor::clock;
+use cogwork_session::chain;
 
 /// See a whole run: a small program is built feature by feature, without any agent or key.
 ///

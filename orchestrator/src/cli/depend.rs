@@ -7,8 +7,8 @@ use cogwork_schemas::{FeatureId, listed};
 use cogwork_store::ImportLimits;
 
 use super::{CliError, Exit, ProjectArg, print};
-use crate::driver::clock;
 use crate::project::Project;
+use cogwork_conductor::clock;
 
 /// Make a feature depend on others, or no longer; all of it or nothing.
 #[derive(Debug, Args)]

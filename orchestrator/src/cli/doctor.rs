@@ -5,15 +5,15 @@ use std::path::Path;
 use clap::Args;
 use cogwork_process::contain::{self, SandboxChoice, Wall};
 use cogwork_process::git::Git;
-use cogwork_runner::{Environment, RunLock};
+use cogwork_session::Environment;
 use cogwork_store::{Adoption, Store, state_dir};
 use serde::Serialize;
 
 use super::run::block_on;
 use super::{CliError, Exit, ProjectArg, print, print_json};
-use crate::driver::clock;
 use crate::terminal::clean;
-use cogwork_runner::chain;
+use cogwork_conductor::{RunLock, clock};
+use cogwork_session::chain;
 
 /// Check that git, the agents and the project's database are there and sound.
 #[derive(Debug, Args)]

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use cogwork_runner::{RunLockError, chain};
+use cogwork_conductor::RunLockError;
+use cogwork_session::chain;
 use cogwork_store::StoreError;
 
 use super::exit::Exit;

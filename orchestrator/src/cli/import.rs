@@ -10,8 +10,8 @@ use cogwork_store::ImportLimits;
 
 use super::export::Format;
 use super::{CliError, Exit, ProjectArg, print};
-use crate::driver::clock;
 use crate::project::{Project, adopted};
+use cogwork_conductor::clock;
 use read::List;
 #[cfg(test)]
 pub(super) use read::parse;

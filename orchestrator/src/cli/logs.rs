@@ -1,7 +1,7 @@
 //! `cogwork logs`: what a session did, from its journal. The crate `runner`, which writes that, reads it, too.
 
 use clap::Args;
-use cogwork_runner::{ExitStatus, LogsFlags, chain};
+use cogwork_session::{ExitStatus, LogsFlags, chain};
 use cogwork_store::{Store, StoreError};
 
 use super::run::block_on;
@@ -26,7 +26,7 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, CliError> {
     if let Err(error @ StoreError::NoProject { .. }) = Store::open(&dir) {
         return Err(error.into());
     }
-    let shown = block_on(cogwork_runner::logs(&dir, &args.flags))?;
+    let shown = block_on(cogwork_session::logs(&dir, &args.flags))?;
     let status = shown.map_err(|error| CliError::new(chain(&error)))?;
     Ok(match status {
         ExitStatus::Done => Exit::Ok,

@@ -105,7 +105,7 @@ pub(crate) fn main() -> ExitCode {
         Some("hook") => {
             // A word of the runner, which starts nothing for it.
             args[0] = "cogwork".into();
-            return cogwork_runner::main(cogwork_runner::Programs::within("cogwork"), args.into_iter());
+            return cogwork_runner::main(cogwork_session::Programs::within("cogwork"), args.into_iter());
         }
         Some("agent") => match crate::programs() {
             Ok(programs) => return cogwork_runner::main(programs, renamed(&mut args, "cogwork agent")),

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use cogwork_runner::plan::{self, Finding, PlanError, Planned, Planning, Spec};
-use cogwork_runner::{
-    AgentSettings, AgentSpec, Environment, RunLock, SessionLimits, chain, policy_in_force, preflight,
-};
 use cogwork_schemas::{FeatureId, SessionOutcome, listed};
+use cogwork_session::plan::{self, Finding, PlanError, Planned, Planning, Spec};
+use cogwork_session::{
+    AgentSettings, AgentSpec, Environment, SessionLimits, chain, policy_in_force, preflight,
+};
 use serde::Serialize;
 
 use super::run::{block_on, quoted, relative};
 use super::{CliError, Exit, ProjectArg, print, print_json};
-use crate::driver::clock;
 use crate::project::Project;
 use crate::terminal::clean;
+use cogwork_conductor::{RunLock, clock};
 
 /// Turn a specification into features with checks and dependencies.
 ///

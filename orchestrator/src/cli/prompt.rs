@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand, ValueEnum};
 use cogwork_process::git::{Git, GitError};
 use cogwork_prompts::Prompt;
-use cogwork_runner::brief::{self, Place};
-use cogwork_runner::{chain, plan};
 use cogwork_schemas::{FeatureId, Isolation, Role};
+use cogwork_session::brief::{self, Place};
+use cogwork_session::{chain, plan};
 use cogwork_store::session_branch;
 
 use super::run::block_on;

@@ -5,8 +5,8 @@ use cogwork_schemas::{FeatureId, Status};
 use cogwork_store::StoreError;
 
 use super::{CliError, Exit, ProjectArg, print};
-use crate::driver::clock;
 use crate::project::Project;
+use cogwork_conductor::clock;
 
 /// Give a feature that was given up another chance, with all its attempts.
 #[derive(Debug, Args)]

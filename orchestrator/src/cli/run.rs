@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cogwork_runner::plan::{MAX_SESSION_S, Planning, Spec};
-use cogwork_runner::{
-    AgentSettings, AgentSpec, Environment, OnLimit, PolicyChoice, RunLock, SessionLimits, policy_in_force,
-    preflight,
-};
 use cogwork_schemas::{Isolation, RunOutcome, Status};
+use cogwork_session::plan::{MAX_SESSION_S, Planning, Spec};
+use cogwork_session::{
+    AgentSettings, AgentSpec, Environment, OnLimit, PolicyChoice, SessionLimits, policy_in_force, preflight,
+};
 use cogwork_store::{AttemptLimits, state_dir};
 
 use super::{CliError, Exit, ProjectArg, note, print, question};
-use crate::driver::{self, Plan, clock};
+use crate::driver::{self, Plan};
 use crate::project::Project;
 use crate::terminal::{self, clean, duration};
+use cogwork_conductor::{RunLock, clock};
 
 /// How many sessions run at once unless told otherwise.
 const CONCURRENCY: usize = 3;
@@ -162,13 +162,13 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     let _lock = RunLock::acquire(&project.dir, clock::now())?;
     project.store.check_integrity()?;
     if let Err(error) = project.store.back_up(clock::now()) {
-        note(&format!("the database could not be backed up: {}", cogwork_runner::chain(&error)));
+        note(&format!("the database could not be backed up: {}", cogwork_session::chain(&error)));
     }
     let own = Environment::of_this_process();
     plan.agent = preflight(&plan.agent, plan.script.as_deref(), &plan.settings, &own)
-        .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
+        .map_err(|error| CliError::new(cogwork_session::chain(&error)))?;
     policy_in_force(&plan.settings.policy, &project.dir, &own)
-        .map_err(|error| CliError::new(cogwork_runner::chain(&error)))?;
+        .map_err(|error| CliError::new(cogwork_session::chain(&error)))?;
     plan_first(project, &plan, how)?;
     let start = clock::now();
     let mut reporter = terminal::reporter(how.json, &project.store.features()?, start);

@@ -1,7 +1,7 @@
 //! `cogwork status`: where the project stands, in a few lines.
 
 use clap::Args;
-use cogwork_runner::{Holder, RunLock};
+use cogwork_conductor::{Holder, RunLock};
 use cogwork_schemas::{FeatureId, SessionId};
 use cogwork_store::Adoption;
 use serde::Serialize;

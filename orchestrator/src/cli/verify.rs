@@ -14,7 +14,7 @@ use super::run::block_on;
 use super::{CliError, Exit, ProjectArg, print, print_json};
 use crate::project::Project;
 use crate::terminal::{cut, duration, table};
-use cogwork_runner::{Environment, chain};
+use cogwork_session::{Environment, chain};
 
 /// Run the checks of all passing features on what is committed, and say whether they are green.
 ///

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cogwork_process::contain::{self, Sweep};
-use cogwork_runner::SessionCommand;
 use cogwork_schemas::{
     AttemptId, AttemptOutcome, CheckPhase, Entry, Fact, FeatureId, Isolation, Proof, Role, RunnerEvent,
     SessionId, SessionOutcome,
 };
+use cogwork_session::SessionCommand;
 use cogwork_store::{Attempt, Claim, Merge, NewSession, StoreError, Taken, state_dir};
 use jiff::SignedDuration;
 
 use super::sessions::{self, Begun};
-use super::{Input, Run, clock};
-use crate::engine::{Event, Landing, SessionEnd, StartFailure};
-use crate::integrate::{Integration, Integrator, Job};
-use cogwork_runner::chain;
+use super::{Input, Run};
+use cogwork_conductor::clock;
+use cogwork_conductor::engine::{Event, Landing, SessionEnd, StartFailure};
+use cogwork_conductor::integrate::{Integration, Integrator, Job};
+use cogwork_session::chain;
 
 /// After so many failures of git on one attempt it is set aside.
 const FAILURES: u32 = 3;

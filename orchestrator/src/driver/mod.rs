@@ -4,7 +4,6 @@
 //! do what it asks; show what the journal gained. Everything runs on one thread, so the store is never asked from
 //! two places and a decision is never made on a view that is older than the last deed.
 
-pub(crate) mod clock;
 mod deeds;
 mod forecast;
 mod prepare;
@@ -15,20 +14,22 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cogwork_runner::{AgentSettings, AgentSpec, Environment, Programs, SessionLimits};
 use cogwork_schemas::{
     AttemptId, Entry, Fact, FeatureId, Isolation, ProcessIdentity, RunOutcome, RunnerEvent, SessionId, Status,
 };
+use cogwork_session::{AgentSettings, AgentSpec, Environment, Programs, SessionLimits};
 use cogwork_store::{Attempt, AttemptLimits, Store, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use cogwork_conductor::clock;
+
 use crate::cli::CliError;
-use crate::engine::{Effect, Engine, Event, Landing, Settings, StartFailure};
-use crate::integrate::{Integration, Integrator};
 use crate::project::Project;
 use crate::terminal::{Progress, Reporter, RunningSession};
-use cogwork_runner::chain;
+use cogwork_conductor::engine::{Effect, Engine, Event, Landing, Settings, StartFailure};
+use cogwork_conductor::integrate::{Integration, Integrator};
+use cogwork_session::chain;
 use forecast::Forecast;
 use sessions::Session;
 use signals::{Asked, Signals};

@@ -2,19 +2,21 @@
 
 use cogwork_process::contain::{self, Sweep};
 use cogwork_process::git::{Git, Healed};
-use cogwork_runner::{Confinement, Environment};
 use cogwork_schemas::{Isolation, ProcessIdentity, SessionId};
+use cogwork_session::{Confinement, Environment};
 use cogwork_store::{Attempt, state_dir};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Plan, clock, settings};
+use cogwork_conductor::clock;
+use cogwork_conductor::integrate::{self, Integrator, STALE_LOCK};
+use cogwork_conductor::resume::{Resumed, resume};
+
+use super::{Plan, settings};
 use crate::cli::CliError;
-use crate::integrate::{self, Integrator, STALE_LOCK};
 use crate::project::Project;
-use crate::resume::{Resumed, resume};
 use crate::terminal::Reporter;
-use cogwork_runner::chain;
+use cogwork_session::chain;
 
 /// How many paths an error names.
 const NAMED: usize = 5;

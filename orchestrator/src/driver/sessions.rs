@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use cogwork_process::contain::{Bond, Contained, Output, Spawn, StartError, Stdin};
-use cogwork_runner::{Environment, Programs, SessionCommand};
 use cogwork_schemas::{
     AttemptId, Control, FeatureId, ProcessIdentity, RunnerMessage, SessionId, SessionOutcome,
 };
+use cogwork_session::{Environment, Programs, SessionCommand};
 use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::Input;
-use super::clock::Stopwatch;
+use cogwork_conductor::clock::Stopwatch;
 
 /// A runner that was told to stop has its own, shorter graces; this one is for a runner that hangs itself.
 const RUNNER_GRACE: Duration = Duration::from_secs(30);

@@ -2,7 +2,7 @@
 
 use cogwork_schemas::{CheckPhase, Entry, Fact, Proof, RunOutcome, listed};
 
-use super::table::{cut, duration};
+use super::{cut, duration};
 
 /// Returns what an entry says to a person, or nothing when it is too small for a line of its own.
 pub(crate) fn describe(entry: &Entry) -> Option<String> {

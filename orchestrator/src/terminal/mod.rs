@@ -16,9 +16,10 @@ use std::io::IsTerminal;
 use cogwork_schemas::{AgentEvent, Entry, Fact, Feature, FeatureId, SessionId};
 use jiff::Timestamp;
 
+pub(crate) use cogwork_session::text::{clean, cut};
 pub(crate) use line::{ended, proof_word, short};
 pub(crate) use summary::summary;
-pub(crate) use table::{clean, cut, duration, table};
+pub(crate) use table::{duration, table};
 
 /// How far a run is, for the moving part of a display.
 #[derive(Debug, Clone, Default)]

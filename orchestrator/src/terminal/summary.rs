@@ -3,7 +3,7 @@
 use cogwork_schemas::{CheckPhase, Feature, Status};
 use cogwork_store::{AttemptRecord, Store, StoreError};
 
-use super::table::{cut, duration, table};
+use super::{cut, duration, table};
 use super::{proof_word, short};
 
 /// Returns every feature with outcome, attempts, evidence and time.

@@ -1,23 +1,4 @@
-//! Plain tables for a terminal, and the cleaning of text that agents and files bring.
-
-/// Returns the text without anything a terminal would obey: control characters become spaces.
-///
-/// Names and outputs come from models and files; printing them raw would let them move the cursor or retitle the
-/// window.
-pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// Returns at most `width` characters of the cleaned text, with an ellipsis when something was cut.
-pub(crate) fn cut(text: &str, width: usize) -> String {
-    let text = clean(text);
-    if text.chars().count() <= width {
-        return text;
-    }
-    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
-    short.push('…');
-    short
-}
+//! Plain tables for a terminal.
 
 /// Lays rows out in columns as wide as their widest cell, two spaces apart; the last column is not padded.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
@@ -63,12 +44,6 @@ mod tests {
     fn columns_are_as_wide_as_needed() {
         let rows = [["#1".into(), "store".into()], ["#12".into(), "add".into()]];
         assert_eq!(table(["id", "name"], &rows), "id   name\n#1   store\n#12  add\n");
-    }
-
-    #[test]
-    fn text_cannot_speak_to_the_terminal() {
-        assert_eq!(clean("a\x1b]0;title\x07b\n"), "a ]0;title b ");
-        assert_eq!(cut("abcdef", 4), "abc…");
     }
 
     #[test]

@@ -6,10 +6,11 @@ use cogwork_schemas::SessionOutcome;
 use cogwork_store::Store;
 
 use super::{StandaloneError, StandaloneFlags};
-use crate::clock::Clock;
-use crate::plan::{self, PlanError, Planning, Spec};
-use crate::text::printable;
-use crate::{Environment, ExitStatus, Programs, RunLock};
+use cogwork_conductor::RunLock;
+use cogwork_session::clock::Clock;
+use cogwork_session::plan::{self, PlanError, Planning, Spec};
+use cogwork_session::text::printable;
+use cogwork_session::{Environment, ExitStatus, Programs};
 
 /// Turns the specification into features, in a project that is made if there is none.
 pub(super) async fn plan(

@@ -6,10 +6,10 @@ use cogwork_schemas::{AttemptOutcome, CheckPhase, CheckReport, SessionOutcome, S
 use cogwork_store::{AttemptLimits, Merge, StoreError};
 
 use super::{Lone, StandaloneError, list};
-use crate::attempt_outcome;
-use crate::clock::millis;
-use crate::driver::{self, Claimed, Ended, Verdict, World, first_red, is_stale};
-use crate::inbox::Inbox;
+use cogwork_session::attempt_outcome;
+use cogwork_session::clock::millis;
+use cogwork_session::driver::{self, Claimed, Ended, Verdict, World, first_red, is_stale};
+use cogwork_session::inbox::Inbox;
 
 impl Lone<'_> {
     /// Lands what is green, ends what is not.

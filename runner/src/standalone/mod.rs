@@ -17,17 +17,19 @@ use cogwork_schemas::{AttemptOutcome, FeatureId, Isolation, Role, SessionId, Sta
 use cogwork_store::graph::Cycle;
 use cogwork_store::{AttemptLimits, Claim, NewSession, Store, StoreError};
 
-use crate::cli::failed;
-use crate::clock::Clock;
-use crate::driver::{self, Claimed, Job, Task, World, chain};
-use crate::inbox::Inbox;
-use crate::journal::{Journal, session_dir};
-use crate::outbox::Outbox;
-use crate::plan::PlanError;
-use crate::report::{Form, Report};
-use crate::text::printable;
-use crate::{AgentError, AgentSettings, AgentSpec, Environment, ExitStatus, Programs, SessionLimits, agent};
-use crate::{Confinement, ConfinementError, PolicyFileError, RunLock, RunLockError, policy_in_force};
+use cogwork_conductor::{RunLock, RunLockError};
+use cogwork_session::clock::Clock;
+use cogwork_session::driver::{self, Claimed, Job, Task, World, chain};
+use cogwork_session::inbox::Inbox;
+use cogwork_session::journal::{Journal, session_dir};
+use cogwork_session::outbox::Outbox;
+use cogwork_session::plan::PlanError;
+use cogwork_session::report::{Form, Report};
+use cogwork_session::text::printable;
+use cogwork_session::{
+    AgentError, AgentSettings, AgentSpec, Environment, ExitStatus, Programs, SessionLimits, agent,
+};
+use cogwork_session::{Confinement, ConfinementError, PolicyFileError, failed, policy_in_force};
 
 use recover::Recovered;
 
@@ -88,7 +90,7 @@ pub(crate) struct StandaloneFlags {
 fn role(word: &str) -> Result<Role, String> {
     match word {
         "initializer" => Ok(Role::Initializer),
-        "coding" | "testing" => crate::command::role(word),
+        "coding" | "testing" => cogwork_session::role_with_feature(word),
         _ => Err("no such role: use coding, testing or initializer".to_owned()),
     }
 }

@@ -8,9 +8,9 @@ use cogwork_store::{Attempt, AttemptLimits, LiveSession};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Lone, StandaloneError};
-use crate::driver::{Claimed, is_stale};
-use crate::environment::marker;
-use crate::inbox::Inbox;
+use cogwork_session::driver::{Claimed, is_stale};
+use cogwork_session::environment::marker;
+use cogwork_session::inbox::Inbox;
 
 /// How long a session may take to say which process it is. Longer than any start takes, so that nobody's is taken
 /// who claims through an MCP server at this very moment.

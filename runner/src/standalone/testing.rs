@@ -4,8 +4,8 @@ use cogwork_schemas::{AttemptOutcome, FeatureId, Status};
 use cogwork_store::{Claim, StoreError};
 
 use super::{Lone, StandaloneError, list};
-use crate::ExitStatus;
-use crate::inbox::Inbox;
+use cogwork_session::ExitStatus;
+use cogwork_session::inbox::Inbox;
 
 impl Lone<'_> {
     /// Tests each passing feature once, by id.

@@ -1,7 +1,7 @@
 //! Sessions that take further features while they run. The test plays the MCP server, which takes them.
 
-use cogwork_runner::{SessionCommand, SessionLimits};
 use cogwork_schemas::{AttemptOutcome, CheckReport, CheckVerdict, RunnerEvent, SessionOutcome, Status};
+use cogwork_session::{SessionCommand, SessionLimits};
 use cogwork_store::{AttemptLimits, Claim, Next};
 use jiff::SignedDuration;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use cogwork_process::contain;
-use cogwork_runner::{SessionLimits, marker};
 use cogwork_schemas::{FeatureId, RunnerEvent, SessionOutcome};
+use cogwork_session::{SessionLimits, marker};
 
 use crate::project::Project;
 use crate::runner::{Session, below_warden, is_agent_up, is_alive, pid_in, signal, until};

@@ -1,7 +1,7 @@
 //! An agent that is talked to: a shell script that speaks the Agent Client Protocol.
 
-use cogwork_runner::AgentSpec;
 use cogwork_schemas::{AgentEvent, RunnerEvent, SessionOutcome};
+use cogwork_session::AgentSpec;
 
 use crate::project::Project;
 use crate::runner::{Session, until};
@@ -18,7 +18,7 @@ read -r prompt
 printf '%s\n' "$hello" "$new" "$prompt" > ../heard
 "#;
 
-fn command(project: &Project, rest: &str) -> (cogwork_runner::SessionCommand, std::path::PathBuf) {
+fn command(project: &Project, rest: &str) -> (cogwork_session::SessionCommand, std::path::PathBuf) {
     let claim = project.claim(1);
     project.write("agent.sh", &format!("{OPENING}{rest}"));
     let mut command = project.command(1, &claim, "");

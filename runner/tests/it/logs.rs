@@ -4,8 +4,8 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use cogwork_runner::{AgentSpec, SessionCommand, SessionLimits};
 use cogwork_schemas::{RunnerMessage, SessionOutcome};
+use cogwork_session::{AgentSpec, SessionCommand, SessionLimits};
 use cogwork_store::Claim;
 
 use crate::project::Project;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cogwork_runner::{AgentSettings, AgentSpec, SessionCommand, SessionLimits};
 use cogwork_schemas::{Fact, FeatureId, FeatureList, Isolation, Role};
+use cogwork_session::{AgentSettings, AgentSpec, SessionCommand, SessionLimits};
 use cogwork_store::{Claim, ImportLimits, NewSession, Store, state_dir};
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,8 +1,8 @@
 //! What a session takes of the machine, and what happens when that is more than it may have. On Linux, where it is
 //! known.
 
-use cogwork_runner::SessionLimits;
 use cogwork_schemas::{Resources, RunnerEvent, SessionOutcome};
+use cogwork_session::SessionLimits;
 
 use crate::project::Project;
 use crate::runner::{Over, Session, logs, said};

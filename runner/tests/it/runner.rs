@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use cogwork_process::contain;
-use cogwork_runner::{Environment, Programs, SessionCommand};
 use cogwork_schemas::{RunnerEvent, RunnerMessage, SessionOutcome};
+use cogwork_session::{Environment, Programs, SessionCommand};
 
 /// Longer than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,8 +1,8 @@
 //! Sandboxed sessions: an agent that tries to write everywhere, and what comes of it.
 
 use cogwork_process::contain::{SandboxChoice, Wall};
-use cogwork_runner::Environment;
 use cogwork_schemas::SessionOutcome;
+use cogwork_session::Environment;
 use cogwork_store::state_dir;
 
 use crate::project::Project;

@@ -1,7 +1,7 @@
 //! Secrets, printed in every way by agents and checks, and kept nowhere.
 
-use cogwork_runner::AgentSpec;
 use cogwork_schemas::{RunnerEvent, SessionOutcome};
+use cogwork_session::AgentSpec;
 use cogwork_store::Claim;
 
 use crate::project::Project;

@@ -3,10 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use cogwork_runner::{AgentSpec, SessionLimits};
 use cogwork_schemas::{
     AttemptOutcome, CheckPhase, FeatureId, Isolation, Proof, RunnerEvent, SessionOutcome, Status,
 };
+use cogwork_session::{AgentSpec, SessionLimits};
 use cogwork_store::AttemptLimits;
 
 use crate::project::{Project, now};

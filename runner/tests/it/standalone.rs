@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use cogwork_runner::RunLock;
+use cogwork_conductor::RunLock;
 use cogwork_schemas::{
     CheckReport, CheckVerdict, FeatureId, Isolation, ProcessIdentity, Proof, Role, Status,
 };

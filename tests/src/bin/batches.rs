@@ -13,7 +13,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
-use cogwork::engine::{Effect, Engine, Event, Landing, SessionEnd, Settings};
+use cogwork_conductor::engine::{Effect, Engine, Event, Landing, SessionEnd, Settings};
 use cogwork_schemas::{
     AttemptId, Feature, FeatureId, Isolation, Role, RunOutcome, SessionId, SessionOutcome, Status,
 };

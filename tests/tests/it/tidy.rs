@@ -170,12 +170,12 @@ mod complain {
         let core = |text: &str| {
             let others = [
                 "store/src/graph.rs",
-                "runner/src/policy/mod.rs",
-                "runner/src/session/mod.rs",
-                "orchestrator/src/engine/mod.rs",
+                "session/src/policy/mod.rs",
+                "session/src/machine/mod.rs",
+                "conductor/src/engine/mod.rs",
             ];
             let mut files: Vec<_> = others.iter().map(|path| source(path, "//! Pure.\n")).collect();
-            files.push(source("orchestrator/src/engine/plan.rs", text));
+            files.push(source("conductor/src/engine/plan.rs", text));
             pure(&files)
         };
         none(&core("use jiff::Timestamp; fn f(rng: &mut fastrand::Rng) {} // tokio, Instant"));
@@ -194,7 +194,7 @@ mod complain {
         ] {
             let complaints = core(text);
             assert_eq!(complaints.len(), 1, "{text}: {complaints:?}");
-            assert!(complaints[0].starts_with("orchestrator/src/engine/plan.rs: "), "{complaints:?}");
+            assert!(complaints[0].starts_with("conductor/src/engine/plan.rs: "), "{complaints:?}");
         }
         assert_eq!(pure(&[]).len(), 4, "a core that is not where it was is not checked any more");
     }

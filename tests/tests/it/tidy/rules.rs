@@ -8,21 +8,27 @@ const MAX_LINES: usize = 600;
 
 /// The crates of the workspace: directory, package, and the directories of the crates that it may use. None for
 /// all of them.
-const CRATES: [(&str, &str, Option<&[&str]>); 9] = [
+const CRATES: [(&str, &str, Option<&[&str]>); 11] = [
     ("schemas", "cogwork-schemas", Some(&[])),
     ("store", "cogwork-store", Some(&["schemas"])),
     ("process", "cogwork-process", Some(&["schemas"])),
     ("prompts", "cogwork-prompts", Some(&["schemas"])),
     ("mcp-server", "cogwork-mcp", Some(&["store", "process", "schemas"])),
-    ("runner", "cogwork-runner", Some(&["store", "process", "prompts", "schemas"])),
-    ("orchestrator", "cogwork", Some(&["runner", "mcp-server", "prompts", "process", "store", "schemas"])),
+    ("session", "cogwork-session", Some(&["store", "process", "prompts", "schemas"])),
+    ("conductor", "cogwork-conductor", Some(&["session", "store", "process", "schemas"])),
+    ("runner", "cogwork-runner", Some(&["conductor", "session", "store", "process", "schemas"])),
+    (
+        "orchestrator",
+        "cogwork",
+        Some(&["runner", "conductor", "session", "mcp-server", "prompts", "process", "store", "schemas"]),
+    ),
     ("tests", "cogwork-tests", None),
-    ("fuzz", "cogwork-fuzz", Some(&["mcp-server", "runner", "store"])),
+    ("fuzz", "cogwork-fuzz", Some(&["mcp-server", "session", "store"])),
 ];
 
 /// Dependencies that are hidden from all but these places: name and the beginnings of their paths.
 const SOLE_USERS: [(&str, &[&str]); 4] = [
-    ("brush_parser", &["runner/src/policy/"]),
+    ("brush_parser", &["session/src/policy/"]),
     ("rmcp", &["mcp-server/"]),
     ("rusqlite", &["store/"]),
     (
@@ -38,7 +44,7 @@ const SOLE_USERS: [(&str, &[&str]); 4] = [
 
 /// Where the three pure machines live, and the rules that judge an agent's tools: the beginnings of their paths.
 const PURE: [&str; 4] =
-    ["store/src/graph", "runner/src/policy", "runner/src/session", "orchestrator/src/engine"];
+    ["store/src/graph", "session/src/policy", "session/src/machine", "conductor/src/engine"];
 
 /// What a pure machine may not name, and what it does instead.
 const IMPURE_WORDS: [(&str, &str); 7] = [

@@ -1,0 +1,450 @@
+//! The plan: which feature starts next, what lands, when the run is over. Decides everything and does nothing.
+//!
+//! A driver feeds it what happened, one [`Event`] at a time, and carries out the [`Effect`]s it returns. It reads
+//! no clock, rolls no dice, touches no store: it is rebuilt from the store at every start, so a run that was
+//! killed goes on by the same path as one that was not. The simulator beside it holds its invariants over
+//! thousands of random schedules.
+
+mod event;
+#[cfg(test)]
+mod simulator;
+#[cfg(test)]
+mod tests;
+mod unavailable;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionId, Status};
+use cogwork_session::attempt_outcome;
+use cogwork_store::graph::{Graph, Node, NodeView};
+use jiff::{SignedDuration, Timestamp};
+
+pub use event::{Effect, Event, Landing, SessionEnd, Settings, StartFailure};
+use unavailable::Unavailable;
+
+/// What a crash costs its feature in waiting: one second, doubled with every further crash in a row …
+const CRASH_BACKOFF: SignedDuration = SignedDuration::from_secs(1);
+/// … and never more than a minute, after which a passing cause (memory, disk) has mostly passed.
+const CRASH_BACKOFF_MAX: SignedDuration = SignedDuration::from_secs(60);
+/// How long a postponed landing waits: a person who has unsaved work on the main branch needs seconds, not
+/// milliseconds.
+const POSTPONED: SignedDuration = SignedDuration::from_secs(2);
+/// It doubles each time, up to this: a merge and its checks are not free.
+const POSTPONED_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+/// What the run is heading for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Mode {
+    /// Being told what an earlier run left; nothing is done before [`Event::Begin`].
+    Opening,
+    /// Start what is ready.
+    Running,
+    /// Finish what runs, start nothing.
+    Draining,
+    /// Everything was told to stop; wait for it, then end with this outcome.
+    Stopping { outcome: RunOutcome },
+    /// [`Effect::Finish`] was returned; every later event is ignored.
+    Finished,
+}
+
+/// One attempt of a session of this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Running {
+    feature: FeatureId,
+    attempt: AttemptId,
+}
+
+/// The state of one run.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    mode: Mode,
+    graph: Graph,
+    /// Asked for by [`Effect::Start`] and not answered yet; each one holds a slot.
+    starting: BTreeSet<FeatureId>,
+    /// Each holds a slot, and the attempt that it has not handed in; none between two features.
+    sessions: BTreeMap<SessionId, Option<Running>>,
+    /// Attempts whose work is green and waits for the main branch, oldest first.
+    queue: VecDeque<Running>,
+    /// The one attempt that is being integrated.
+    landing: Option<Running>,
+    /// Features whose attempt was just ended; what the store made of that has not been told yet.
+    unsettled: BTreeSet<FeatureId>,
+    /// How often in a row the landing was postponed, and until when it is.
+    postponed: u32,
+    land_after: Option<Timestamp>,
+    /// Why it was.
+    obstacle: Option<String>,
+    /// Features that crashed, and when they may be tried again.
+    start_after: BTreeMap<FeatureId, Timestamp>,
+    unavailable: Unavailable,
+}
+
+impl Engine {
+    /// Builds the plan from the store's view of all features.
+    pub fn new(settings: Settings, graph: Graph) -> Self {
+        Self {
+            settings,
+            mode: Mode::Opening,
+            graph,
+            starting: BTreeSet::new(),
+            sessions: BTreeMap::new(),
+            queue: VecDeque::new(),
+            landing: None,
+            unsettled: BTreeSet::new(),
+            postponed: 0,
+            land_after: None,
+            obstacle: None,
+            start_after: BTreeMap::new(),
+            unavailable: Unavailable::default(),
+        }
+    }
+
+    /// Takes one event and returns what must be done because of it, in order.
+    #[must_use]
+    pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
+        if self.mode == Mode::Finished {
+            return Vec::new();
+        }
+        let mut effects = match event {
+            Event::Begin => self.on_begin(),
+            Event::Features(nodes) => self.on_features(nodes),
+            Event::Deleted(ids) => self.on_deleted(&ids),
+            Event::Recovered { feature, attempt } => self.on_recovered(feature, attempt),
+            Event::Started { feature, session, attempt } => self.on_started(feature, session, attempt),
+            Event::StartFailed { feature, failure } => self.on_start_failed(now, feature, failure),
+            Event::Took { session, feature, attempt } => self.on_took(session, Running { feature, attempt }),
+            Event::Submitted { session, attempt } => self.on_submitted(session, attempt),
+            Event::SessionEnded { session, submitted, end } => {
+                self.on_session_ended(now, session, &submitted, end)
+            }
+            Event::Integrated { attempt, landing } => self.on_integrated(now, attempt, landing),
+            Event::Drain => self.on_drain(),
+            Event::Stop => self.on_stop(RunOutcome::Stopped),
+            Event::Broken { reason } => self.on_stop(RunOutcome::Broken { reason }),
+            Event::Deadline => self.on_deadline(now),
+        };
+        effects.extend(self.land_next(now));
+        effects.extend(self.start_ready(now));
+        effects.extend(self.finish_when_over());
+        effects
+    }
+
+    /// Returns when [`Event::Deadline`] has to be fed if nothing else happens; `None` when only an event can
+    /// change anything.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let (running, landing) = match self.mode {
+            Mode::Running => (true, true),
+            Mode::Draining => (false, true),
+            Mode::Opening | Mode::Stopping { .. } | Mode::Finished => (false, false),
+        };
+        let land = self.land_after.filter(|_| landing && self.landing.is_none() && !self.queue.is_empty());
+        let free = running && self.used_slots() < self.settings.slots;
+        let retry = self
+            .start_after
+            .iter()
+            .filter(|(feature, _)| free && self.is_startable(**feature))
+            .map(|(_, at)| *at)
+            .min();
+        let lease = self.foreign_leases().filter(|_| running).min();
+        [land, retry, lease].into_iter().flatten().min()
+    }
+
+    /// Returns the features as this run sees them.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    fn on_begin(&mut self) -> Vec<Effect> {
+        if self.mode == Mode::Opening {
+            self.mode = Mode::Running;
+        }
+        Vec::new()
+    }
+
+    fn on_features(&mut self, nodes: Vec<Node>) -> Vec<Effect> {
+        for node in nodes {
+            self.unsettled.remove(&node.id);
+            self.graph.upsert(node);
+        }
+        Vec::new()
+    }
+
+    fn on_deleted(&mut self, ids: &[FeatureId]) -> Vec<Effect> {
+        for id in ids {
+            self.unsettled.remove(id);
+            self.start_after.remove(id);
+            self.graph.remove(*id);
+        }
+        Vec::new()
+    }
+
+    fn on_recovered(&mut self, feature: FeatureId, attempt: AttemptId) -> Vec<Effect> {
+        self.queue.push_back(Running { feature, attempt });
+        Vec::new()
+    }
+
+    fn on_started(&mut self, feature: FeatureId, session: SessionId, attempt: AttemptId) -> Vec<Effect> {
+        self.starting.remove(&feature);
+        self.start_after.remove(&feature);
+        self.sessions.insert(session, Some(Running { feature, attempt }));
+        match self.mode {
+            Mode::Stopping { .. } => vec![Effect::StopSession { session }],
+            Mode::Opening | Mode::Running | Mode::Draining | Mode::Finished => Vec::new(),
+        }
+    }
+
+    fn on_start_failed(&mut self, now: Timestamp, feature: FeatureId, failure: StartFailure) -> Vec<Effect> {
+        self.starting.remove(&feature);
+        match failure {
+            // The store knows more than we do; the driver feeds what it knows before anything is tried again.
+            StartFailure::Lost => Vec::new(),
+            StartFailure::Crashed => {
+                self.back_off(now, feature);
+                Vec::new()
+            }
+        }
+    }
+
+    fn on_took(&mut self, session: SessionId, running: Running) -> Vec<Effect> {
+        if let Some(held) = self.sessions.get_mut(&session) {
+            // Whatever it had before is handed in or over: the store gives one at a time.
+            *held = Some(running);
+            self.start_after.remove(&running.feature);
+        }
+        Vec::new()
+    }
+
+    fn on_submitted(&mut self, session: SessionId, attempt: AttemptId) -> Vec<Effect> {
+        // Once: a newer commit of the same attempt takes the place of the older one where it waits.
+        let held = self.sessions.get_mut(&session);
+        self.queue.extend(held.and_then(|held| held.take_if(|running| running.attempt == attempt)));
+        Vec::new()
+    }
+
+    fn on_session_ended(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        submitted: &[AttemptId],
+        end: SessionEnd,
+    ) -> Vec<Effect> {
+        let Some(held) = self.sessions.remove(&session) else {
+            return Vec::new(); // not of this run: a session that a kill left behind, already judged at the start
+        };
+        // What it handed in before is landing already, and no matter of its end.
+        let Some(running) = held else { return Vec::new() };
+        if submitted.contains(&running.attempt) {
+            self.queue.push_back(running);
+            return Vec::new();
+        }
+        let (outcome, verdict) = match end {
+            SessionEnd::Reported { outcome, red } => {
+                (attempt_outcome(&outcome, red.as_deref()), self.unavailable.after(&outcome))
+            }
+            SessionEnd::RunnerLost { reason } => (AttemptOutcome::Crashed { reason }, None),
+        };
+        if matches!(outcome, AttemptOutcome::Crashed { .. } | AttemptOutcome::Unavailable { .. }) {
+            self.back_off(now, running.feature);
+        }
+        let mut effects = vec![self.end_attempt(running, outcome)];
+        effects.extend(verdict.into_iter().flat_map(|verdict| self.on_stop(verdict)));
+        effects
+    }
+
+    fn on_integrated(&mut self, now: Timestamp, attempt: AttemptId, landing: Landing) -> Vec<Effect> {
+        let Some(running) = self.landing.take_if(|running| running.attempt == attempt) else {
+            return Vec::new(); // an answer to a question that nobody asked in this run
+        };
+        match landing {
+            Landing::Landed => {
+                self.on_way_clear();
+                Vec::new()
+            }
+            Landing::Refused(outcome) => {
+                self.on_way_clear();
+                vec![self.end_attempt(running, outcome)]
+            }
+            Landing::Postponed { reason } => {
+                // Behind the others: what cannot land must not keep them from it.
+                self.queue.push_back(running);
+                let doubled = POSTPONED * 2_i32.saturating_pow(self.postponed.min(10));
+                self.land_after = Some(now + doubled.min(POSTPONED_MAX));
+                self.postponed += 1;
+                self.obstacle = Some(reason);
+                Vec::new()
+            }
+        }
+    }
+
+    fn on_way_clear(&mut self) {
+        self.postponed = 0;
+        self.obstacle = None;
+    }
+
+    fn end_attempt(&mut self, running: Running, outcome: AttemptOutcome) -> Effect {
+        self.unsettled.insert(running.feature);
+        Effect::EndAttempt { feature: running.feature, attempt: running.attempt, outcome }
+    }
+
+    fn on_drain(&mut self) -> Vec<Effect> {
+        if matches!(self.mode, Mode::Opening | Mode::Running) {
+            self.mode = Mode::Draining;
+            return self.close_batches();
+        }
+        Vec::new()
+    }
+
+    fn close_batches(&self) -> Vec<Effect> {
+        if self.settings.batch > 1 { vec![Effect::CloseBatches] } else { Vec::new() }
+    }
+
+    fn on_stop(&mut self, outcome: RunOutcome) -> Vec<Effect> {
+        match self.mode {
+            Mode::Opening | Mode::Running | Mode::Draining => {
+                self.mode = Mode::Stopping { outcome };
+                let mut effects = self.close_batches();
+                effects.extend(self.sessions.keys().map(|session| Effect::StopSession { session: *session }));
+                effects
+            }
+            Mode::Stopping { .. } | Mode::Finished => Vec::new(),
+        }
+    }
+
+    fn on_deadline(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.start_after.retain(|_, at| *at > now);
+        self.land_after = self.land_after.filter(|at| *at > now);
+        if self.foreign_leases().any(|lease| lease <= now) { vec![Effect::Reap] } else { Vec::new() }
+    }
+
+    /// Integration is one at a time: each landing is checked against all that landed before it.
+    fn land_next(&mut self, now: Timestamp) -> Option<Effect> {
+        if self.landing.is_some() || !matches!(self.mode, Mode::Running | Mode::Draining) {
+            return None;
+        }
+        if self.land_after.is_some_and(|at| at > now) {
+            return None;
+        }
+        // A dependency that was added while the work was under way has to pass first.
+        let next = self.queue.iter().position(|running| self.dependencies_pass(running.feature))?;
+        let running = self.queue.remove(next)?;
+        self.landing = Some(running);
+        Some(Effect::Integrate { feature: running.feature, attempt: running.attempt })
+    }
+
+    fn start_ready(&mut self, now: Timestamp) -> Vec<Effect> {
+        if self.mode != Mode::Running || self.used_slots() >= self.settings.slots {
+            return Vec::new();
+        }
+        let free = self.settings.slots - self.used_slots();
+        let chosen: Vec<FeatureId> = self
+            .graph
+            .ready()
+            .filter(|feature| self.is_startable(*feature))
+            .filter(|feature| self.start_after.get(feature).is_none_or(|at| *at <= now))
+            .take(free)
+            .collect();
+        self.starting.extend(&chosen);
+        chosen.into_iter().map(|feature| Effect::Start { feature }).collect()
+    }
+
+    fn finish_when_over(&mut self) -> Option<Effect> {
+        if !self.sessions.is_empty() || !self.starting.is_empty() || self.landing.is_some() {
+            return None;
+        }
+        let outcome = match &self.mode {
+            Mode::Stopping { outcome } => outcome.clone(),
+            Mode::Draining if self.can_land() || !self.unsettled.is_empty() => return None,
+            Mode::Draining => self.outcome(RunOutcome::Stopped),
+            Mode::Running if self.can_go_on() => return None,
+            Mode::Running => {
+                let blocked = self.blocked();
+                self.outcome(blocked)
+            }
+            Mode::Opening | Mode::Finished => return None,
+        };
+        self.mode = Mode::Finished;
+        Some(Effect::Finish(outcome))
+    }
+
+    /// Returns whether anything can still happen without a person: work to land, to start now or after a wait, or
+    /// held by another process whose lease will run out.
+    fn can_go_on(&self) -> bool {
+        self.can_land()
+            || !self.unsettled.is_empty()
+            || self.graph.iter().any(|node| self.is_startable(node.id))
+            || self.foreign_leases().next().is_some()
+    }
+
+    /// Returns whether work waits to land and is still worth waiting for.
+    fn can_land(&self) -> bool {
+        self.postponed < self.settings.postponements
+            && self.queue.iter().any(|running| self.dependencies_pass(running.feature))
+    }
+
+    fn dependencies_pass(&self, feature: FeatureId) -> bool {
+        let passes = |id: &FeatureId| self.graph.node(*id).is_some_and(|node| node.status == Status::Passing);
+        self.graph.node(feature).is_some_and(|node| node.dependencies.iter().all(passes))
+    }
+
+    fn is_startable(&self, feature: FeatureId) -> bool {
+        self.graph.is_ready(feature) && !self.starting.contains(&feature) && !self.is_held(feature)
+    }
+
+    fn is_held(&self, feature: FeatureId) -> bool {
+        self.sessions.values().flatten().any(|running| running.feature == feature)
+    }
+
+    fn used_slots(&self) -> usize {
+        self.starting.len() + self.sessions.len()
+    }
+
+    /// The leases of claims that are not ours: a person's session, or one that died unseen.
+    fn foreign_leases(&self) -> impl Iterator<Item = Timestamp> + '_ {
+        self.graph
+            .iter()
+            .filter(|node| node.status == Status::Claimed && !node.submitted)
+            .filter(|node| !self.is_held(node.id))
+            // One of ours, that has taken it at this moment.
+            .filter(|node| node.session.is_none_or(|session| !self.sessions.contains_key(&session)))
+            .filter_map(|node| node.lease_until)
+    }
+
+    fn back_off(&mut self, now: Timestamp, feature: FeatureId) {
+        let crashes = self.graph.node(feature).map_or(0, |node| node.crashes);
+        let doubled = CRASH_BACKOFF * 2_i32.saturating_pow(crashes.min(10));
+        self.start_after.insert(feature, now + doubled.min(CRASH_BACKOFF_MAX));
+    }
+
+    fn blocked(&self) -> RunOutcome {
+        let count = |status| count(self.graph.iter().filter(|node| node.status == status));
+        RunOutcome::Blocked {
+            waiting: count(Status::Pending) + count(Status::Claimed),
+            parked: count(Status::Parked),
+            needs_human: count(Status::NeedsHuman),
+        }
+    }
+
+    /// Returns how a run ends in which nothing runs any more; `unfinished` when something is left undone.
+    fn outcome(&self, unfinished: RunOutcome) -> RunOutcome {
+        let parked = count(self.graph.iter().filter(|node| node.status == Status::Parked));
+        let open = self.graph.iter().any(|node| match node.status {
+            Status::Pending | Status::Claimed | Status::NeedsHuman => true,
+            Status::Passing | Status::Parked => false,
+        });
+        match (open, parked) {
+            (true, _) => match &self.obstacle {
+                Some(reason) if self.postponed >= self.settings.postponements => {
+                    RunOutcome::Broken { reason: reason.clone() }
+                }
+                Some(_) | None => unfinished,
+            },
+            (false, 0) => RunOutcome::Complete,
+            (false, parked) => RunOutcome::CompleteWithFailures { parked },
+        }
+    }
+}
+
+fn count<'a>(nodes: impl Iterator<Item = NodeView<'a>>) -> u32 {
+    u32::try_from(nodes.count()).unwrap_or(u32::MAX)
+}

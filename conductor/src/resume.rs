@@ -1,0 +1,121 @@
+//! How a run begins: from what the store holds, whatever ended the run before.
+//!
+//! There is no separate recovery: a first start, a start after a clean stop and a start after a SIGKILL are this
+//! one function. It runs after every process of the earlier run is gone, and before the engine's first event.
+
+use std::collections::BTreeMap;
+
+use cogwork_schemas::{AttemptId, AttemptOutcome, ProcessIdentity, SessionOutcome};
+use cogwork_store::graph::Graph;
+use cogwork_store::{Attempt, AttemptLimits, LiveSession, Store, StoreError};
+use jiff::Timestamp;
+
+use crate::engine::{Engine, Event, Settings};
+
+/// A run that can begin.
+pub struct Resumed {
+    pub engine: Engine,
+    /// What the engine has to be told first, ending with [`Event::Begin`].
+    pub events: Vec<Event>,
+    /// The attempts that are green and not landed.
+    pub submitted: BTreeMap<AttemptId, Attempt>,
+}
+
+/// Judges what an earlier run left behind and builds the engine.
+///
+/// Attempts that are green wait for integration again. The others are ended without cost, unless the process that
+/// owns them lives: that is a person's session, and `alive` knows. Takes the time of the start.
+///
+/// # Errors
+///
+/// The store's, and a dependency cycle that got past it.
+pub fn resume(
+    store: &Store,
+    now: Timestamp,
+    settings: Settings,
+    limits: &AttemptLimits,
+    alive: impl Fn(&ProcessIdentity) -> bool,
+) -> Result<Resumed, StoreError> {
+    let sessions: BTreeMap<_, _> =
+        store.live_sessions()?.into_iter().map(|session| (session.id, session)).collect();
+    let (mut events, mut submitted) = (Vec::new(), BTreeMap::new());
+    for attempt in store.live_attempts()? {
+        if sessions.get(&attempt.session).is_some_and(|session| is_somebodys(session, &alive)) {
+            continue;
+        }
+        if attempt.submitted.is_some() {
+            events.push(Event::Recovered { feature: attempt.feature, attempt: attempt.id });
+            submitted.insert(attempt.id, attempt);
+        } else {
+            store.end_attempt(now, &attempt.token, &AttemptOutcome::Orphaned, limits)?;
+        }
+    }
+    for session in sessions.into_values() {
+        if !is_somebodys(&session, &alive) {
+            store.end_session(now, session.id, &SessionOutcome::Stopped, 0)?;
+        }
+    }
+    events.push(Event::Begin);
+    let engine = Engine::new(settings, Graph::new(store.nodes()?)?);
+    Ok(Resumed { engine, events, submitted })
+}
+
+/// Returns whether a session goes on without us: its process lives, or it is a person's MCP server that claims at
+/// this very moment and has not yet said which process it is. Its lease decides then. Everybody else who claims holds
+/// the project's lock, and that is ours now.
+fn is_somebodys(session: &LiveSession, alive: impl Fn(&ProcessIdentity) -> bool) -> bool {
+    match &session.process {
+        Some(process) => alive(process),
+        None => session.agent.starts_with("mcp:"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cogwork_schemas::{FeatureId, Isolation, Role, Status};
+    use cogwork_store::{ImportLimits, NewSession, Next};
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    /// A session that has handed in one feature and works on another.
+    fn store() -> Store {
+        let store = Store::in_memory().unwrap();
+        let list = serde_json::from_str(r#"{"features": [{"name": "a"}, {"name": "b"}]}"#).unwrap();
+        store.import(NOW, &list, &ImportLimits::default()).unwrap();
+        let new = NewSession { role: Role::Coding, agent: "a".into(), isolation: Isolation::Workspace };
+        let lease = SignedDuration::from_secs(60);
+        let claim = store.claim(NOW, FeatureId(1), &new, lease).unwrap();
+        store.begin_batch(claim.session, 2, 1).unwrap();
+        let process = ProcessIdentity { pid: 7, started: 1, boot_id: "boot".into() };
+        store.session_up(NOW, claim.session, &process).unwrap();
+        store.submit(NOW, &claim.token, None, &[]).unwrap();
+        assert!(matches!(store.claim_next(NOW, &claim.token, lease).unwrap(), Next::Claimed { .. }));
+        store
+    }
+
+    fn resumed(store: &Store, is_alive: bool) -> Resumed {
+        let settings = Settings { slots: 1, batch: 2, postponements: 3 };
+        resume(store, NOW, settings, &AttemptLimits::default(), |_| is_alive).unwrap()
+    }
+
+    #[test]
+    fn all_attempts_of_a_living_session_are_its_own() {
+        let store = store();
+        assert_eq!(resumed(&store, true).events, [Event::Begin]);
+        assert_eq!(store.live_attempts().unwrap().len(), 2);
+        assert_eq!(store.live_sessions().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_dead_session_loses_what_it_was_at_and_keeps_what_it_handed_in() {
+        let store = store();
+        let recovered = Event::Recovered { feature: FeatureId(1), attempt: AttemptId(1) };
+        assert_eq!(resumed(&store, false).events, [recovered, Event::Begin]);
+        let second = store.feature(FeatureId(2)).unwrap();
+        assert_eq!((second.status, second.failed_attempts), (Status::Pending, 0));
+        assert_eq!(store.live_sessions().unwrap(), []);
+    }
+}

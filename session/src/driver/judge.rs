@@ -1,0 +1,234 @@
+//! After the agent: what its work is worth. Its leftovers are committed, then the checks decide.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use cogwork_process::check;
+use cogwork_process::git::GitError;
+use cogwork_schemas::{AttemptOutcome, CheckPhase, CheckReport, Isolation, Role, RunnerEvent, Status};
+use cogwork_store::{Attempt, AttemptLimits};
+
+use super::prepare::{Prepared, Tree};
+use super::tools::chain;
+use super::{Claimed, Job, Setback, World};
+use crate::Confinement;
+use crate::environment;
+use crate::machine::Depth;
+use crate::report::check_line;
+
+/// What the work of a session is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The agent submitted it through its tools; the checks were green then.
+    SubmittedByAgent,
+    /// The checks were green just now, on what the agent left; submitted.
+    Green,
+    /// It was to be tested, nobody found it broken, and its checks are green.
+    Confirmed,
+    /// Not submitted. `reason` says what is red, where that is known.
+    NotSubmitted { reason: Option<String> },
+}
+
+/// Finds out and records what the work is worth.
+pub(super) async fn judge(
+    world: World<'_>,
+    prepared: Option<Box<Prepared>>,
+    depth: Depth,
+) -> Result<Verdict, Setback> {
+    // The machine asks for a judgement after an agent only, and for an agent after the preparation.
+    let Some(prepared) = prepared else {
+        return Ok(Verdict::NotSubmitted { reason: None });
+    };
+    // A session without a feature has no work to be judged: what it did stands in the database.
+    let Some(claimed) = world.job.claimed() else {
+        return Ok(Verdict::NotSubmitted { reason: None });
+    };
+    match standing(world, claimed)? {
+        Standing::Tested => judge_tested(world, claimed, &prepared.tree, depth).await,
+        Standing::First => judge_open(world, claimed, &prepared.tree, depth).await,
+        Standing::Further(claimed) => judge_open(world, &claimed, &prepared.tree, depth).await,
+        Standing::Over(verdict) => Ok(verdict),
+    }
+}
+
+/// What a session was working on when its agent ended.
+enum Standing {
+    /// A feature that passes, also for this session, which was to test it.
+    Tested,
+    /// The feature that it was started for.
+    First,
+    /// One that it has taken since.
+    Further(Box<Claimed>),
+    /// Nothing: what it had was handed in before, and is landing or has landed.
+    Over(Verdict),
+}
+
+fn standing(world: World<'_>, claimed: &Claimed) -> Result<Standing, Setback> {
+    let job = world.job;
+    if job.role == Role::Testing && world.store.feature(claimed.feature.id)?.status == Status::Passing {
+        return Ok(Standing::Tested);
+    }
+    if job.batch == 1 {
+        return Ok(Standing::First);
+    }
+    let Some(newest) = world.store.attempts_beside(&claimed.token)?.pop() else { return Err(Setback::Stale) };
+    if newest.is_lost() {
+        return Err(Setback::Stale);
+    }
+    if newest.attempt.submitted.is_some() {
+        return Ok(Standing::Over(Verdict::SubmittedByAgent));
+    }
+    if newest.outcome.is_some() {
+        return Ok(Standing::Over(Verdict::NotSubmitted { reason: None }));
+    }
+    if newest.attempt.id == claimed.attempt {
+        return Ok(Standing::First);
+    }
+    let feature = world.store.feature(newest.attempt.feature)?;
+    if !feature.checks.is_empty() && !was_looked_at(world, &newest.attempt)? {
+        // It was taken and not handed out any more: the agent ended while its checks were run for the first time.
+        let (now, limits) = (world.clock.now(), AttemptLimits::default());
+        world.store.end_attempt(now, &newest.attempt.token, &AttemptOutcome::Stopped, &limits)?;
+        return Ok(Standing::Over(Verdict::NotSubmitted { reason: None }));
+    }
+    Ok(Standing::Further(Box::new(Claimed::of(newest.attempt, feature))))
+}
+
+/// Returns whether an attempt's checks were run before the work.
+fn was_looked_at(world: World<'_>, attempt: &Attempt) -> Result<bool, Setback> {
+    let records = world.store.attempts_of(attempt.feature)?;
+    let mut evidence = records.iter().filter(|record| record.id == attempt.id).flat_map(|it| &it.evidence);
+    Ok(evidence.any(|evidence| evidence.phase == CheckPhase::Before))
+}
+
+/// Judges the work at one feature, which is still to be handed in unless the session has no other.
+async fn judge_open(
+    world: World<'_>,
+    claimed: &Claimed,
+    tree: &Tree,
+    depth: Depth,
+) -> Result<Verdict, Setback> {
+    let submitted = world.store.attempt(&claimed.token)?.submitted;
+    let commit = match settled_commit(world.job, claimed, tree).await {
+        Ok(commit) => commit,
+        // What is not committed cannot be merged, so green checks on it would prove nothing.
+        Err(reason) => {
+            tracing::warn!("{reason}");
+            return Ok(match submitted {
+                Some(_) => Verdict::SubmittedByAgent,
+                None => Verdict::NotSubmitted { reason: Some(reason) },
+            });
+        }
+    };
+    match (submitted, depth) {
+        (Some(_), Depth::Commit) => Ok(Verdict::SubmittedByAgent),
+        (None, Depth::Commit) => Ok(Verdict::NotSubmitted { reason: None }),
+        (Some(submitted), Depth::Checks) if submitted.commit == commit => Ok(Verdict::SubmittedByAgent),
+        // It went on after it submitted, or had not committed what it submitted.
+        (Some(_), Depth::Checks) => match submit_if_green(world, claimed, tree, commit).await? {
+            verdict @ (Verdict::Green | Verdict::SubmittedByAgent) => Ok(verdict),
+            Verdict::NotSubmitted { .. } | Verdict::Confirmed => Ok(Verdict::SubmittedByAgent),
+        },
+        // Without a check, only the agent could have said that it is done.
+        (None, Depth::Checks) if claimed.feature.checks.is_empty() => {
+            Ok(Verdict::NotSubmitted { reason: None })
+        }
+        (None, Depth::Checks) => submit_if_green(world, claimed, tree, commit).await,
+    }
+}
+
+/// Looks once more at a feature that a testing session did not find broken: a red check says that it is, whatever the
+/// agent thinks.
+async fn judge_tested(
+    world: World<'_>,
+    claimed: &Claimed,
+    tree: &Tree,
+    depth: Depth,
+) -> Result<Verdict, Setback> {
+    if depth == Depth::Commit {
+        return Ok(Verdict::NotSubmitted { reason: None });
+    }
+    let reports = run_checks(world, claimed, &tree.dir, CheckPhase::After).await;
+    let (now, token) = (world.clock.now(), &claimed.token);
+    let Some(red) = first_red(&reports) else {
+        return Ok(Verdict::Confirmed);
+    };
+    world.store.record_checks(now, token, CheckPhase::After, tree.base.as_deref(), &reports)?;
+    world.store.report_failing(now, token, &red)?;
+    Ok(Verdict::NotSubmitted { reason: Some(red) })
+}
+
+async fn submit_if_green(
+    world: World<'_>,
+    claimed: &Claimed,
+    tree: &Tree,
+    commit: Option<String>,
+) -> Result<Verdict, Setback> {
+    let token = &claimed.token;
+    let reports = run_checks(world, claimed, &tree.dir, CheckPhase::After).await;
+    let now = world.clock.now();
+    if let Some(red) = first_red(&reports) {
+        world.store.record_checks(now, token, CheckPhase::After, commit.as_deref(), &reports)?;
+        return Ok(Verdict::NotSubmitted { reason: Some(red) });
+    }
+    world.store.submit(now, token, commit.as_deref(), &reports)?;
+    Ok(Verdict::Green)
+}
+
+/// Commits what lies about in the workspace, so that nothing is lost, and returns the commit that is the work; none
+/// without git. In the project's own directory everything stays as it is: what lies about may be somebody else's.
+async fn settled_commit(job: &Job<'_>, claimed: &Claimed, tree: &Tree) -> Result<Option<String>, String> {
+    let Some(git) = &tree.git else { return Ok(None) };
+    let settled = async {
+        if job.isolation == Isolation::Workspace {
+            let message =
+                format!("{} {}: what the agent left uncommitted", claimed.feature.id, claimed.feature.name);
+            let session = job.session.to_string();
+            git.commit_all(&message, &[("Cogwork-Session", &session)]).await?;
+        }
+        git.head().await
+    };
+    let settled: Result<Option<String>, GitError> = settled.await;
+    settled.map_err(|error| format!("what the agent left could not be committed: {}", chain(&error)))
+}
+
+/// Returns what to say about the first red check, if there is one.
+pub fn first_red(reports: &[CheckReport]) -> Option<String> {
+    reports.iter().find(|report| !report.verdict.is_green()).map(check_line)
+}
+
+/// Runs the feature's checks in `dir`, all of them, and tells of each as it ends.
+pub async fn run_checks(
+    world: World<'_>,
+    claimed: &Claimed,
+    dir: &Path,
+    phase: CheckPhase,
+) -> Vec<CheckReport> {
+    let job = world.job;
+    let mut env = check_env(job);
+    env.extend(world.confinement.into_iter().flat_map(Confinement::env));
+    let sandbox = world.confinement.map(|walls| walls.around_check(&job.project, dir));
+    let mut reports = Vec::with_capacity(claimed.feature.checks.len());
+    for check in &claimed.feature.checks {
+        let mut report = check::run_within(check, dir, &env, sandbox.as_ref()).await;
+        // What an agent saw and a check does not may have been left in a file.
+        report.output_tail = world.report.secrets().redact_tail(report.output_tail);
+        let event = RunnerEvent::Checked {
+            attempt: claimed.attempt,
+            feature: claimed.feature.id,
+            phase,
+            report: report.clone(),
+        };
+        world.report.tell(world.clock.now(), event);
+        reports.push(report);
+    }
+    reports
+}
+
+/// Returns what a check sees: no token, for it runs what an agent wrote.
+fn check_env(job: &Job<'_>) -> Vec<(OsString, OsString)> {
+    let mut env = job.own.allowed(&job.pass_env);
+    env.push((environment::MARKER.into(), environment::marker(&job.project, job.session).into()));
+    env.push(super::prepare::ceiling(&job.project));
+    env
+}

@@ -1,0 +1,488 @@
+//! The shell around the session machine: it turns the world into events and effects into deeds.
+//!
+//! One session at a time, on one thread. It owns what is alive of a session: the work under way (preparing or
+//! judging) and the agent's process. It talks to the store under the attempt's token and to whoever listens through
+//! a [`Report`](crate::report::Report). It decides nothing that the machine could.
+
+mod clean;
+mod job;
+mod judge;
+mod last_words;
+mod launch;
+mod meter;
+mod open;
+mod prepare;
+mod tools;
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::time::Duration;
+
+use cogwork_process::contain::{self, Asking, Contained, Output};
+use cogwork_schemas::{AgentEvent, AttemptId, RunnerEvent, SessionOutcome};
+use cogwork_store::{StoreError, Taken};
+use jiff::Timestamp;
+
+use crate::agent::{Backend, Heard};
+use crate::attempt_outcome;
+use crate::clock::Clock;
+use crate::inbox::Inbox;
+use crate::machine::{Death, Effect, Ending, Event, Exit, Patience, Record, Recorder, Session};
+use crate::report::bounded;
+
+use clean::Clean;
+pub use job::{Claimed, Job, Task, World};
+pub use judge::{Verdict, first_red, run_checks};
+use last_words::LastWords;
+use meter::Meter;
+use prepare::{Prepared, Wants};
+pub use tools::chain;
+
+/// How much longer than the machine's own patience the crate `process` waits before it kills by itself: never, as
+/// long as the machine works.
+const SAFETY: Duration = Duration::from_secs(60);
+
+/// A session that is over.
+#[derive(Debug)]
+pub struct Ended {
+    pub outcome: SessionOutcome,
+    /// What the work is worth; `None` when nobody looked, or when the claim was lost.
+    pub verdict: Option<Verdict>,
+    /// The claim belongs to somebody else now, or is over.
+    pub is_claim_lost: bool,
+}
+
+/// Why a piece of work did not come to its end.
+#[derive(Debug)]
+enum Setback {
+    /// The session cannot have what it needs; a sentence for people.
+    NotPossible(String),
+    /// The claim is not ours any more.
+    Stale,
+    /// The state of the project cannot be read or written.
+    Broken(StoreError),
+}
+
+impl From<StoreError> for Setback {
+    fn from(error: StoreError) -> Self {
+        if is_stale(&error) { Self::Stale } else { Self::Broken(error) }
+    }
+}
+
+/// Returns whether an error of the store means that the claim is not ours any more.
+pub fn is_stale(error: &StoreError) -> bool {
+    matches!(error, StoreError::StaleToken { .. } | StoreError::SessionOver { .. })
+}
+
+/// A piece of work under way, beside which the session stays awake.
+type Work<'a> = Pin<Box<dyn Future<Output = Result<Done, Setback>> + 'a>>;
+
+enum Done {
+    /// What the last life left behind is gone.
+    Cleared,
+    Prepared(Box<Prepared>),
+    Judged(Verdict),
+}
+
+/// Runs one session to its end. When this returns, no process of it is left.
+///
+/// # Errors
+/// When the state of the project cannot be read or written.
+pub async fn run(
+    world: World<'_>,
+    backend: Box<dyn Backend>,
+    inbox: &mut Inbox,
+) -> Result<Ended, StoreError> {
+    let now = world.clock.now();
+    let process = contain::started_identity();
+    let up = open::report_up(world, &process);
+    open::prune(world);
+    let mut driver = Driver::new(world, backend);
+    world.report.tell(now, RunnerEvent::Up { process });
+    let result = match up {
+        Ok(()) => driver.drive(inbox).await,
+        Err(error) => Err(error),
+    };
+    driver.agent = None;
+    driver.work = None;
+    let left = contain::kill_descendants().await;
+    if !left.is_empty() {
+        tracing::error!("processes that cannot be killed are left: {left:?}");
+    }
+    let (outcome, agent_ms) = result?;
+    let outcome = clean::outcome(world.report.secrets(), outcome);
+    if matches!(driver.verdict, Some(Verdict::NotSubmitted { .. })) && !driver.is_claim_lost {
+        leave_last_words(world, driver.words, &outcome)?;
+    }
+    world.store.end_session(world.clock.now(), world.job.session, &outcome, agent_ms)?;
+    let reason = match &driver.verdict {
+        Some(Verdict::NotSubmitted { reason }) => reason.clone(),
+        Some(Verdict::SubmittedByAgent | Verdict::Green | Verdict::Confirmed) | None => None,
+    };
+    if let Some(event) = driver.meter.last() {
+        world.report.tell(world.clock.now(), event);
+    }
+    world.report.tell(world.clock.now(), RunnerEvent::Ended { outcome: outcome.clone(), agent_ms, reason });
+    Ok(Ended { outcome, verdict: driver.verdict, is_claim_lost: driver.is_claim_lost })
+}
+
+/// Leaves what the agent said last for the next attempt, where this one failed by its own fault.
+fn leave_last_words(world: World<'_>, words: LastWords, outcome: &SessionOutcome) -> Result<(), StoreError> {
+    let (Some(claimed), Some(note)) = (world.job.claimed(), words.into_note()) else {
+        return Ok(());
+    };
+    if !attempt_outcome(outcome, None).costs_attempt() {
+        return Ok(());
+    }
+    let taken = world.store.attempts_beside(&claimed.token)?;
+    let Some(open) = taken.into_iter().rfind(Taken::is_open) else {
+        return Ok(());
+    };
+    let note = world.report.secrets().redact(note);
+    match world.store.leave_last_words(world.clock.now(), &open.attempt.token, &note) {
+        Err(error) if !is_stale(&error) => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+struct Driver<'a> {
+    world: World<'a>,
+    backend: Box<dyn Backend>,
+    machine: Session,
+    recorder: Recorder,
+    meter: Meter,
+    prepared: Option<Box<Prepared>>,
+    work: Option<Work<'a>>,
+    agent: Option<Contained>,
+    /// What it takes for a request to end.
+    asking: Asking,
+    /// How much the agent had printed when last looked at.
+    bytes_seen: u64,
+    clean: Clean,
+    verdict: Option<Verdict>,
+    /// When the present wait is over, by the clock on the wall.
+    wait_until: Option<Timestamp>,
+    is_claim_lost: bool,
+    /// The newest attempt of the session that is known here.
+    newest: Option<AttemptId>,
+    words: LastWords,
+    events: VecDeque<Event>,
+}
+
+impl<'a> Driver<'a> {
+    fn new(world: World<'a>, backend: Box<dyn Backend>) -> Self {
+        let seed = world.job.session.0.unsigned_abs();
+        let (limits, policy) = (world.job.limits.durations(), world.job.limits.policy());
+        let began = world.clock.steady();
+        world.report.step(&Record::begin(began, limits, policy, seed));
+        let wants = Wants { env: backend.wanted_env(), token: backend.needs_token() };
+        Self {
+            machine: Session::new(began, limits, Patience::new(policy, seed)),
+            recorder: Recorder::default(),
+            meter: Meter::new(began, limits.max_memory.is_some()),
+            work: Some(Box::pin(async move { prepare::prepare(world, wants).await.map(Done::Prepared) })),
+            world,
+            backend,
+            prepared: None,
+            agent: None,
+            asking: Asking::Terminate,
+            bytes_seen: 0,
+            clean: Clean::default(),
+            verdict: None,
+            wait_until: None,
+            is_claim_lost: false,
+            newest: world.job.claimed().map(|claimed| claimed.attempt),
+            words: LastWords::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    async fn drive(&mut self, inbox: &mut Inbox) -> Result<(SessionOutcome, u64), StoreError> {
+        loop {
+            let event = match self.events.pop_front() {
+                Some(event) => event,
+                None => match self.wait(inbox).await? {
+                    Some(event) => event,
+                    None => continue,
+                },
+            };
+            for effect in self.step(event) {
+                if let Some(end) = self.perform(effect)? {
+                    return Ok(end);
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Effect> {
+        let now = self.world.clock.steady();
+        let effects = self.machine.step(now, event.clone());
+        for record in self.recorder.step(now, event, &effects) {
+            self.world.report.step(&record);
+        }
+        debug_assert!(self.machine.fault().is_none(), "{:?}: {:?}", self.machine.fault(), self.machine);
+        effects
+    }
+
+    /// Waits until something happens. What is urgent comes first: an agent that floods cannot hold up the rest.
+    async fn wait(&mut self, inbox: &mut Inbox) -> Result<Option<Event>, StoreError> {
+        let (deadline, reading) = (self.machine.next_deadline(), self.meter.next());
+        tokio::select! {
+            biased;
+            event = inbox.next() => Ok(Some(event)),
+            () = self.world.clock.until(deadline) => {
+                self.notice_bytes();
+                self.events.push_back(Event::Deadline);
+                Ok(None)
+            }
+            () = self.world.clock.until(reading) => Ok(self.read_meter()),
+            done = next_done(&mut self.work) => {
+                self.work = None;
+                self.on_done(done)
+            }
+            () = self.world.clock.until_wall(self.wait_until) => {
+                self.wait_until = None;
+                Ok(Some(Event::WaitOver))
+            }
+            output = next_output(&mut self.agent) => Ok(self.on_output(output)),
+        }
+    }
+
+    fn read_meter(&mut self) -> Option<Event> {
+        let shown = self.meter.read(self.world.clock.steady())?;
+        if let Some(event) = shown.event {
+            self.world.report.tell(self.world.clock.now(), event);
+        }
+        self.world.job.limits.memory_limit_mb.map(|_| Event::Memory { bytes: shown.bytes })
+    }
+
+    /// A program that prints dots and never ends a line is alive, too.
+    fn notice_bytes(&mut self) {
+        let bytes = self.agent.as_ref().map_or(0, Contained::bytes_read);
+        if bytes > self.bytes_seen {
+            self.bytes_seen = bytes;
+            self.events.push_back(Event::AgentOutput);
+        }
+    }
+
+    fn on_done(&mut self, done: Result<Done, Setback>) -> Result<Option<Event>, StoreError> {
+        Ok(Some(match done {
+            Ok(Done::Prepared(prepared)) => {
+                self.prepared = Some(prepared);
+                Event::Prepared
+            }
+            Ok(Done::Judged(verdict)) => {
+                self.verdict = Some(verdict);
+                Event::Judged
+            }
+            Ok(Done::Cleared) => return Ok(None),
+            Err(Setback::NotPossible(reason)) => Event::NotPrepared { reason },
+            Err(Setback::Stale) => {
+                self.is_claim_lost = true;
+                Event::LeaseLost
+            }
+            Err(Setback::Broken(error)) => return Err(error),
+        }))
+    }
+
+    fn on_output(&mut self, output: Output) -> Option<Event> {
+        match output {
+            Output::Stdout(line) => {
+                // Before it is understood: what is made of it is clean, too.
+                let line = self.clean.stdout(self.world.report.secrets(), line);
+                let heard = self.backend.read(line);
+                self.on_heard(heard);
+            }
+            Output::Stderr(line) => {
+                let line = self.clean.stderr(self.world.report.secrets(), line);
+                let heard = self.backend.read_stderr(line);
+                self.on_heard(heard);
+            }
+            Output::Ended(exit) => {
+                if let Some(rest) = self.clean.rest(self.world.report.secrets()) {
+                    self.tell(rest);
+                }
+                return Some(Event::AgentExited(self.death(exit)));
+            }
+        }
+        // Or the next look would take what has just been heard for news.
+        self.bytes_seen = self.agent.as_ref().map_or(0, Contained::bytes_read);
+        Some(Event::AgentOutput)
+    }
+
+    fn on_heard(&mut self, heard: Heard) {
+        let Heard { events, hopeless, say, is_over } = heard;
+        for event in events {
+            self.events.extend(sign(&event));
+            self.words.hear(&event);
+            if self.backend.writes_in_pieces() {
+                for event in self.clean.told(self.world.report.secrets(), event) {
+                    self.tell(event);
+                }
+            } else {
+                self.tell(event);
+            }
+        }
+        self.events.extend(hopeless.map(|outcome| Event::AgentHopeless { outcome }));
+        let grace = self.grace();
+        if let Some(agent) = &mut self.agent {
+            for line in say {
+                // One that leaves megabytes unread hears no more, and is noticed by its silence.
+                agent.say(format!("{line}\n").as_bytes());
+            }
+            if is_over {
+                agent.end_input();
+                agent.ask_to_end(self.asking, grace);
+            }
+        }
+    }
+
+    /// How long the agent may take to end before the crate `process` kills it by itself.
+    fn grace(&self) -> Duration {
+        Duration::from_secs(u64::from(self.world.job.limits.grace_s)) + SAFETY
+    }
+
+    fn tell(&self, event: AgentEvent) {
+        self.world.report.tell(self.world.clock.now(), RunnerEvent::Agent { event: bounded(event) });
+    }
+
+    fn death(&mut self, exit: contain::Exit) -> Death {
+        let stderr_tail = self.agent.take().map(|agent| agent.stderr_tail()).unwrap_or_default();
+        let stderr_tail = self.world.report.secrets().redact_tail(stderr_tail);
+        let ending = match exit {
+            contain::Exit::Code(code) => Ending::Code(code),
+            contain::Exit::Signal(signal) => Ending::Signal(signal),
+        };
+        let wall = self.world.clock.now();
+        let outcome = self.backend.outcome(&Exit { ending, stderr_tail }, wall, &Clock::zone());
+        Death { outcome, can_resume: self.backend.can_resume(), wall }
+    }
+
+    /// Does what the machine asks for; returns the end when that is what it is.
+    fn perform(&mut self, effect: Effect) -> Result<Option<(SessionOutcome, u64)>, StoreError> {
+        match effect {
+            Effect::Start { resumes } => self.start(resumes),
+            Effect::Wait { until, because } => {
+                let event = RunnerEvent::Waiting { until, because };
+                self.world.report.tell(self.world.clock.now(), event);
+                self.wait_until = Some(until);
+                self.work = Some(Box::pin(async {
+                    contain::kill_descendants().await;
+                    Ok(Done::Cleared)
+                }));
+            }
+            Effect::Terminate => self.terminate(),
+            Effect::Kill => {
+                if let Some(agent) = &mut self.agent {
+                    agent.kill();
+                }
+            }
+            Effect::Abandon => self.work = None,
+            Effect::Judge(depth) => {
+                self.wait_until = None;
+                let (world, prepared) = (self.world, self.prepared.take());
+                self.work =
+                    Some(Box::pin(
+                        async move { judge::judge(world, prepared, depth).await.map(Done::Judged) },
+                    ));
+            }
+            Effect::Renew => self.renew(),
+            Effect::Finish { outcome, agent_ms } => return Ok(Some((outcome, agent_ms))),
+        }
+        Ok(None)
+    }
+
+    /// Asks the agent to end, in its own language where it has one.
+    fn terminate(&mut self) {
+        let grace = self.grace();
+        let Some(agent) = &mut self.agent else {
+            return;
+        };
+        let said = self.backend.farewell().is_some_and(|line| agent.say(format!("{line}\n").as_bytes()));
+        if !said {
+            agent.ask_to_end(self.asking, grace);
+        }
+    }
+
+    fn start(&mut self, resumes: bool) {
+        // The machine asks for an agent after the preparation, and never after the judging.
+        let Some(prepared) = &self.prepared else {
+            return;
+        };
+        let World { job, confinement, .. } = self.world;
+        let launched = launch::launch(job, confinement, prepared, self.backend.as_mut(), resumes);
+        let (asking, spawn) = match launched {
+            Ok(spawn) => spawn,
+            Err(reason) => {
+                self.events.push_back(Event::AgentNotStarted { reason });
+                return;
+            }
+        };
+        self.asking = asking;
+        self.events.push_back(match spawn.start() {
+            Ok(agent) => {
+                let process = agent.identity().clone();
+                self.world.report.tell(self.world.clock.now(), RunnerEvent::AgentStarted { process });
+                self.agent = Some(agent);
+                self.meter.soon(self.world.clock.steady());
+                Event::AgentStarted
+            }
+            Err(error) => Event::AgentNotStarted { reason: chain(&error) },
+        });
+    }
+
+    /// Renews the claims of the session, and learns what it has taken since the last time.
+    fn renew(&mut self) {
+        let job = self.world.job;
+        let lease = job.limits.durations().lease;
+        // Without a claim nothing can run out.
+        let Some(claimed) = job.claimed() else {
+            return;
+        };
+        match self.world.store.renew_session(self.world.clock.now(), &claimed.token, lease) {
+            Ok(live) => {
+                let newest = live.last().map(|attempt| attempt.id);
+                if newest > self.newest {
+                    self.newest = newest;
+                    self.events.push_back(Event::NextFeature);
+                }
+            }
+            Err(error) if is_stale(&error) => {
+                tracing::warn!("{error}");
+                self.is_claim_lost = true;
+                self.events.push_back(Event::LeaseLost);
+            }
+            // The next renewal may find the disk or the lock free again; if not, the claim expires by itself.
+            Err(error) => tracing::warn!("the claim could not be renewed: {}", chain(&error)),
+        }
+    }
+}
+
+/// Returns what an event is a sign of, beyond life.
+fn sign(event: &AgentEvent) -> Option<Event> {
+    match event {
+        AgentEvent::Text { .. } | AgentEvent::ToolCall { .. } | AgentEvent::ToolResult { .. } => {
+            Some(Event::AgentProgress)
+        }
+        AgentEvent::Result { .. } => Some(Event::AgentResult),
+        AgentEvent::Started { .. }
+        | AgentEvent::Retrying { .. }
+        | AgentEvent::Allowance { .. }
+        | AgentEvent::Usage { .. }
+        | AgentEvent::Other { .. } => None,
+    }
+}
+
+async fn next_done(work: &mut Option<Work<'_>>) -> Result<Done, Setback> {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_output(agent: &mut Option<Contained>) -> Output {
+    match agent {
+        Some(agent) => agent.next().await,
+        None => std::future::pending().await,
+    }
+}
