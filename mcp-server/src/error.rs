@@ -279,6 +279,9 @@ impl From<&StoreError> for ToolError {
             | StoreError::Corrupt { .. }
             | StoreError::DiskFull { .. }
             | StoreError::ReadOnly { .. }
+            | StoreError::NotWritable { .. }
+            | StoreError::DiskFailed { .. }
+            | StoreError::Unanswered { .. }
             | StoreError::JournalMode { .. }
             | StoreError::Io { .. }
             | StoreError::Database { .. } => {

@@ -27,7 +27,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::DiskFull`], [`StoreError::ReadOnly`], [`StoreError::Io`]; the copies that are there stay.
+    /// [`StoreError::DiskFull`], [`StoreError::NotWritable`], [`StoreError::Io`]; the copies that are there stay.
     pub fn back_up(&self, now: Timestamp) -> Result<Option<PathBuf>, StoreError> {
         let Some(dir) = self.directory().map(|dir| dir.join(DIR)) else { return Ok(None) };
         fs::create_dir_all(&dir).map_err(|error| failed("create", &dir, error))?;

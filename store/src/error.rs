@@ -3,6 +3,10 @@
 //! The sentences name the value that was wrong and what to do next; the fields are for programs. No SQL and no
 //! type of the database library shows here.
 
+mod class;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +18,10 @@ use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use crate::backups;
 use crate::graph::Cycle;
 use crate::types::ListProblem;
+pub use class::ErrorClass;
 
-/// Why the store refused or could not do what was asked. Nothing was changed when one of these is returned.
+/// Why the store refused or could not do what was asked. What follows from it, [`StoreError::class`] says. Nothing was
+/// changed when one of these is returned, but for [`StoreError::Unanswered`].
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There is no database in this directory.
@@ -164,9 +170,29 @@ pub enum StoreError {
     #[error("the disk of {} is full, nothing was written: free some space and try again", path.display())]
     DiskFull { path: PathBuf },
 
-    /// The file or its directory cannot be written.
+    /// The file or its directory could not be written when it was opened, so it was opened for reading.
     #[error("{} cannot be written: make it and its directory writable for this user", path.display())]
     ReadOnly { path: PathBuf },
+
+    /// The file was opened for writing and cannot be written at this moment.
+    #[error("{} cannot be written at this moment, nothing was changed: make it, its directory and its disk writable again", path.display())]
+    NotWritable { path: PathBuf },
+
+    /// The disk failed before anything was kept.
+    #[error("the disk of {} failed, nothing was changed: look at the disk, then try again", path.display())]
+    DiskFailed {
+        path: PathBuf,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The disk failed while the change was being kept: it may have been kept.
+    #[error("the disk of {} failed at the end of a change, which may have been made: look at the disk, then look whether it was", path.display())]
+    Unanswered {
+        path: PathBuf,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 
     /// The disk refuses the journal mode that keeps commits safe there.
     #[error("{} cannot be used: its disk refuses the journal mode `{wanted}` (it stays `{got}`); move the project to another disk", path.display())]
@@ -233,6 +259,8 @@ pub(crate) enum Fail {
     /// What was found cannot be.
     Damaged(String),
     Sql(rusqlite::Error),
+    /// The COMMIT failed.
+    Commit(rusqlite::Error),
 }
 
 impl From<StoreError> for Fail {
@@ -256,10 +284,11 @@ impl From<rusqlite::Error> for Fail {
 impl Fail {
     /// Gives the failure of the database at `path` its sentence.
     pub(crate) fn at(self, path: &Path) -> StoreError {
-        let error = match self {
+        let (error, at_commit) = match self {
             Self::Refused(error) => return error,
             Self::Damaged(detail) => return StoreError::corrupt(path, detail),
-            Self::Sql(error) => error,
+            Self::Sql(error) => (error, false),
+            Self::Commit(error) => (error, true),
         };
         let path = path.to_owned();
         // The log's index cannot grow: an I/O error to SQLite, but it has one cause.
@@ -273,8 +302,14 @@ impl Fail {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 StoreError::Busy { path, holder: None, waited_s: crate::lock::LOCK_WAIT.as_secs() }
             }
+            // Also at COMMIT: the record that makes a change count is the last one written, and it had no room.
             Some(ErrorCode::DiskFull) => StoreError::DiskFull { path },
-            Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { path },
+            Some(ErrorCode::ReadOnly) => StoreError::NotWritable { path },
+            // That record may be on the disk all the same, and a later reader of the log believes it.
+            Some(ErrorCode::SystemIoFailure) if at_commit => {
+                StoreError::Unanswered { path, source: error.into() }
+            }
+            Some(ErrorCode::SystemIoFailure) => StoreError::DiskFailed { path, source: error.into() },
             _ => StoreError::Database { path, source: error.into() },
         }
     }

@@ -42,7 +42,7 @@ use std::path::{Path, PathBuf};
 
 use cogwork_schemas::{AttemptId, SessionId};
 
-pub use error::{AdoptionFault, StoreError};
+pub use error::{AdoptionFault, ErrorClass, StoreError};
 pub use open::Store;
 pub use past::NOTE_CHARS;
 pub use types::{

@@ -231,7 +231,7 @@ impl Store {
             // Unchecked: `&self` cannot prove that no transaction is open. This is the only place that begins one.
             let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
             let done = work(&transaction)?;
-            transaction.commit()?;
+            transaction.commit().map_err(Fail::Commit)?;
             Ok(done)
         };
         attempt().map_err(|fail: Fail| fail.at(self.home.name()))
@@ -309,7 +309,11 @@ impl Store {
         store.ask(configure)?;
         let schema = match store.read(|tx| migrate::look(tx)) {
             // That is how SQLite says that it would have to write to read.
-            Err(StoreError::Database { path, .. }) => return Err(StoreError::ReadOnly { path }),
+            Err(
+                StoreError::Database { path, .. }
+                | StoreError::DiskFailed { path, .. }
+                | StoreError::NotWritable { path },
+            ) => return Err(StoreError::ReadOnly { path }),
             other => other?,
         };
         store.refuse_unknown(schema)?;
@@ -395,7 +399,7 @@ pub(crate) fn prepare(dir: &Path) -> Result<(), StoreError> {
 pub(crate) fn open_lock(dir: &Path) -> Result<WriteLock, StoreError> {
     let path = dir.join(WRITE_LOCK);
     WriteLock::open(&path, LOCK_WAIT).map_err(|error| {
-        if error.kind() == ErrorKind::PermissionDenied {
+        if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) {
             return StoreError::ReadOnly { path };
         }
         failed("open", &path, error)
@@ -438,7 +442,7 @@ pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> St
     if kind == ErrorKind::StorageFull {
         StoreError::DiskFull { path }
     } else if kind == ErrorKind::ReadOnlyFilesystem {
-        StoreError::ReadOnly { path }
+        StoreError::NotWritable { path }
     } else {
         StoreError::Io { action, path, source }
     }
