@@ -3,12 +3,18 @@
 use std::future::pending;
 use std::time::Duration;
 
+use cogwork_store::TimeSource;
 use jiff::Timestamp;
 
 /// Returns the time of day.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn now() -> Timestamp {
     Timestamp::now()
+}
+
+/// Returns this clock for a store.
+pub fn source() -> TimeSource {
+    TimeSource::new(now)
 }
 
 /// Waits until the deadline; for ever when there is none.

@@ -5,12 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::{Engine, Event, Settings};
 use cogwork_schemas::{AttemptId, AttemptOutcome, ProcessIdentity, SessionOutcome};
 use cogwork_store::graph::Graph;
 use cogwork_store::{Attempt, AttemptLimits, LiveSession, Store, StoreError};
-use jiff::Timestamp;
-
-use crate::engine::{Engine, Event, Settings};
 
 /// A run that can begin.
 pub struct Resumed {
@@ -24,14 +22,13 @@ pub struct Resumed {
 /// Judges what an earlier run left behind and builds the engine.
 ///
 /// Attempts that are green wait for integration again. The others are ended without cost, unless the process that
-/// owns them lives: that is a person's session, and `alive` knows. Takes the time of the start.
+/// owns them lives: that is a person's session, and `alive` knows.
 ///
 /// # Errors
 ///
 /// The store's, and a dependency cycle that got past it.
 pub fn resume(
     store: &Store,
-    now: Timestamp,
     settings: Settings,
     limits: &AttemptLimits,
     alive: impl Fn(&ProcessIdentity) -> bool,
@@ -47,12 +44,12 @@ pub fn resume(
             events.push(Event::Recovered { feature: attempt.feature, attempt: attempt.id });
             submitted.insert(attempt.id, attempt);
         } else {
-            store.end_attempt(now, &attempt.token, &AttemptOutcome::Orphaned, limits)?;
+            store.end_attempt(&attempt.token, &AttemptOutcome::Orphaned, limits)?;
         }
     }
     for session in sessions.into_values() {
         if !is_somebodys(&session, &alive) {
-            store.end_session(now, session.id, &SessionOutcome::Stopped, 0)?;
+            store.end_session(session.id, &SessionOutcome::Stopped, 0)?;
         }
     }
     events.push(Event::Begin);
@@ -73,32 +70,30 @@ fn is_somebodys(session: &LiveSession, alive: impl Fn(&ProcessIdentity) -> bool)
 #[cfg(test)]
 mod tests {
     use cogwork_schemas::{FeatureId, Isolation, Role, Status};
-    use cogwork_store::{ImportLimits, NewSession, Next};
-    use jiff::SignedDuration;
+    use cogwork_store::{ImportLimits, NewSession, Next, TimeSource};
+    use jiff::{SignedDuration, Timestamp};
 
     use super::*;
 
-    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
-
     /// A session that has handed in one feature and works on another.
     fn store() -> Store {
-        let store = Store::in_memory().unwrap();
+        let store = Store::in_memory(TimeSource::new(|| Timestamp::UNIX_EPOCH)).unwrap();
         let list = serde_json::from_str(r#"{"features": [{"name": "a"}, {"name": "b"}]}"#).unwrap();
-        store.import(NOW, &list, &ImportLimits::default()).unwrap();
+        store.import(&list, &ImportLimits::default()).unwrap();
         let new = NewSession { role: Role::Coding, agent: "a".into(), isolation: Isolation::Workspace };
         let lease = SignedDuration::from_secs(60);
-        let claim = store.claim(NOW, FeatureId(1), &new, lease).unwrap();
+        let claim = store.claim(FeatureId(1), &new, lease).unwrap();
         store.begin_batch(claim.session, 2, 1).unwrap();
         let process = ProcessIdentity { pid: 7, started: 1, boot_id: "boot".into() };
-        store.session_up(NOW, claim.session, &process).unwrap();
-        store.submit(NOW, &claim.token, None, &[]).unwrap();
-        assert!(matches!(store.claim_next(NOW, &claim.token, lease).unwrap(), Next::Claimed { .. }));
+        store.session_up(claim.session, &process).unwrap();
+        store.submit(&claim.token, None, &[]).unwrap();
+        assert!(matches!(store.claim_next(&claim.token, lease).unwrap(), Next::Claimed { .. }));
         store
     }
 
     fn resumed(store: &Store, is_alive: bool) -> Resumed {
         let settings = Settings { slots: 1, batch: 2, postponements: 3 };
-        resume(store, NOW, settings, &AttemptLimits::default(), |_| is_alive).unwrap()
+        resume(store, settings, &AttemptLimits::default(), |_| is_alive).unwrap()
     }
 
     #[test]

@@ -29,7 +29,8 @@ fn place() -> &'static Place {
     static PLACE: OnceLock<Place> = OnceLock::new();
     PLACE.get_or_init(|| {
         let project = tempfile::tempdir().expect("a directory");
-        cogwork_store::Store::create(project.path(), jiff::Timestamp::UNIX_EPOCH).expect("a project");
+        let clock = cogwork_store::TimeSource::new(|| jiff::Timestamp::UNIX_EPOCH);
+        cogwork_store::Store::create(project.path(), clock).expect("a project");
         Place { project, runtime: Builder::new_current_thread().enable_all().build().expect("a runtime") }
     })
 }

@@ -59,7 +59,7 @@ impl Database {
         let done = tokio::task::spawn_blocking(move || {
             let store = match slot.take() {
                 Some(store) => store,
-                None => Store::open_or_adopt(&project, clock::now())?.0,
+                None => Store::open_or_adopt(&project, clock::source())?.0,
             };
             // Back in its slot only after a use that returned: a connection that a panic went through is not reused.
             let result = job(&store);
@@ -116,7 +116,7 @@ impl Database {
         drop(tokio::task::spawn_blocking(move || {
             // What else may be wrong, a call meets by itself.
             if let Err(error @ StoreError::Corrupt { .. }) =
-                Store::open(&project).and_then(|store| store.check_integrity())
+                Store::open(&project, clock::source()).and_then(|store| store.check_integrity())
             {
                 drop(damage.set(error));
             }

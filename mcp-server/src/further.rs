@@ -14,7 +14,6 @@ use rmcp::RoleServer;
 use rmcp::service::RequestContext;
 
 use crate::claims::Given;
-use crate::clock::now;
 use crate::error::{Code, ToolError};
 use crate::options::Further;
 use crate::server::Server;
@@ -88,8 +87,7 @@ impl Server {
             let (token, known) = (token.clone(), seen.filter(|_| look % ASK_AGAIN != 0));
             let ask = move |store: &Store| {
                 let seq = store.last_seq()?;
-                let next =
-                    if known == Some(seq) { Next::Wait } else { store.claim_next(now(), &token, LEASE)? };
+                let next = if known == Some(seq) { Next::Wait } else { store.claim_next(&token, LEASE)? };
                 Ok((next, seq))
             };
             match self.database().run(ask).await? {
@@ -159,7 +157,7 @@ impl Server {
         };
         let token = claim.token.clone();
         let end = move |store: &Store| {
-            store.end_attempt(now(), &token, &outcome, &AttemptLimits::default())?;
+            store.end_attempt(&token, &outcome, &AttemptLimits::default())?;
             Ok(())
         };
         if let Err(error) = self.database().run(end).await {

@@ -62,11 +62,10 @@ impl Server {
         new: &NewSession,
         reason: &str,
     ) -> Result<Token, ToolError> {
-        let now = now();
         let lease = self.options().lease;
-        reap(store, now, lease)?;
-        let token = self.hold(id, introduced(store, now, store.inspect(now, id, new, lease)?)?);
-        store.report_failing(now, &token, reason)?;
+        reap(store, lease)?;
+        let token = self.hold(id, introduced(store, store.inspect(id, new, lease)?)?);
+        store.report_failing(&token, reason)?;
         Ok(token)
     }
 
@@ -112,7 +111,7 @@ impl Server {
         let reports = judge::run(self.options(), &checks, context).await?;
         let token = token.clone();
         let record = move |store: &Store| {
-            store.record_before(now(), &token, commit.as_deref(), &reports)?;
+            store.record_before(&token, commit.as_deref(), &reports)?;
             Ok(reports)
         };
         self.database().run(record).await
@@ -134,7 +133,7 @@ impl Server {
         let lease = self.options().lease;
         for (id, held) in own.all() {
             let token = held.token.clone();
-            let renew = move |store: &Store| Ok(store.renew(now(), &held.token, lease)?);
+            let renew = move |store: &Store| Ok(store.renew(&held.token, lease)?);
             match self.database().run(renew).await {
                 Ok(()) => {}
                 // Passed or given back while this went round, it is not held any more, or anew.
@@ -184,8 +183,8 @@ impl Own {
 /// Ends a claim and the session that was begun for it.
 fn end(store: &Store, held: &Held) -> Result<(), ToolError> {
     let now = now();
-    let ended = store.end_attempt(now, &held.token, &AttemptOutcome::Stopped, &AttemptLimits::default());
-    store.end_session(now, held.session, &SessionOutcome::Stopped, held.ms_until(now))?;
+    let ended = store.end_attempt(&held.token, &AttemptOutcome::Stopped, &AttemptLimits::default());
+    store.end_session(held.session, &SessionOutcome::Stopped, held.ms_until(now))?;
     ended?;
     Ok(())
 }
@@ -209,16 +208,16 @@ fn claim_first(
     new: &NewSession,
     lease: SignedDuration,
 ) -> Result<(FeatureId, Claim), ToolError> {
-    reap(store, now(), lease)?;
+    reap(store, lease)?;
     let process = contain::own_identity();
     let may = |id: &FeatureId| only.is_empty() || only.contains(id);
     if let Some(id) = wanted.filter(may) {
-        return Ok((id, store.claim_by(now(), id, new, &process, lease)?));
+        return Ok((id, store.claim_by(id, new, &process, lease)?));
     }
     if wanted.is_none() {
         let mut ready = store.graph()?.ready_in_order();
         ready.retain(may);
-        if let Some(won) = store.claim_first(now(), &ready, new, &process, lease)? {
+        if let Some(won) = store.claim_first(&ready, new, &process, lease)? {
             return Ok(won);
         }
     }
@@ -232,7 +231,8 @@ fn claim_first(
 
 /// Takes back claims whose lease ran out, but for those whose process lives: a laptop that slept for a night has let
 /// every lease run out, and nobody's work has ended.
-pub(crate) fn reap(store: &Store, now: Timestamp, lease: SignedDuration) -> Result<(), ToolError> {
+pub(crate) fn reap(store: &Store, lease: SignedDuration) -> Result<(), ToolError> {
+    let now = store.now()?;
     let (mut deserted, mut over) = (Vec::new(), Vec::new());
     for session in store.live_sessions()? {
         let expired = |attempt: &&Attempt| attempt.lease_until.is_some_and(|until| until <= now);
@@ -250,7 +250,7 @@ pub(crate) fn reap(store: &Store, now: Timestamp, lease: SignedDuration) -> Resu
             continue;
         }
         for attempt in expired {
-            match store.renew(now, &attempt.token, lease) {
+            match store.renew(&attempt.token, lease) {
                 // Its session ended it at this very moment.
                 Ok(()) | Err(StoreError::StaleToken { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -258,21 +258,20 @@ pub(crate) fn reap(store: &Store, now: Timestamp, lease: SignedDuration) -> Resu
         }
     }
     // Those alone: a claim that was made since then is somebody's who lives.
-    store.reap_of(now, &deserted, &AttemptLimits::default())?;
+    store.reap_of(&deserted, &AttemptLimits::default())?;
     for (session, ms) in over {
         let reason = "its server was gone".to_owned();
-        store.end_session(now, session, &SessionOutcome::NotStarted { reason }, ms)?;
+        store.end_session(session, &SessionOutcome::NotStarted { reason }, ms)?;
     }
     Ok(())
 }
 
 /// Says which process a won claim belongs to. A claim without one would be taken back under a living server, so it
 /// is given up when that cannot be said.
-fn introduced(store: &Store, now: Timestamp, claim: Claim) -> Result<Claim, ToolError> {
+fn introduced(store: &Store, claim: Claim) -> Result<Claim, ToolError> {
     let process = contain::own_identity();
-    let told = store
-        .session_up(now, claim.session, &process)
-        .or_else(|_| store.session_up(now, claim.session, &process));
+    let told =
+        store.session_up(claim.session, &process).or_else(|_| store.session_up(claim.session, &process));
     match told {
         Ok(()) => Ok(claim),
         Err(error) => {

@@ -27,7 +27,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::answer::cut;
-use crate::clock::now;
 use crate::error::ToolError;
 use crate::server::Server;
 pub(crate) use stats::Stats;
@@ -63,7 +62,7 @@ struct OneFeature {
 /// Leaves what was noted for the next attempt, if anything was.
 fn leave_note(store: &Store, token: &Token, note: Option<&str>) -> Result<(), ToolError> {
     match note {
-        Some(note) => Ok(store.leave_note(now(), token, note)?),
+        Some(note) => Ok(store.leave_note(token, note)?),
         None => Ok(()),
     }
 }

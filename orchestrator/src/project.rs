@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use cogwork_schemas::Isolation;
 use cogwork_store::{Adoption, Store, StoreError, state_dir};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{CliError, note};
@@ -56,7 +55,7 @@ impl Project {
     /// When there is no directory, no project in it, or its state or settings cannot be read.
     pub(crate) fn open(dir: &Path) -> Result<Self, CliError> {
         let dir = directory(dir)?;
-        let (store, adoption) = Store::open_or_adopt(&dir, clock::now())?;
+        let (store, adoption) = Store::open_or_adopt(&dir, clock::source())?;
         Self::opened(dir, store, adoption)
     }
 
@@ -65,10 +64,10 @@ impl Project {
     /// # Errors
     ///
     /// As [`Project::open`], but for the missing project.
-    pub(crate) fn create(dir: &Path, now: Timestamp) -> Result<Self, CliError> {
+    pub(crate) fn create(dir: &Path) -> Result<Self, CliError> {
         let dir = directory(dir)?;
-        let is_new = matches!(Store::open(&dir), Err(StoreError::NoProject { .. }));
-        let store = Store::create(&dir, now)?;
+        let is_new = matches!(Store::open(&dir, clock::source()), Err(StoreError::NoProject { .. }));
+        let store = Store::create(&dir, clock::source())?;
         let adoption = store.adoption()?.filter(|_| is_new);
         Self::opened(dir, store, adoption)
     }

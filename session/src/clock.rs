@@ -3,6 +3,7 @@
 use std::future;
 use std::time::{Duration, Instant};
 
+use cogwork_store::TimeSource;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,6 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 pub struct Clock {
     wall_at_start: Timestamp,
     start: Instant,
+}
+
+/// Returns the wall's clock for a store.
+pub fn source() -> TimeSource {
+    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
+    TimeSource::new(Timestamp::now)
 }
 
 impl Clock {

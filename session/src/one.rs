@@ -7,7 +7,7 @@ use cogwork_process::contain;
 use cogwork_schemas::{RunnerEvent, SessionOutcome};
 use cogwork_store::{Attempt, Store, StoreError};
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::driver::{self, Claimed, Job, Task, World, chain};
 use crate::inbox::Inbox;
 use crate::journal::{Journal, session_dir};
@@ -64,7 +64,7 @@ async fn with_outbox(
 ) -> Result<(), Refusal> {
     let clock = Clock::start();
     command.project = absolute(&command.project)?;
-    let store = Store::open(&command.project)?;
+    let store = Store::open(&command.project, clock::source())?;
     let attempt = store.attempt(&command.token)?;
     if (attempt.feature, attempt.session) != (command.feature, command.session) {
         return Err(Refusal::OtherAttempt { found: Box::new(attempt), wanted: Box::new(command) });
@@ -79,7 +79,7 @@ async fn with_outbox(
         Ok(backend) => backend,
         Err(error) => {
             let outcome = SessionOutcome::NotStarted { reason: error.to_string() };
-            store.end_session(clock.now(), command.session, &outcome, 0)?;
+            store.end_session(command.session, &outcome, 0)?;
             report.tell(clock.now(), RunnerEvent::Ended { outcome, agent_ms: 0, reason: None });
             return Ok(());
         }
@@ -88,7 +88,7 @@ async fn with_outbox(
         Ok(confinement) => confinement,
         Err(error) => {
             let outcome = SessionOutcome::NotStarted { reason: error.to_string() };
-            store.end_session(clock.now(), command.session, &outcome, 0)?;
+            store.end_session(command.session, &outcome, 0)?;
             report.tell(clock.now(), RunnerEvent::Ended { outcome, agent_ms: 0, reason: None });
             return Ok(());
         }

@@ -13,7 +13,7 @@ use std::cell::Cell;
 
 use cogwork_schemas::{FeatureId, Isolation, ListedFeature, Role};
 use cogwork_store::graph::{Graph, Node};
-use cogwork_store::{Claim, ImportLimits, Merge, NewFeature, NewSession, Store};
+use cogwork_store::{Claim, ImportLimits, Merge, NewFeature, NewSession, Store, TimeSource};
 use divan::Bencher;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -21,6 +21,10 @@ use tempfile::TempDir;
 const SIZES: [usize; 2] = [10_000, 100_000];
 /// Layers of a plan: each feature depends on two of the layer below, the lowest is ready.
 const LAYERS: usize = 10;
+
+fn clock() -> TimeSource {
+    TimeSource::new(Timestamp::now)
+}
 
 fn main() {
     divan::main();
@@ -35,7 +39,7 @@ struct Project {
 impl Project {
     fn with(items: &[NewFeature]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::create(dir.path(), Timestamp::now()).unwrap();
+        let store = Store::create(dir.path(), clock()).unwrap();
         if !items.is_empty() {
             create(&store, items);
         }
@@ -44,7 +48,7 @@ impl Project {
 
     /// Opens it as another process would.
     fn again(&self) -> Store {
-        Store::open(self.dir.path()).unwrap()
+        Store::open(self.dir.path(), clock()).unwrap()
     }
 }
 
@@ -83,12 +87,12 @@ fn listed(place: usize) -> ListedFeature {
 }
 
 fn create(store: &Store, items: &[NewFeature]) {
-    store.create_features(Timestamp::now(), items, &ImportLimits::default(), None).unwrap();
+    store.create_features(items, &ImportLimits::default(), None).unwrap();
 }
 
 fn claim(store: &Store, id: FeatureId) -> Claim {
     let new = NewSession { role: Role::Coding, agent: "bench".to_owned(), isolation: Isolation::Shared };
-    store.claim(Timestamp::now(), id, &new, SignedDuration::from_mins(10)).unwrap()
+    store.claim(id, &new, SignedDuration::from_mins(10)).unwrap()
 }
 
 /// Returns a function that gives another number in each call, from 1 and up to `last`.
@@ -124,8 +128,8 @@ fn claim_submit_land(bencher: Bencher<'_, '_>, size: usize) {
     let merge = Merge { commit: None, reports: Vec::new(), merge_ms: 0, check_ms: 0 };
     bencher.bench_local(|| {
         let claim = claim(&project.store, next());
-        project.store.submit(Timestamp::now(), &claim.token, None, &[]).unwrap();
-        project.store.land(Timestamp::now(), &claim.token, &merge).unwrap()
+        project.store.submit(&claim.token, None, &[]).unwrap();
+        project.store.land(&claim.token, &merge).unwrap()
     });
 }
 
@@ -169,7 +173,7 @@ fn add_dependency_on_a_chain_of_10_000(bencher: Bencher<'_, '_>) {
     let next = counter(1_000);
     bencher.bench_local(|| {
         let (below, above) = (next(), FeatureId(10_000 - next().0));
-        project.store.add_dependency(Timestamp::now(), above, below, &ImportLimits::default()).unwrap()
+        project.store.add_dependency(above, below, &ImportLimits::default()).unwrap()
     });
 }
 
@@ -177,10 +181,7 @@ fn add_dependency_on_a_chain_of_10_000(bencher: Bencher<'_, '_>) {
 fn add_dependency_that_closes_a_chain_of_10_000(bencher: Bencher<'_, '_>) {
     let project = Project::with(&chain(10_000));
     bencher.bench_local(|| {
-        project
-            .store
-            .add_dependency(Timestamp::now(), FeatureId(1), FeatureId(10_000), &ImportLimits::default())
-            .unwrap_err()
+        project.store.add_dependency(FeatureId(1), FeatureId(10_000), &ImportLimits::default()).unwrap_err()
     });
 }
 

@@ -28,11 +28,11 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::DiskFull`], [`StoreError::NotWritable`], [`StoreError::Io`]; the copies that are there stay.
-    pub fn back_up(&self, now: Timestamp) -> Result<Option<PathBuf>, StoreError> {
+    pub fn back_up(&self) -> Result<Option<PathBuf>, StoreError> {
         let Some(dir) = self.directory().map(|dir| dir.join(DIR)) else { return Ok(None) };
         fs::create_dir_all(&dir).map_err(|error| failed("create", &dir, error))?;
         let copies = copies(&dir).map_err(|error| failed("look at", &dir, error))?;
-        let name = name(now);
+        let name = name(self.now()?);
         let last = self.last_change()?.map(crate::backups::name);
         let newest =
             copies.last().and_then(|copy| copy.file_name()).map(|name| name.to_string_lossy().into_owned());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cogwork_schemas::{Fact, FeatureId, SessionId, Token};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use rusqlite::{OptionalExtension, Transaction};
 
 use crate::claims::{after, insert_attempt};
@@ -37,7 +37,7 @@ impl Store {
     ///
     /// [`StoreError::UnknownSession`].
     pub fn begin_batch(&self, session: SessionId, size: u32, slots: u32) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write(|tx, _| {
             let changed = tx
                 .prepare_cached("UPDATE sessions SET batch = ?2, slots = ?3 WHERE id = ?1")?
                 .execute((Id(session), size.max(1), slots.max(1)))?;
@@ -54,7 +54,7 @@ impl Store {
     ///
     /// The database's.
     pub fn close_batches(&self) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write(|tx, _| {
             tx.prepare_cached("UPDATE sessions SET closed = 1 WHERE ended_at IS NULL")?.execute([])?;
             Ok(())
         })
@@ -67,13 +67,8 @@ impl Store {
     ///
     /// [`StoreError::StaleToken`] when the session is over or one of its claims was taken from it;
     /// [`StoreError::Misuse`] while it has work to do.
-    pub fn claim_next(
-        &self,
-        now: Timestamp,
-        token: &Token,
-        lease: SignedDuration,
-    ) -> Result<Next, StoreError> {
-        self.write(|tx| {
+    pub fn claim_next(&self, token: &Token, lease: SignedDuration) -> Result<Next, StoreError> {
+        self.write(|tx, now| {
             let (session, batch, taken) = session_of(tx, token)?;
             if taken.iter().any(Taken::is_open) {
                 let what = "a session takes a further feature only when the one it has is handed in";
@@ -132,13 +127,8 @@ impl Store {
     ///
     /// [`StoreError::StaleToken`] when the session is over, or one of its claims was taken from it, or its only one
     /// has ended: its work must stop.
-    pub fn renew_session(
-        &self,
-        now: Timestamp,
-        token: &Token,
-        lease: SignedDuration,
-    ) -> Result<Vec<Attempt>, StoreError> {
-        self.write(|tx| {
+    pub fn renew_session(&self, token: &Token, lease: SignedDuration) -> Result<Vec<Attempt>, StoreError> {
+        self.write(|tx, now| {
             let (session, batch, taken) = session_of(tx, token)?;
             if batch.size == 1 {
                 attempts::live(tx, token)?;

@@ -22,12 +22,11 @@ impl Store {
     /// for dependencies; [`StoreError::UnknownFeature`].
     pub fn claim(
         &self,
-        now: Timestamp,
         feature: FeatureId,
         new: &NewSession,
         lease: SignedDuration,
     ) -> Result<Claim, StoreError> {
-        self.write(|tx| self.take(tx, now, feature, new, lease))
+        self.write(|tx, now| self.take(tx, now, feature, new, lease))
     }
 
     /// Takes a ready feature as [`Store::claim`] does, for a session that this process runs: nobody ever sees the
@@ -38,13 +37,12 @@ impl Store {
     /// Those of [`Store::claim`].
     pub fn claim_by(
         &self,
-        now: Timestamp,
         feature: FeatureId,
         new: &NewSession,
         process: &ProcessIdentity,
         lease: SignedDuration,
     ) -> Result<Claim, StoreError> {
-        self.write(|tx| {
+        self.write(|tx, now| {
             let claim = self.take(tx, now, feature, new, lease)?;
             sessions::up(tx, now, claim.session, process)?;
             Ok(claim)
@@ -59,7 +57,6 @@ impl Store {
     /// The database's.
     pub fn claim_first(
         &self,
-        now: Timestamp,
         features: &[FeatureId],
         new: &NewSession,
         process: &ProcessIdentity,
@@ -68,7 +65,7 @@ impl Store {
         if features.is_empty() {
             return Ok(None);
         }
-        self.write(|tx| {
+        self.write(|tx, now| {
             for feature in features {
                 if is_free(tx, *feature)? {
                     let claim = self.take(tx, now, *feature, new, lease)?;
@@ -113,8 +110,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::StaleToken`]: the claim is lost, and its work must stop.
-    pub fn renew(&self, now: Timestamp, token: &Token, lease: SignedDuration) -> Result<(), StoreError> {
-        self.write(|tx| {
+    pub fn renew(&self, token: &Token, lease: SignedDuration) -> Result<(), StoreError> {
+        self.write(|tx, now| {
             let found = attempts::live(tx, token)?;
             tx.prepare_cached("UPDATE attempts SET lease_until = ?2 WHERE id = ?1 AND submitted_at IS NULL")?
                 .execute((Id(found.attempt.id), Micros(after(now, lease))))?;

@@ -28,12 +28,11 @@ impl Store {
     /// [`StoreError::Cycle`] with the way that would close.
     pub fn add_dependency(
         &self,
-        now: Timestamp,
         feature: FeatureId,
         dependency: FeatureId,
         limits: &ImportLimits,
     ) -> Result<bool, StoreError> {
-        self.write(|tx| {
+        self.write(|tx, now| {
             status(tx, feature)?;
             let mut wanted: BTreeSet<FeatureId> = dependencies_of(tx, feature)?.into_iter().collect();
             wanted.insert(dependency);
@@ -46,13 +45,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::UnknownFeature`] for either.
-    pub fn remove_dependency(
-        &self,
-        now: Timestamp,
-        feature: FeatureId,
-        dependency: FeatureId,
-    ) -> Result<bool, StoreError> {
-        self.write(|tx| {
+    pub fn remove_dependency(&self, feature: FeatureId, dependency: FeatureId) -> Result<bool, StoreError> {
+        self.write(|tx, now| {
             status(tx, feature)?;
             status(tx, dependency)?;
             let mut wanted: BTreeSet<FeatureId> = dependencies_of(tx, feature)?.into_iter().collect();
@@ -68,12 +62,11 @@ impl Store {
     /// As [`Store::add_dependency`].
     pub fn set_dependencies(
         &self,
-        now: Timestamp,
         feature: FeatureId,
         dependencies: &[FeatureId],
         limits: &ImportLimits,
     ) -> Result<bool, StoreError> {
-        self.write(|tx| {
+        self.write(|tx, now| {
             status(tx, feature)?;
             rewire(&self.kept, tx, now, feature, &dependencies.iter().copied().collect(), limits)
         })
@@ -88,12 +81,11 @@ impl Store {
     /// its live attempt's; [`StoreError::UnknownFeature`].
     pub fn skip(
         &self,
-        now: Timestamp,
         id: FeatureId,
         token: Option<&Token>,
         reason: Option<&str>,
     ) -> Result<(i64, i64), StoreError> {
-        self.write(|tx| {
+        self.write(|tx, now| {
             match status(tx, id)? {
                 status @ Status::Passing => {
                     return Err(StoreError::WrongStatus { id, action: "skipped", status }.into());
@@ -123,8 +115,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::WrongStatus`] while somebody works on it; [`StoreError::UnknownFeature`].
-    pub fn delete_feature(&self, now: Timestamp, id: FeatureId) -> Result<Vec<FeatureId>, StoreError> {
-        self.write(|tx| {
+    pub fn delete_feature(&self, id: FeatureId) -> Result<Vec<FeatureId>, StoreError> {
+        self.write(|tx, now| {
             let status = status(tx, id)?;
             let busy: bool = tx
                 .prepare_cached(

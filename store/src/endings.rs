@@ -23,7 +23,6 @@ impl Store {
     /// [`Store::land`] can bring about.
     pub fn end_attempt(
         &self,
-        now: Timestamp,
         token: &Token,
         outcome: &AttemptOutcome,
         limits: &AttemptLimits,
@@ -31,7 +30,7 @@ impl Store {
         if *outcome == AttemptOutcome::Landed {
             return Err(StoreError::Misuse { what: "an attempt can only land by `land`" });
         }
-        self.write(|tx| end(tx, now, &attempts::live(tx, token)?.attempt, outcome, limits))
+        self.write(|tx, now| end(tx, now, &attempts::live(tx, token)?.attempt, outcome, limits))
     }
 
     /// Takes back the claims whose lease ran out before they submitted anything, and returns their features.
@@ -39,8 +38,8 @@ impl Store {
     /// # Errors
     ///
     /// The database's.
-    pub fn reap(&self, now: Timestamp, limits: &AttemptLimits) -> Result<Vec<FeatureId>, StoreError> {
-        self.write(|tx| take_back(tx, now, limits, |_| true))
+    pub fn reap(&self, limits: &AttemptLimits) -> Result<Vec<FeatureId>, StoreError> {
+        self.write(|tx, now| take_back(tx, now, limits, |_| true))
     }
 
     /// Takes back, as [`Store::reap`] does, claims of these sessions only: for whoever has looked at who runs them.
@@ -50,14 +49,13 @@ impl Store {
     /// The database's.
     pub fn reap_of(
         &self,
-        now: Timestamp,
         sessions: &[SessionId],
         limits: &AttemptLimits,
     ) -> Result<Vec<FeatureId>, StoreError> {
         if sessions.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(|tx| take_back(tx, now, limits, |session| sessions.contains(&session)))
+        self.write(|tx, now| take_back(tx, now, limits, |session| sessions.contains(&session)))
     }
 }
 

@@ -19,12 +19,11 @@ impl Store {
     /// [`StoreError::StaleToken`]; [`StoreError::NotGreen`] naming the checks that were not run.
     pub fn record_before(
         &self,
-        now: Timestamp,
         token: &Token,
         commit: Option<&str>,
         reports: &[CheckReport],
     ) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write(|tx, now| {
             let found = attempts::live(tx, token)?;
             let attempt = &found.attempt;
             let total = Coverage::of(tx, attempt.feature, reports)?.all_run()?;
@@ -52,13 +51,12 @@ impl Store {
     /// [`StoreError::StaleToken`].
     pub fn record_checks(
         &self,
-        now: Timestamp,
         token: &Token,
         phase: CheckPhase,
         commit: Option<&str>,
         reports: &[CheckReport],
     ) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write(|tx, now| {
             let found = attempts::live(tx, token)?;
             insert(tx, now, &found.attempt, phase, commit, reports)
         })

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use cogwork_schemas::{Check, Fact, Feature, FeatureId, HumanRequest, Status};
-use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Params, Row, Transaction};
 
 use crate::columns::{Id, Json, Word};
@@ -77,8 +76,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::NotParked`], [`StoreError::UnknownFeature`].
-    pub fn retry(&self, now: Timestamp, id: FeatureId) -> Result<(), StoreError> {
-        self.write(|tx| {
+    pub fn retry(&self, id: FeatureId) -> Result<(), StoreError> {
+        self.write(|tx, now| {
             let status = status(tx, id)?;
             if status != Status::Parked {
                 return Err(StoreError::NotParked { id, status }.into());
@@ -200,7 +199,8 @@ mod tests {
     /// With the index by status, SQLite once read all pending features to find the few that wait for one.
     #[test]
     fn landing_looks_at_the_dependents_alone() {
-        let store = Store::in_memory().unwrap();
+        let clock = crate::TimeSource::new(|| jiff::Timestamp::UNIX_EPOCH);
+        let store = Store::in_memory(clock).unwrap();
         let plan: Vec<String> = store
             .read(|tx| {
                 let sql = format!("EXPLAIN QUERY PLAN {}", FREED_BY.replace("?1", "1"));

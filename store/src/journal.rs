@@ -55,10 +55,10 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Misuse`] for any other fact: those are appended by the operation that makes them true.
-    pub fn append(&self, now: Timestamp, fact: &Fact) -> Result<i64, StoreError> {
+    pub fn append(&self, fact: &Fact) -> Result<i64, StoreError> {
         match fact {
             Fact::RunStarted { .. } | Fact::RunEnded { .. } => {
-                self.write(|tx| record(tx, now, About::default(), fact))
+                self.write(|tx, now| record(tx, now, About::default(), fact))
             }
             Fact::Created { .. }
             | Fact::SessionStarted { .. }

@@ -26,12 +26,11 @@ impl Store {
     /// [`StoreError::StaleToken`].
     pub fn submit(
         &self,
-        now: Timestamp,
         token: &Token,
         commit: Option<&str>,
         reports: &[CheckReport],
     ) -> Result<Proof, StoreError> {
-        self.write(|tx| submit(tx, now, token, commit, reports))
+        self.write(|tx, now| submit(tx, now, token, commit, reports))
     }
 
     /// Makes a feature pass, after its work reached the main branch. Returns the features that may start now
@@ -45,8 +44,8 @@ impl Store {
     /// [`StoreError::NotSubmitted`]; [`StoreError::DependencyNotPassing`] when a dependency was added or lost
     /// meanwhile; [`StoreError::NotGreen`] when a check is red on the merge, or was not run on it (only a session
     /// that worked in the project directory itself may leave that out); [`StoreError::StaleToken`].
-    pub fn land(&self, now: Timestamp, token: &Token, merge: &Merge) -> Result<Vec<FeatureId>, StoreError> {
-        self.write(|tx| land(tx, now, token, merge))
+    pub fn land(&self, token: &Token, merge: &Merge) -> Result<Vec<FeatureId>, StoreError> {
+        self.write(|tx, now| land(tx, now, token, merge))
     }
 
     /// Submits the work of a session in the project directory itself, lands it and ends the session, which has
@@ -58,13 +57,12 @@ impl Store {
     /// As [`Store::submit`] and [`Store::land`].
     pub fn finish(
         &self,
-        now: Timestamp,
         token: &Token,
         commit: Option<&str>,
         reports: &[CheckReport],
         agent_ms: u64,
     ) -> Result<(Proof, Vec<FeatureId>), StoreError> {
-        self.write(|tx| {
+        self.write(|tx, now| {
             let session = attempts::live(tx, token)?.attempt.session;
             let proof = submit(tx, now, token, commit, reports)?;
             let commit = attempts::live(tx, token)?.attempt.submitted.and_then(|submitted| submitted.commit);

@@ -3,7 +3,8 @@
 //! Owns `<project>/.cogwork/features.db` and everything that is written to it. Talks to nobody: programs call
 //! [`Store`], whose operations are named after what people and agents do, each one transaction that also appends
 //! its journal entries. No SQL, row or connection shows outside, because another engine will stand behind the
-//! same operations one day. Never reads a clock (every operation takes `now`), never starts a process.
+//! same operations one day. Reads no clock but the one it is opened with, never starts a
+//! process.
 //!
 //! [`graph`] is the pure part: what is ready, blocked, cyclic and critical.
 
@@ -11,6 +12,7 @@ mod attempts;
 mod backups;
 mod batches;
 mod claims;
+mod clock;
 mod columns;
 mod dependencies;
 mod disk;
@@ -42,6 +44,7 @@ use std::path::{Path, PathBuf};
 
 use cogwork_schemas::{AttemptId, SessionId};
 
+pub use clock::TimeSource;
 pub use error::{AdoptionFault, ErrorClass, StoreError};
 pub use open::Store;
 pub use past::NOTE_CHARS;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
+use crate::clock::TimeSource;
 use crate::columns::Micros;
 use crate::disk::{FileIdentity, Filesystem};
 use crate::error::{AdoptionFault, Fail};
@@ -49,6 +50,7 @@ const PREPARED_STATEMENTS: usize = 64;
 pub struct Store {
     connection: Connection,
     home: Home,
+    pub(crate) clock: TimeSource,
     pub(crate) kept: Kept,
 }
 
@@ -85,11 +87,11 @@ impl Store {
     /// # Errors
     ///
     /// The directory does not exist or cannot be written, or what it holds cannot be opened (see [`Store::open`]).
-    pub fn create(project: &Path, now: Timestamp) -> Result<Self, StoreError> {
+    pub fn create(project: &Path, clock: TimeSource) -> Result<Self, StoreError> {
         if !project.is_dir() {
             return Err(StoreError::NoDirectory { path: project.to_owned() });
         }
-        match legacy::adopt(project, now) {
+        match legacy::adopt(project, clock.read()) {
             // A file of somebody else's that only has the same name.
             Err(StoreError::NotAdopted {
                 fault: AdoptionFault::Empty | AdoptionFault::Foreign { .. },
@@ -103,8 +105,9 @@ impl Store {
             refuse_stump(&dir.join(DATABASE), found.len())?;
         }
         let lock = open_lock(&dir)?;
-        let store = Self::open_writable(&dir, Filesystem::of(&dir), lock, OpenFlags::SQLITE_OPEN_CREATE)?;
-        store.write(|tx| {
+        let create = OpenFlags::SQLITE_OPEN_CREATE;
+        let store = Self::open_writable(&dir, Filesystem::of(&dir), lock, create, clock)?;
+        store.write(|tx, now| {
             tx.execute("INSERT OR IGNORE INTO project (one, created_at) VALUES (1, ?1)", [Micros(now)])?;
             Ok(())
         })?;
@@ -116,7 +119,7 @@ impl Store {
     /// # Errors
     ///
     /// There is none, its file is damaged, of a newer version or of another program, or it stays busy.
-    pub fn open(project: &Path) -> Result<Self, StoreError> {
+    pub fn open(project: &Path, clock: TimeSource) -> Result<Self, StoreError> {
         let dir = state_dir(project);
         let database = dir.join(DATABASE);
         match fs::metadata(&database) {
@@ -130,8 +133,8 @@ impl Store {
             Err(error) => return Err(failed("open", &database, error)),
         }
         match open_lock(&dir) {
-            Ok(lock) => Self::open_writable(&dir, Filesystem::of(&dir), lock, OpenFlags::empty()),
-            Err(StoreError::ReadOnly { .. }) => Self::open_read_only(database),
+            Ok(lock) => Self::open_writable(&dir, Filesystem::of(&dir), lock, OpenFlags::empty(), clock),
+            Err(StoreError::ReadOnly { .. }) => Self::open_read_only(database, clock),
             Err(error) => Err(error),
         }
     }
@@ -141,11 +144,11 @@ impl Store {
     /// # Errors
     ///
     /// The SQLite in this program is too old.
-    pub fn in_memory() -> Result<Self, StoreError> {
+    pub fn in_memory(clock: TimeSource) -> Result<Self, StoreError> {
         refuse_old_sqlite(rusqlite::version_number(), rusqlite::version())?;
         let home = Home::Memory;
         let connection = Connection::open_in_memory().map_err(|error| Fail::from(error).at(home.name()))?;
-        let store = Self { connection, home, kept: Kept::default() };
+        let store = Self { connection, home, clock, kept: Kept::default() };
         store.ask(configure)?;
         store.migrate()?;
         Ok(store)
@@ -188,11 +191,20 @@ impl Store {
         self.transact(TransactionBehavior::Deferred, work)
     }
 
-    /// Runs `work` in one write transaction, in its turn. Nothing of it stays unless all of it succeeds.
+    /// Runs `work` in one write transaction, in its turn, with the time that it is then. Nothing of it stays unless all
+    /// of it succeeds.
     pub(crate) fn write<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail>,
+        work: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, Fail>,
     ) -> Result<T, StoreError> {
+        self.in_turn(|tx| {
+            let now = self.clock.time(tx)?;
+            work(tx, now)
+        })
+    }
+
+    /// Runs `work` as [`Store::write`] does, in a database that may have no tables yet.
+    fn in_turn<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail>) -> Result<T, StoreError> {
         let held = self.take_turn()?;
         let done = self.transact(TransactionBehavior::Immediate, work);
         if done.is_err() {
@@ -265,6 +277,7 @@ impl Store {
         filesystem: Filesystem,
         lock: WriteLock,
         flags: OpenFlags,
+        clock: TimeSource,
     ) -> Result<Self, StoreError> {
         refuse_old_sqlite(rusqlite::version_number(), rusqlite::version())?;
         let database = dir.join(DATABASE);
@@ -274,7 +287,7 @@ impl Store {
             Connection::open_with_flags(&database, flags).map_err(|error| Fail::from(error).at(&database))?;
         let identity = FileIdentity::of(&database).map_err(|error| failed("look at", &database, error))?;
         let home = Home::Disk { database, identity, lock };
-        let store = Self { connection, home, kept: Kept::default() };
+        let store = Self { connection, home, clock, kept: Kept::default() };
         // First of all: whatever follows may have to wait.
         store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
         // Only after a look, so that a file that is not for us stays untouched, its journal mode included.
@@ -291,7 +304,7 @@ impl Store {
 
     /// Opens a file in a directory that cannot be written. A leftover log makes the plain way necessary, which
     /// works while the writer's shared memory is there; without one nobody writes, and no lock is needed.
-    fn open_read_only(database: PathBuf) -> Result<Self, StoreError> {
+    fn open_read_only(database: PathBuf, clock: TimeSource) -> Result<Self, StoreError> {
         refuse_old_sqlite(rusqlite::version_number(), rusqlite::version())?;
         let mut log = database.clone().into_os_string();
         log.push("-wal");
@@ -304,7 +317,7 @@ impl Store {
         };
         let connection = connection.map_err(|error| Fail::from(error).at(&database))?;
         let home = Home::ReadOnly { database };
-        let store = Self { connection, home, kept: Kept::default() };
+        let store = Self { connection, home, clock, kept: Kept::default() };
         store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
         store.ask(configure)?;
         let schema = match store.read(|tx| migrate::look(tx)) {
@@ -345,7 +358,7 @@ impl Store {
     }
 
     fn migrate(&self) -> Result<(), StoreError> {
-        let schema = self.write(migrate::migrate)?;
+        let schema = self.in_turn(migrate::migrate)?;
         self.refuse_unknown(schema)
     }
 

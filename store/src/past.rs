@@ -20,8 +20,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::StaleToken`].
-    pub fn leave_note(&self, now: Timestamp, token: &Token, text: &str) -> Result<(), StoreError> {
-        self.write(|tx| leave(tx, now, &attempts::live(tx, token)?.attempt, text))
+    pub fn leave_note(&self, token: &Token, text: &str) -> Result<(), StoreError> {
+        self.write(|tx, now| leave(tx, now, &attempts::live(tx, token)?.attempt, text))
     }
 
     /// Leaves the last words of an attempt that ends unfinished, as [`Store::leave_note`] does, unless it has left a
@@ -30,8 +30,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::StaleToken`].
-    pub fn leave_last_words(&self, now: Timestamp, token: &Token, text: &str) -> Result<(), StoreError> {
-        self.write(|tx| {
+    pub fn leave_last_words(&self, token: &Token, text: &str) -> Result<(), StoreError> {
+        self.write(|tx, now| {
             let attempt = attempts::live(tx, token)?.attempt;
             match read(tx, attempt.feature)?.is_some_and(|note| note.attempt == attempt.id) {
                 true => Ok(()),

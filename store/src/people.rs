@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use cogwork_schemas::{Answer, AttemptOutcome, Fact, FeatureId, HumanRequest, HumanResponse, Status, Token};
-use jiff::Timestamp;
 
 use crate::columns::{Id, Json, Word};
 use crate::features::{human_request, status};
@@ -17,12 +16,12 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::BadQuestion`] with everything that is wrong with it; [`StoreError::StaleToken`].
-    pub fn ask_human(&self, now: Timestamp, token: &Token, request: &HumanRequest) -> Result<(), StoreError> {
+    pub fn ask_human(&self, token: &Token, request: &HumanRequest) -> Result<(), StoreError> {
         let problems = request.problems();
         if !problems.is_empty() {
             return Err(StoreError::BadQuestion { problems });
         }
-        self.write(|tx| {
+        self.write(|tx, now| {
             let attempt = attempts::live(tx, token)?.attempt;
             endings::end(tx, now, &attempt, &AttemptOutcome::NeedsHuman, &AttemptLimits::default())?;
             tx.prepare_cached(
@@ -41,13 +40,8 @@ impl Store {
     ///
     /// [`StoreError::WrongStatus`] when nothing is asked; [`StoreError::BadAnswer`] with everything that does not
     /// fit the question; [`StoreError::UnknownFeature`].
-    pub fn answer_human(
-        &self,
-        now: Timestamp,
-        id: FeatureId,
-        answers: &BTreeMap<String, Answer>,
-    ) -> Result<(), StoreError> {
-        self.write(|tx| {
+    pub fn answer_human(&self, id: FeatureId, answers: &BTreeMap<String, Answer>) -> Result<(), StoreError> {
+        self.write(|tx, now| {
             let status = status(tx, id)?;
             let Some(request) = human_request(tx, id)?.filter(|_| status == Status::NeedsHuman) else {
                 return Err(StoreError::WrongStatus { id, action: "answered", status }.into());

@@ -18,8 +18,8 @@ impl Store {
     /// # Errors
     ///
     /// The database's.
-    pub fn begin_session(&self, now: Timestamp, new: &NewSession) -> Result<SessionId, StoreError> {
-        self.write(|tx| {
+    pub fn begin_session(&self, new: &NewSession) -> Result<SessionId, StoreError> {
+        self.write(|tx, now| {
             let session = insert_session(tx, now, new)?;
             let about = About { feature: None, session: Some(session), attempt: None };
             let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
@@ -49,13 +49,8 @@ impl Store {
     ///
     /// [`StoreError::SessionOver`] when it was ended meanwhile: the process came too late and has nothing to do;
     /// [`StoreError::UnknownSession`].
-    pub fn session_up(
-        &self,
-        now: Timestamp,
-        session: SessionId,
-        process: &ProcessIdentity,
-    ) -> Result<(), StoreError> {
-        self.write(|tx| up(tx, now, session, process))
+    pub fn session_up(&self, session: SessionId, process: &ProcessIdentity) -> Result<(), StoreError> {
+        self.write(|tx, now| up(tx, now, session, process))
     }
 
     /// Ends a session; `agent_ms` is how long its agent itself ran. Its attempts are not touched. The first outcome
@@ -66,12 +61,11 @@ impl Store {
     /// [`StoreError::UnknownSession`].
     pub fn end_session(
         &self,
-        now: Timestamp,
         session: SessionId,
         outcome: &SessionOutcome,
         agent_ms: u64,
     ) -> Result<(), StoreError> {
-        self.write(|tx| end(tx, now, session, outcome, agent_ms))
+        self.write(|tx, now| end(tx, now, session, outcome, agent_ms))
     }
 
     /// Returns the sessions that have not ended, by id.

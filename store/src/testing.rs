@@ -1,7 +1,7 @@
 //! Tests of what passes: taking a passing feature for a test, and reporting that it does not work.
 
 use cogwork_schemas::{Fact, FeatureId, Status, Token};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use rusqlite::OptionalExtension;
 
 use crate::claims::{already_claimed, insert_attempt, insert_session};
@@ -21,12 +21,11 @@ impl Store {
     /// [`StoreError::UnknownFeature`].
     pub fn inspect(
         &self,
-        now: Timestamp,
         feature: FeatureId,
         new: &NewSession,
         lease: SignedDuration,
     ) -> Result<Claim, StoreError> {
-        self.write(|tx| {
+        self.write(|tx, now| {
             let status = status(tx, feature)?;
             if status != Status::Passing {
                 return Err(StoreError::WrongStatus { id: feature, action: "tested", status }.into());
@@ -51,8 +50,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::StaleToken`].
-    pub fn report_failing(&self, now: Timestamp, token: &Token, reason: &str) -> Result<bool, StoreError> {
-        self.write(|tx| {
+    pub fn report_failing(&self, token: &Token, reason: &str) -> Result<bool, StoreError> {
+        self.write(|tx, now| {
             let attempt = attempts::live(tx, token)?.attempt;
             let reopened = status(tx, attempt.feature)? == Status::Passing;
             if reopened {

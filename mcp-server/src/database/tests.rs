@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_look_is_answered_on_this_thread_and_a_run_on_another() {
     let project = tempfile::tempdir().unwrap();
-    drop(Store::create(project.path(), clock::now()).unwrap());
+    drop(Store::create(project.path(), clock::source()).unwrap());
     let database = Database::of(project.path(), true);
     let here = std::thread::current().id();
     let on = move |_: &Store| Ok(std::thread::current().id() == here);
@@ -25,7 +25,7 @@ async fn a_look_is_answered_on_this_thread_and_a_run_on_another() {
 #[tokio::test]
 async fn a_look_that_panics_is_told_and_the_next_opens_the_project_anew() {
     let project = tempfile::tempdir().unwrap();
-    drop(Store::create(project.path(), clock::now()).unwrap());
+    drop(Store::create(project.path(), clock::source()).unwrap());
     let database = Database::of(project.path(), true);
     database.look(|store| Ok(store.last_seq()?)).await.unwrap();
     let error = database.look(|_| -> Result<(), _> { panic!("told") }).await.unwrap_err();

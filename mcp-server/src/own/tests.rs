@@ -1,16 +1,21 @@
 use cogwork_schemas::{ProcessIdentity, Role, Status};
-use cogwork_store::ImportLimits;
+use cogwork_store::{ImportLimits, TimeSource};
 
 use super::*;
+use crate::clock::source;
 use crate::options::{Assignment, Options, ToolFilter};
 
 const LEASE: SignedDuration = SignedDuration::from_secs(90);
 
+fn after_the_lease() -> Timestamp {
+    now() + LEASE + SignedDuration::from_secs(1)
+}
+
 /// A server of its own with a claim on each of two features.
 async fn holding(project: &std::path::Path) -> Server {
-    let store = Store::create(project, now()).unwrap();
+    let store = Store::create(project, source()).unwrap();
     let list = serde_json::json!({"features": [{"name": "a"}, {"name": "b"}]});
-    store.import(now(), &serde_json::from_value(list).unwrap(), &ImportLimits::default()).unwrap();
+    store.import(&serde_json::from_value(list).unwrap(), &ImportLimits::default()).unwrap();
     let server = Server::new(Options {
         project: project.to_owned(),
         workspace: project.to_owned(),
@@ -45,12 +50,12 @@ fn own(server: &Server) -> &Own {
 async fn a_renewal_moves_the_lease_and_forgets_what_was_lost() {
     let project = tempfile::tempdir().unwrap();
     let server = holding(project.path()).await;
-    let store = Store::open(project.path()).unwrap();
+    let store = Store::open(project.path(), source()).unwrap();
     let leases = || store.live_attempts().unwrap().into_iter().map(|attempt| attempt.lease_until.unwrap());
     let before: Vec<Timestamp> = leases().collect();
     // The second claim is taken back behind the server's back.
     let second = store.live_attempts().unwrap().remove(1);
-    store.end_attempt(now(), &second.token, &AttemptOutcome::Expired, &AttemptLimits::default()).unwrap();
+    store.end_attempt(&second.token, &AttemptOutcome::Expired, &AttemptLimits::default()).unwrap();
 
     server.renew(own(&server)).await;
     let after: Vec<Timestamp> = leases().collect();
@@ -63,11 +68,11 @@ async fn a_renewal_moves_the_lease_and_forgets_what_was_lost() {
 async fn a_claim_whose_server_was_killed_is_free_after_its_lease() {
     let project = tempfile::tempdir().unwrap();
     drop(holding(project.path()).await);
-    let store = Store::open(project.path()).unwrap();
+    let store = Store::open(project.path(), source()).unwrap();
     let limits = AttemptLimits::default();
-    assert_eq!(store.reap(now(), &limits).unwrap(), []);
-    let later = now() + LEASE + SignedDuration::from_secs(1);
-    assert_eq!(store.reap(later, &limits).unwrap(), [FeatureId(1), FeatureId(2)]);
+    assert_eq!(store.reap(&limits).unwrap(), []);
+    let store = Store::open(project.path(), TimeSource::new(after_the_lease)).unwrap();
+    assert_eq!(store.reap(&limits).unwrap(), [FeatureId(1), FeatureId(2)]);
     assert_eq!(store.feature(FeatureId(1)).unwrap().status, Status::Pending);
 }
 
@@ -75,14 +80,15 @@ async fn a_claim_whose_server_was_killed_is_free_after_its_lease() {
 async fn an_expired_claim_of_a_living_process_is_not_taken_back() {
     let project = tempfile::tempdir().unwrap();
     drop(holding(project.path()).await);
-    let store = Store::open(project.path()).unwrap();
+    let store = Store::open(project.path(), source()).unwrap();
     let [alive, dead] = store.live_sessions().unwrap().try_into().unwrap();
     let process = contain::own_identity();
     // The number is another process's now.
     let process = ProcessIdentity { started: process.started + 1, ..process };
-    store.session_up(now(), dead.id, &process).unwrap();
-    let later = now() + LEASE + SignedDuration::from_secs(1);
-    reap(&store, later, LEASE).unwrap();
+    store.session_up(dead.id, &process).unwrap();
+    let (store, later) =
+        (Store::open(project.path(), TimeSource::new(after_the_lease)).unwrap(), now() + LEASE);
+    reap(&store, LEASE).unwrap();
     let left = store.live_attempts().unwrap();
     assert_eq!(left.iter().map(|attempt| attempt.session).collect::<Vec<_>>(), [alive.id]);
     assert!(left[0].lease_until.unwrap() > later, "it is renewed");
@@ -94,12 +100,12 @@ async fn an_expired_claim_of_a_living_process_is_not_taken_back() {
 async fn a_claim_that_cannot_say_whose_it_is_is_given_back() {
     let project = tempfile::tempdir().unwrap();
     let server = holding(project.path()).await;
-    let store = Store::open(project.path()).unwrap();
+    let store = Store::open(project.path(), source()).unwrap();
     server.give_back_all().await;
     let new = NewSession { role: Role::All, agent: "mcp".into(), isolation: Isolation::Shared };
-    let claim = store.claim(now(), FeatureId(1), &new, LEASE).unwrap();
-    store.end_session(now(), claim.session, &SessionOutcome::Stopped, 0).unwrap();
-    let error = introduced(&store, now(), claim).unwrap_err();
+    let claim = store.claim(FeatureId(1), &new, LEASE).unwrap();
+    store.end_session(claim.session, &SessionOutcome::Stopped, 0).unwrap();
+    let error = introduced(&store, claim).unwrap_err();
     assert!(error.to_string().contains("session s3 is over"), "{error}");
     assert_eq!(store.feature(FeatureId(1)).unwrap().status, Status::Pending);
 }

@@ -261,7 +261,7 @@ async fn what_is_no_tool_is_contained_too() {
 #[tokio::test]
 async fn a_panic_in_the_store_costs_one_call() {
     let project = tempfile::tempdir().unwrap();
-    cogwork_store::Store::create(project.path(), crate::clock::now()).unwrap();
+    cogwork_store::Store::create(project.path(), crate::clock::source()).unwrap();
     let database = Database::of(project.path(), true);
     let panicked = database.run(|_| -> Result<(), ToolError> { panic!("planted panic") }).await.unwrap_err();
     assert!(panicked.to_string().starts_with("Error (internal)"), "{panicked}");

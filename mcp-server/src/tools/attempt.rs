@@ -5,7 +5,6 @@ use cogwork_store::{Attempt, Store};
 use jiff::SignedDuration;
 
 use crate::claims::Claims;
-use crate::clock::now;
 use crate::error::{Code, ToolError};
 use crate::own;
 use crate::server::Server;
@@ -55,7 +54,7 @@ impl Server {
             Claims::Own(own) => own.release(store, attempt.feature),
             Claims::Given(_) => {
                 let given_up = AttemptOutcome::GivenUp { reason: reason.to_owned() };
-                store.end_attempt(now(), &attempt.token, &given_up, &self.options().attempts)?;
+                store.end_attempt(&attempt.token, &given_up, &self.options().attempts)?;
                 Ok(())
             }
         }
@@ -101,7 +100,7 @@ impl Server {
 fn nobodys(store: &Store, id: FeatureId, lease: SignedDuration) -> Result<Whose, ToolError> {
     let mut feature = store.feature(id)?;
     if feature.status == Status::Claimed {
-        own::reap(store, now(), lease)?;
+        own::reap(store, lease)?;
         feature = store.feature(id)?;
     }
     if feature.status == Status::Claimed { Err(anothers(&feature)) } else { Ok(Whose::Nobodys) }

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use super::summary::Summary;
 use crate::answer::Out;
 use crate::arguments::Args;
-use crate::clock::now;
 use crate::error::ToolError;
 use crate::schema;
 use crate::server::Server;
@@ -94,7 +93,7 @@ impl Server {
         let server = self.clone();
         let create = move |store: &Store| {
             server.may_plan(store)?;
-            match store.create_features(now(), &items, &server.options().limits, Some(&call)) {
+            match store.create_features(&items, &server.options().limits, Some(&call)) {
                 Err(StoreError::BadList { problems }) => Err(ToolError::bad_list(&problems, path)),
                 other => Ok(other?),
             }

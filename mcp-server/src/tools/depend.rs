@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Out;
 use crate::arguments::Args;
-use crate::clock::now;
 use crate::error::ToolError;
 use crate::schema;
 use crate::server::Server;
@@ -71,7 +70,7 @@ impl Server {
     ) -> Result<Out<Rewired>, ToolError> {
         let OneDependency { feature_id, dependency_id } = args;
         self.rewired(feature_id, move |server, store| {
-            Ok(store.add_dependency(now(), feature_id, dependency_id, &server.options().limits)?)
+            Ok(store.add_dependency(feature_id, dependency_id, &server.options().limits)?)
         })
         .await
     }
@@ -88,10 +87,8 @@ impl Server {
         Args(args): Args<OneDependency>,
     ) -> Result<Out<Rewired>, ToolError> {
         let OneDependency { feature_id, dependency_id } = args;
-        self.rewired(feature_id, move |_, store| {
-            Ok(store.remove_dependency(now(), feature_id, dependency_id)?)
-        })
-        .await
+        self.rewired(feature_id, move |_, store| Ok(store.remove_dependency(feature_id, dependency_id)?))
+            .await
     }
 
     /// Make a feature wait for exactly these others: all it had before are replaced. Circles are refused with their
@@ -108,7 +105,7 @@ impl Server {
     ) -> Result<Out<Rewired>, ToolError> {
         let AllDependencies { feature_id, dependency_ids } = args;
         self.rewired(feature_id, move |server, store| {
-            Ok(store.set_dependencies(now(), feature_id, &dependency_ids, &server.options().limits)?)
+            Ok(store.set_dependencies(feature_id, &dependency_ids, &server.options().limits)?)
         })
         .await
     }

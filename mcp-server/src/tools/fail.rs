@@ -12,7 +12,6 @@ use super::attempt::Whose;
 use super::{leave_note, reason};
 use crate::answer::{Out, short};
 use crate::arguments::Args;
-use crate::clock::now;
 use crate::error::ToolError;
 use crate::server::Server;
 use crate::{role, schema};
@@ -61,7 +60,7 @@ impl Server {
         let (whose, before) = (self.whose(store, id)?, store.feature(id)?.status);
         let (reopened, next) = match (whose, before) {
             (Whose::Ours(attempt), _) => {
-                let reopened = store.report_failing(now(), &attempt.token, &reason)?;
+                let reopened = store.report_failing(&attempt.token, &reason)?;
                 leave_note(store, &attempt.token, args.note.as_deref())?;
                 (reopened.then_some(attempt.token), self.ways_on())
             }

@@ -98,11 +98,11 @@ impl Server {
             Whose::Nobodys => return Err(not_claimed(id)),
         };
         let now = now();
-        store.ask_human(now, &attempt.token, request)?;
+        store.ask_human(&attempt.token, request)?;
         if let Claims::Own(own) = self.claims()
             && let Some(held) = own.let_go(id)
         {
-            store.end_session(now, held.session, &SessionOutcome::Completed, held.ms_until(now))?;
+            store.end_session(held.session, &SessionOutcome::Completed, held.ms_until(now))?;
         }
         Ok(Asked::waiting(&store.feature(id)?, true))
     }
@@ -116,7 +116,7 @@ impl Server {
         answers: BTreeMap<String, Answer>,
         context: &RequestContext<RoleServer>,
     ) -> Result<Asked, ToolError> {
-        let answer = move |store: &Store| match store.answer_human(now(), id, &answers) {
+        let answer = move |store: &Store| match store.answer_human(id, &answers) {
             Ok(()) | Err(StoreError::WrongStatus { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         };

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::create::CheckArg;
 use crate::answer::Out;
 use crate::arguments::Args;
-use crate::clock::now;
 use crate::error::ToolError;
 use crate::schema;
 use crate::server::Server;
@@ -38,7 +37,7 @@ impl Server {
         let id = args.feature_id;
         self.may_rewire(store, id)?;
         let checks: Vec<Check> = args.checks.into_iter().map(Check::from).collect();
-        let changed = store.set_checks(now(), id, &checks, &self.options().limits)?;
+        let changed = store.set_checks(id, &checks, &self.options().limits)?;
         Ok(Rechecked { success: true, feature_id: id, checks: checks.len(), changed })
     }
 }

@@ -10,7 +10,6 @@ use super::attempt::Whose;
 use super::{leave_note, reason};
 use crate::answer::{Out, short};
 use crate::arguments::Args;
-use crate::clock::now;
 use crate::error::ToolError;
 use crate::schema;
 use crate::server::Server;
@@ -44,7 +43,7 @@ impl Server {
             Whose::Nobodys => None,
         };
         let token = ours.as_ref().map(|attempt| &attempt.token);
-        let (old_priority, new_priority) = store.skip(now(), id, token, Some(&reason))?;
+        let (old_priority, new_priority) = store.skip(id, token, Some(&reason))?;
         if let Some(attempt) = &ours {
             leave_note(store, &attempt.token, args.note.as_deref())?;
             self.give_up(store, attempt, &format!("skipped: {reason}"))?;

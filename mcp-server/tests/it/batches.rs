@@ -7,7 +7,7 @@ use cogwork_store::{AttemptLimits, Claim, Merge, workspace_dir};
 use serde_json::{Value, json};
 
 use crate::client::{Client, ERAS, Era, command, succeeded};
-use crate::project::{Project, now, report};
+use crate::project::{Project, report};
 
 /// A project in git, and a session in a clone of it that may take `size` features one after the other.
 struct Batch {
@@ -56,7 +56,7 @@ impl Batch {
         let checks = self.project.store.feature(FeatureId(id)).unwrap().checks;
         let reports = checks.iter().map(|check| report(&check.command, CheckVerdict::Green)).collect();
         let merge = Merge { commit: Some(commit), reports, merge_ms: 1, check_ms: 1 };
-        self.project.store.land(now(), &attempt.token, &merge).unwrap();
+        self.project.store.land(&attempt.token, &merge).unwrap();
     }
 
     fn has(&self, file: &str) -> bool {
@@ -81,10 +81,10 @@ fn a_further_feature_comes_with_what_was_tried_before() {
         let batch = Batch::new(docs(), 3, 1);
         let tried = batch.project.claim(2);
         let reports = [report("echo x > made-by-check; test -f b.txt", CheckVerdict::Red { exit_code: 1 })];
-        batch.project.store.record_checks(now(), &tried.token, CheckPhase::After, None, &reports).unwrap();
-        batch.project.store.leave_note(now(), &tried.token, "b.txt is not enough").unwrap();
+        batch.project.store.record_checks(&tried.token, CheckPhase::After, None, &reports).unwrap();
+        batch.project.store.leave_note(&tried.token, "b.txt is not enough").unwrap();
         let outcome = AttemptOutcome::NotFinished { reason: "the agent ended".into() };
-        batch.project.store.end_attempt(now(), &tried.token, &outcome, &AttemptLimits::default()).unwrap();
+        batch.project.store.end_attempt(&tried.token, &outcome, &AttemptLimits::default()).unwrap();
         let mut client = batch.open(era);
         std::fs::write(batch.clone.join("a.txt"), "a").unwrap();
         client.get("feature_mark_passing", json!({"feature_id": 1}));
@@ -220,10 +220,10 @@ fn a_session_that_was_stopped_takes_nothing_more() {
     let store = &batch.project.store;
     client.get("feature_claim_and_get", json!({}));
     let second = store.live_attempts().unwrap().pop().unwrap();
-    store.end_attempt(now(), &second.token, &AttemptOutcome::Stopped, &AttemptLimits::default()).unwrap();
+    store.end_attempt(&second.token, &AttemptOutcome::Stopped, &AttemptLimits::default()).unwrap();
     let text = client.fail("feature_claim_and_get", json!({}));
     assert!(text.starts_with("Error (stale_token)"), "{text}");
-    store.end_session(now(), batch.first.session, &SessionOutcome::Stopped, 1).unwrap();
+    store.end_session(batch.first.session, &SessionOutcome::Stopped, 1).unwrap();
     assert_eq!(store.feature(FeatureId(2)).unwrap().failed_attempts, 0);
     let text = client.fail("feature_claim_and_get", json!({}));
     assert!(text.starts_with("Error (stale_token)") && text.ends_with("end the session."), "{text}");

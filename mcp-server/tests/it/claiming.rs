@@ -159,13 +159,13 @@ fn work_of_a_killed_server_that_could_not_pass_yet_is_free_after_its_lease() {
     let mut killed = server("1");
     killed.get("feature_claim_and_get", json!({"feature_id": NO_CHECK}));
     let (late, limits) = (FeatureId(TWO_CHECKS), cogwork_store::ImportLimits::default());
-    project.store.add_dependency(crate::project::now(), FeatureId(NO_CHECK), late, &limits).unwrap();
+    project.store.add_dependency(FeatureId(NO_CHECK), late, &limits).unwrap();
     let text = killed.fail("feature_mark_passing", json!({"feature_id": NO_CHECK}));
     assert!(text.contains("feature #3 is green but cannot pass yet: it depends on #5"), "{text}");
     killed.signal("KILL");
     killed.ended();
     let mut other = server("60");
-    project.store.remove_dependency(crate::project::now(), FeatureId(NO_CHECK), late).unwrap();
+    project.store.remove_dependency(FeatureId(NO_CHECK), late).unwrap();
     let arguments = json!({"name": "feature_claim_and_get", "arguments": {"feature_id": NO_CHECK}});
     let claimed = wait_for(|| {
         let answer = other.ask("tools/call", arguments.clone());

@@ -220,7 +220,7 @@ fn a_session_may_plan_while_one_of_its_claims_lives() {
         let limits = cogwork_store::AttemptLimits::default();
         for (n, claim) in claims.iter().enumerate() {
             assert_eq!(client.get("feature_create", item(&format!("f{n}")))["created"], true);
-            project.store.end_attempt(crate::project::now(), &claim.token, &Stopped, &limits).unwrap();
+            project.store.end_attempt(&claim.token, &Stopped, &limits).unwrap();
         }
         assert!(client.fail("feature_create", item("last")).starts_with("Error (stale_token)"));
     }

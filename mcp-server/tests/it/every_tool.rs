@@ -7,7 +7,7 @@ use cogwork_store::AttemptLimits;
 use serde_json::{Value, json};
 
 use crate::client::{Client, ERAS, Era, failed, server};
-use crate::project::{NO_CHECK, ONE_CHECK, Project, now};
+use crate::project::{NO_CHECK, ONE_CHECK, Project};
 use crate::table::{Before, Row, TABLE};
 
 const ROLES: [&str; 6] = ["initializer", "coding", "testing", "chat", "orchestrator", "all"];
@@ -188,7 +188,7 @@ fn a_session_that_lost_its_claim_changes_nothing() {
         let mut clients =
             [&mine.token, &made_up].map(|token| project.session_as("all", era, &[(NO_CHECK, token)]));
         let (stopped, limits) = (AttemptOutcome::Stopped, AttemptLimits::default());
-        project.store.end_attempt(now(), &mine.token, &stopped, &limits).unwrap();
+        project.store.end_attempt(&mine.token, &stopped, &limits).unwrap();
         let before = project.last_seq();
         for client in &mut clients {
             for row in TABLE.iter().filter(|row| row.writes) {

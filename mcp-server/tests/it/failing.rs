@@ -5,7 +5,7 @@ use cogwork_store::Merge;
 use serde_json::json;
 
 use crate::client::{ERAS, Era};
-use crate::project::{BLOCKED, NO_CHECK, ONE_CHECK, Project, now, wait_for};
+use crate::project::{BLOCKED, NO_CHECK, ONE_CHECK, Project, wait_for};
 
 #[test]
 fn a_person_reports_and_repairs() {
@@ -101,7 +101,7 @@ fn a_tester_reports_and_repairs() {
             cogwork_schemas::CheckVerdict::Green,
         )];
         let merge = Merge { commit: None, reports, merge_ms: 0, check_ms: 0 };
-        assert_eq!(project.store.land(now(), &test.token, &merge).unwrap(), [FeatureId(BLOCKED)]);
+        assert_eq!(project.store.land(&test.token, &merge).unwrap(), [FeatureId(BLOCKED)]);
         assert_eq!(project.feature(ONE_CHECK).proof, Some(Proof::RedGreen));
     }
 }

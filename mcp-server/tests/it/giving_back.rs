@@ -147,7 +147,7 @@ fn a_claim_that_was_taken_back_is_nobodys() {
     }
     for attempt in project.store.live_attempts().unwrap() {
         let limits = cogwork_store::AttemptLimits::default();
-        project.store.end_attempt(crate::project::now(), &attempt.token, &Expired, &limits).unwrap();
+        project.store.end_attempt(&attempt.token, &Expired, &limits).unwrap();
     }
     let free = client.get("feature_clear_in_progress", json!({"feature_id": NO_CHECK}));
     assert_eq!(free["changed"], false);

@@ -6,7 +6,7 @@ use cogwork_schemas::{Answer, FeatureId, HumanField, HumanFieldKind, HumanReques
 use serde_json::{Value, json};
 
 use crate::client::{Client, ERAS, Era};
-use crate::project::{BLOCKED, LONG, NO_CHECK, ONE_CHECK, Project, now};
+use crate::project::{BLOCKED, LONG, NO_CHECK, ONE_CHECK, Project};
 
 /// Reads a resource that is there, and returns its text.
 fn read(client: &mut Client, uri: &str) -> String {
@@ -135,9 +135,9 @@ fn the_answer_of_a_person_is_on_the_page() {
         options: Vec::new(),
     };
     let request = HumanRequest { prompt: "A question".into(), fields: vec![field] };
-    project.store.ask_human(now(), &claim.token, &request).unwrap();
+    project.store.ask_human(&claim.token, &request).unwrap();
     let answers = BTreeMap::from([("db".to_owned(), Answer::Text("SQLite".into()))]);
-    project.store.answer_human(now(), FeatureId(ONE_CHECK), &answers).unwrap();
+    project.store.answer_human(FeatureId(ONE_CHECK), &answers).unwrap();
     let page = read(&mut project.open(Era::Initialize, &[]), "feature://1");
     assert!(page.contains("## Answered by a person\n\n- Which database?: SQLite\n"), "{page}");
 }

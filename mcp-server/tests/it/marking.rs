@@ -5,7 +5,7 @@ use cogwork_store::{AttemptLimits, Merge};
 use serde_json::json;
 
 use crate::client::{Client, ERAS, Era, failed, succeeded};
-use crate::project::{BLOCKED, NO_CHECK, ONE_CHECK, Project, SLOW, TWO_CHECKS, now, report, wait_for};
+use crate::project::{BLOCKED, NO_CHECK, ONE_CHECK, Project, SLOW, TWO_CHECKS, report, wait_for};
 
 #[test]
 fn an_assigned_feature_is_confirmed_as_often_as_asked() {
@@ -82,7 +82,7 @@ fn a_landed_feature_stays_a_success() {
     assert_eq!((&said["proof"], &said["changed"]), (&json!("unverified"), &json!(true)));
     assert!(said["hint"].as_str().unwrap().contains("no check"), "{said}");
     let merge = Merge { commit: None, reports: Vec::new(), merge_ms: 0, check_ms: 0 };
-    project.store.land(now(), &claim.token, &merge).unwrap();
+    project.store.land(&claim.token, &merge).unwrap();
     let landed = client.get("feature_mark_passing", json!({"feature_id": NO_CHECK}));
     assert_eq!((&landed["changed"], &landed["state"]), (&json!(false), &json!("passing")));
 }
@@ -112,9 +112,9 @@ fn checks_that_were_green_before_prove_nothing() {
             agent: "test".into(),
             isolation: cogwork_schemas::Isolation::Workspace,
         };
-        project.store.claim(now(), FeatureId(1), &new, jiff::SignedDuration::from_mins(1)).unwrap()
+        project.store.claim(FeatureId(1), &new, jiff::SignedDuration::from_mins(1)).unwrap()
     };
-    project.store.record_before(now(), &claim.token, None, &[report("true", CheckVerdict::Green)]).unwrap();
+    project.store.record_before(&claim.token, None, &[report("true", CheckVerdict::Green)]).unwrap();
     let mut client = project.session(Era::Initialize, &[(1, &claim.token)]);
     let green = client.get("feature_mark_passing", json!({"feature_id": 1}));
     assert_eq!(green["proof"], "already_green");
@@ -149,10 +149,7 @@ fn a_stale_token_is_refused() {
         let claim = project.claim(ONE_CHECK);
         let mut client = project.session(era, &[(ONE_CHECK, &claim.token)]);
         project.write("a.txt");
-        project
-            .store
-            .end_attempt(now(), &claim.token, &AttemptOutcome::Stopped, &AttemptLimits::default())
-            .unwrap();
+        project.store.end_attempt(&claim.token, &AttemptOutcome::Stopped, &AttemptLimits::default()).unwrap();
         let next = project.claim(ONE_CHECK);
         for tool in ["feature_mark_passing", "feature_claim_and_get"] {
             let text = client.fail(tool, json!({"feature_id": ONE_CHECK}));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cogwork_schemas::{CheckReport, CheckVerdict, Feature, FeatureId, Isolation, Role, Token};
-use cogwork_store::{Claim, ImportLimits, NewSession, Store};
+use cogwork_store::{Claim, ImportLimits, NewSession, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,6 +28,10 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
+pub(crate) fn clock() -> TimeSource {
+    TimeSource::new(now)
+}
+
 impl Project {
     pub(crate) fn new() -> Self {
         Self::with(json!([
@@ -43,10 +47,10 @@ impl Project {
 
     pub(crate) fn with(features: Value) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::create(dir.path(), now()).unwrap();
+        let store = Store::create(dir.path(), clock()).unwrap();
         let list = serde_json::Map::from_iter([("features".to_owned(), features)]);
         let list = serde_json::from_value(list.into()).unwrap();
-        store.import(now(), &list, &ImportLimits::default()).unwrap();
+        store.import(&list, &ImportLimits::default()).unwrap();
         Self { dir, store }
     }
 
@@ -57,12 +61,12 @@ impl Project {
     /// Claims a feature as an orchestrator does, with its checks red before the work.
     pub(crate) fn claim(&self, id: i64) -> Claim {
         let new = NewSession { role: Role::Coding, agent: "test".into(), isolation: Isolation::Workspace };
-        let claim = self.store.claim(now(), FeatureId(id), &new, SignedDuration::from_mins(10)).unwrap();
+        let claim = self.store.claim(FeatureId(id), &new, SignedDuration::from_mins(10)).unwrap();
         let red = |command: &str| report(command, CheckVerdict::Red { exit_code: 1 });
         let checks = self.store.feature(FeatureId(id)).unwrap().checks;
         let reports: Vec<CheckReport> = checks.iter().map(|check| red(&check.command)).collect();
         if !reports.is_empty() {
-            self.store.record_before(now(), &claim.token, None, &reports).unwrap();
+            self.store.record_before(&claim.token, None, &reports).unwrap();
         }
         claim
     }
@@ -70,7 +74,7 @@ impl Project {
     /// Takes a passing feature for a test, as an orchestrator does.
     pub(crate) fn inspect(&self, id: i64) -> Claim {
         let new = NewSession { role: Role::Testing, agent: "test".into(), isolation: Isolation::Workspace };
-        self.store.inspect(now(), FeatureId(id), &new, SignedDuration::from_mins(10)).unwrap()
+        self.store.inspect(FeatureId(id), &new, SignedDuration::from_mins(10)).unwrap()
     }
 
     /// Makes a feature pass whose checks are green or that has none.

@@ -160,7 +160,7 @@ fn a_directory_without_a_project_still_has_tools_that_say_so() {
     assert!(text.starts_with("Error (no_project): there is no Cogwork project in /"), "{text}");
     assert!(!empty.path().join(".cogwork").exists());
     // It is found as soon as it is there.
-    cogwork_store::Store::create(empty.path(), crate::project::now()).unwrap();
+    cogwork_store::Store::create(empty.path(), crate::project::clock()).unwrap();
     assert_eq!(client.get("feature_get_stats", json!({}))["total"], 0);
 }
 

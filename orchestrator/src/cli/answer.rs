@@ -14,7 +14,6 @@ use cogwork_store::StoreError;
 
 use super::{CliError, Exit, ProjectArg, print, question};
 use crate::project::Project;
-use cogwork_conductor::clock;
 
 /// Answer the question that a feature waits with.
 ///
@@ -70,7 +69,7 @@ pub(crate) fn answer(args: &AnswerArgs) -> Result<Exit, CliError> {
         };
         answers = asked;
     }
-    project.store.answer_human(clock::now(), id, &answers)?;
+    project.store.answer_human(id, &answers)?;
     print(&format!("{id} goes on with this answer in the next run, or in the one that is under way\n"))?;
     Ok(Exit::Ok)
 }

@@ -8,7 +8,6 @@ use cogwork_schemas::{FeatureId, listed};
 use super::{CliError, Exit, ProjectArg, print};
 use crate::project::Project;
 use crate::terminal::cut;
-use cogwork_conductor::clock;
 
 /// Delete a feature and its history; what depended on it does so no more.
 ///
@@ -51,7 +50,7 @@ pub(crate) fn delete(args: &DeleteArgs) -> Result<Exit, CliError> {
             return Err(CliError::new("nothing was deleted"));
         }
     }
-    let dependents = project.store.delete_feature(clock::now(), feature.id)?;
+    let dependents = project.store.delete_feature(feature.id)?;
     let rest = match dependents.len() {
         0 => String::new(),
         1 => format!("; {} depends on it no more", listed(&dependents)),

@@ -12,7 +12,6 @@ use super::run::{How, block_on, run_project};
 use super::{CliError, Exit, print};
 use crate::demo::{FEATURES, SCRIPT, SEED};
 use crate::project::{Config, Project, write_config};
-use cogwork_conductor::clock;
 use cogwork_session::chain;
 
 /// See a whole run: a small program is built feature by feature, without any agent or key.
@@ -101,8 +100,8 @@ async fn fill(dir: &Path) -> Result<(), CliError> {
         .map_err(|error| CliError::new(chain(&error)))?;
     let list: FeatureList = serde_json::from_str(FEATURES)
         .map_err(|error| CliError::new(format!("the demo's features: {error}")))?;
-    let project = Project::create(dir, clock::now())?;
-    project.store.import(clock::now(), &list, &ImportLimits::default())?;
+    let project = Project::create(dir)?;
+    project.store.import(&list, &ImportLimits::default())?;
     fs::write(state_dir(dir).join("script.toml"), SCRIPT)?;
     let config = Config {
         agent: Some("scripted".to_owned()),

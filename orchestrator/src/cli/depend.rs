@@ -8,7 +8,6 @@ use cogwork_store::ImportLimits;
 
 use super::{CliError, Exit, ProjectArg, print};
 use crate::project::Project;
-use cogwork_conductor::clock;
 
 /// Make a feature depend on others, or no longer; all of it or nothing.
 #[derive(Debug, Args)]
@@ -44,7 +43,7 @@ pub(crate) fn depend(args: &DependArgs) -> Result<Exit, CliError> {
     wanted.extend(&args.on);
     wanted.retain(|id| !args.not_on.contains(id));
     let wanted: Vec<_> = wanted.into_iter().collect();
-    let changed = project.store.set_dependencies(clock::now(), args.id, &wanted, &ImportLimits::default())?;
+    let changed = project.store.set_dependencies(args.id, &wanted, &ImportLimits::default())?;
     let depends = if wanted.is_empty() { "nothing".to_owned() } else { listed(&wanted) };
     let word = if changed { "now" } else { "already" };
     print(&format!("{} depends on {depends} {word}\n", args.id))?;

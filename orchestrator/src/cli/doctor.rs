@@ -136,7 +136,7 @@ fn agents() -> Vec<Finding> {
 fn project(args: &DoctorArgs) -> Vec<Finding> {
     let dir = &args.project.dir;
     let mut findings = Vec::new();
-    match Store::open_or_adopt(dir, clock::now()) {
+    match Store::open_or_adopt(dir, clock::source()) {
         Ok((store, _)) => {
             findings.push(match store.check_integrity() {
                 Ok(()) => Finding::new(Health::Good, "database", "sound"),

@@ -11,7 +11,6 @@ use cogwork_store::ImportLimits;
 use super::export::Format;
 use super::{CliError, Exit, ProjectArg, print};
 use crate::project::{Project, adopted};
-use cogwork_conductor::clock;
 use read::List;
 #[cfg(test)]
 pub(super) use read::parse;
@@ -51,8 +50,8 @@ pub(crate) fn import(args: &ImportArgs) -> Result<Exit, CliError> {
             CliError::new(format!("{name} is not a feature list: {reason}"))
                 .hint("`cogwork import --help` shows one")
         })?;
-    let project = Project::create(&args.project.dir, clock::now())?;
-    let imported = project.store.import(clock::now(), &list, &ImportLimits::default())?;
+    let project = Project::create(&args.project.dir)?;
+    let imported = project.store.import(&list, &ImportLimits::default())?;
     let mut text = format!("{} features imported", imported.created.len());
     if !imported.known.is_empty() {
         text.push_str(&format!(", {} were known already", imported.known.len()));

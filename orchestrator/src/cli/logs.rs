@@ -1,6 +1,7 @@
 //! `cogwork logs`: what a session did, from its journal. The crate `runner`, which writes that, reads it, too.
 
 use clap::Args;
+use cogwork_conductor::clock;
 use cogwork_session::{ExitStatus, LogsFlags, chain};
 use cogwork_store::{Store, StoreError};
 
@@ -23,7 +24,7 @@ pub(crate) struct LogsArgs {
 pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, CliError> {
     let dir = directory(&args.project.dir)?;
     // A database that is damaged is no reason not to read files; one that is not there is.
-    if let Err(error @ StoreError::NoProject { .. }) = Store::open(&dir) {
+    if let Err(error @ StoreError::NoProject { .. }) = Store::open(&dir, clock::source()) {
         return Err(error.into());
     }
     let shown = block_on(cogwork_session::logs(&dir, &args.flags))?;

@@ -58,7 +58,7 @@ struct Shown<'a> {
 pub(crate) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
     // Before anything is made: a wrong path makes no project.
     let spec = Spec::find(&args.project.dir, args.spec.as_deref())?;
-    let project = Project::create(&args.project.dir, clock::now())?;
+    let project = Project::create(&args.project.dir)?;
     let asked = args.agent.as_ref().or(project.config.agent.as_ref()).map_or("auto", String::as_str);
     let asked: AgentSpec =
         asked.parse().map_err(|error| CliError::new(format!("{error}")).exit(Exit::Usage))?;

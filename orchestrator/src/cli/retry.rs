@@ -6,7 +6,6 @@ use cogwork_store::StoreError;
 
 use super::{CliError, Exit, ProjectArg, print};
 use crate::project::Project;
-use cogwork_conductor::clock;
 
 /// Give a feature that was given up another chance, with all its attempts.
 #[derive(Debug, Args)]
@@ -28,7 +27,7 @@ pub(crate) fn retry(args: &RetryArgs) -> Result<Exit, CliError> {
         }
     }
     for id in &args.ids {
-        project.store.retry(clock::now(), *id)?;
+        project.store.retry(*id)?;
         print(&format!("{id} is tried again by the next run, or by the one that is under way\n"))?;
     }
     Ok(Exit::Ok)

@@ -116,9 +116,7 @@ impl Default for Limits {
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let project = match Project::open(&args.project.dir) {
         // What there is to be built is written down, so it can be planned.
-        Err(_) if Spec::usual(&args.project.dir).is_some() => {
-            Project::create(&args.project.dir, clock::now())?
-        }
+        Err(_) if Spec::usual(&args.project.dir).is_some() => Project::create(&args.project.dir)?,
         opened => opened?,
     };
     run_project(&project, &args.how)
@@ -161,7 +159,7 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     // The lock goes first: everything after it may assume that no other run changes the project.
     let _lock = RunLock::acquire(&project.dir, clock::now())?;
     project.store.check_integrity()?;
-    if let Err(error) = project.store.back_up(clock::now()) {
+    if let Err(error) = project.store.back_up() {
         note(&format!("the database could not be backed up: {}", cogwork_session::chain(&error)));
     }
     let own = Environment::of_this_process();

@@ -34,7 +34,7 @@ impl Run<'_> {
         };
         let limit = self.limit(feature)?;
         let lease = SignedDuration::from_secs(i64::from(self.plan.session_limits.lease_s));
-        let claim = match self.store.claim(clock::now(), feature, &new, lease) {
+        let claim = match self.store.claim(feature, &new, lease) {
             Ok(claim) => claim,
             Err(
                 StoreError::NotClaimable { .. }
@@ -56,20 +56,15 @@ impl Run<'_> {
         match sessions::start(&command, (begun, limit), environment, self.inputs.clone()) {
             Ok((session, process)) => {
                 self.sessions.insert(claim.session, session);
-                self.store.session_up(clock::now(), claim.session, &process)?;
+                self.store.session_up(claim.session, &process)?;
                 let started = Event::Started { feature, session: claim.session, attempt: claim.attempt };
                 Ok(vec![self.node(feature)?, started])
             }
             Err(error) => {
                 let reason = chain(&error);
                 let crashed = AttemptOutcome::Crashed { reason: reason.clone() };
-                self.store.end_attempt(clock::now(), &claim.token, &crashed, &self.plan.limits)?;
-                self.store.end_session(
-                    clock::now(),
-                    claim.session,
-                    &SessionOutcome::NotStarted { reason },
-                    0,
-                )?;
+                self.store.end_attempt(&claim.token, &crashed, &self.plan.limits)?;
+                self.store.end_session(claim.session, &SessionOutcome::NotStarted { reason }, 0)?;
                 let failed = Event::StartFailed { feature, failure: StartFailure::Crashed };
                 Ok(vec![self.node(feature)?, failed])
             }
@@ -174,7 +169,7 @@ impl Run<'_> {
                 contain::sweep(&Sweep { markers: vec![marker], ..Sweep::default() }).await;
                 let reason = format!("its runner ended without a report ({how})");
                 let outcome = SessionOutcome::NotStarted { reason: reason.clone() };
-                if let Err(error) = self.store.end_session(clock::now(), id, &outcome, 0) {
+                if let Err(error) = self.store.end_session(id, &outcome, 0) {
                     tracing::warn!("the end of session {id} cannot be recorded: {}", chain(&error));
                 }
                 SessionEnd::RunnerLost { reason }
@@ -209,7 +204,7 @@ impl Run<'_> {
         let Some(record) = attempts.iter().find(|record| record.id == attempt) else { return Ok(Vec::new()) };
         let live = self.store.live_attempts()?.into_iter().find(|live| live.id == attempt);
         if let Some(live) = live {
-            self.store.end_attempt(clock::now(), &live.token, outcome, &self.plan.limits)?;
+            self.store.end_attempt(&live.token, outcome, &self.plan.limits)?;
         }
         self.submitted.remove(&attempt);
         self.clear_away(record.session);
@@ -313,14 +308,14 @@ impl Run<'_> {
         };
         match integration {
             Integration::OnMain(merge) => {
-                self.store.land(clock::now(), &waiting.token, &merge)?;
+                self.store.land(&waiting.token, &merge)?;
                 self.clear_away(waiting.session);
                 Ok(Landing::Landed)
             }
             Integration::Refused { outcome, reports, commit } => {
                 if !reports.is_empty() {
                     let (phase, commit) = (CheckPhase::Merged, commit.as_deref());
-                    self.store.record_checks(clock::now(), &waiting.token, phase, commit, &reports)?;
+                    self.store.record_checks(&waiting.token, phase, commit, &reports)?;
                 }
                 Ok(Landing::Refused(outcome))
             }
@@ -344,18 +339,18 @@ impl Run<'_> {
     /// Takes back claims whose lease ran out, but for those whose process lives: a laptop that slept for a night has
     /// let every lease run out, and nobody's work has ended.
     pub(super) fn reap(&mut self) -> Result<Vec<Event>, StoreError> {
-        let now = clock::now();
+        let now = self.store.now()?;
         let lease = SignedDuration::from_secs(i64::from(self.plan.session_limits.lease_s));
         for session in self.store.live_sessions()? {
             if session.process.as_ref().is_some_and(contain::is_alive) {
                 for attempt in
                     session.attempts.iter().filter(|attempt| attempt.lease_until.is_some_and(|at| at <= now))
                 {
-                    self.store.renew(now, &attempt.token, lease)?;
+                    self.store.renew(&attempt.token, lease)?;
                 }
             }
         }
-        self.store.reap(now, &self.plan.limits)?;
+        self.store.reap(&self.plan.limits)?;
         Ok(vec![Event::Features(self.store.nodes()?)])
     }
 

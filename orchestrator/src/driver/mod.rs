@@ -166,15 +166,12 @@ impl Run<'_> {
         let mut signals = Signals::new()?;
         let mut notice = tokio::time::interval(NOTICE);
         notice.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        self.store.append(
-            clock::now(),
-            &Fact::RunStarted {
-                process: self.process.clone(),
-                agent: self.plan.agent.to_string(),
-                slots: u32::try_from(self.plan.slots).unwrap_or(u32::MAX),
-                isolation: self.plan.isolation,
-            },
-        )?;
+        self.store.append(&Fact::RunStarted {
+            process: self.process.clone(),
+            agent: self.plan.agent.to_string(),
+            slots: u32::try_from(self.plan.slots).unwrap_or(u32::MAX),
+            isolation: self.plan.isolation,
+        })?;
         for event in opening {
             self.feed(event);
         }
@@ -377,7 +374,7 @@ impl Run<'_> {
         // Bounded: what is not cleared away now is found and cleared away by the next start.
         drop(tokio::time::timeout(CHORES, async { while self.chores.join_next().await.is_some() {} }).await);
         prepare::sweep(&self.project, &[]).await;
-        if let Err(error) = self.store.append(clock::now(), &Fact::RunEnded { result: outcome.clone() }) {
+        if let Err(error) = self.store.append(&Fact::RunEnded { result: outcome.clone() }) {
             tracing::error!("the end of the run cannot be recorded: {}", chain(&error));
         }
         self.catch_up();

@@ -8,7 +8,6 @@ use cogwork_store::{Attempt, state_dir};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use cogwork_conductor::clock;
 use cogwork_conductor::integrate::{self, Integrator, STALE_LOCK};
 use cogwork_conductor::resume::{Resumed, resume};
 
@@ -51,7 +50,7 @@ pub(super) async fn prepare(
         Isolation::Workspace => Some(clean_main_branch(project, plan, reporter).await?),
         Isolation::Shared => None,
     };
-    let resumed = resume(&project.store, clock::now(), settings(plan), &plan.limits, contain::is_alive)?;
+    let resumed = resume(&project.store, settings(plan), &plan.limits, contain::is_alive)?;
     let is_in_workspace = |attempt: &Attempt| attempt.isolation == Isolation::Workspace;
     if integrator.is_none() && resumed.submitted.values().any(is_in_workspace) {
         // An earlier run left work that has to be merged, however this one works.

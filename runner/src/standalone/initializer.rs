@@ -7,7 +7,7 @@ use cogwork_store::Store;
 
 use super::{StandaloneError, StandaloneFlags};
 use cogwork_conductor::RunLock;
-use cogwork_session::clock::Clock;
+use cogwork_session::clock::{self, Clock};
 use cogwork_session::plan::{self, PlanError, Planning, Spec};
 use cogwork_session::text::printable;
 use cogwork_session::{Environment, ExitStatus, Programs};
@@ -20,7 +20,7 @@ pub(super) async fn plan(
     programs: &Programs,
 ) -> Result<ExitStatus, StandaloneError> {
     let spec = Spec::find(&flags.project_dir, flags.spec.as_deref())?;
-    let store = Store::create(&flags.project_dir, clock.now())?;
+    let store = Store::create(&flags.project_dir, clock::source())?;
     let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
     let planning = Planning {
         project: &flags.project_dir,

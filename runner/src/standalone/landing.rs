@@ -75,7 +75,7 @@ impl Lone<'_> {
         check_ms: u64,
     ) -> Result<AttemptOutcome, StandaloneError> {
         let merge = Merge { commit: self.head().await, reports, merge_ms: 0, check_ms };
-        match self.store.land(self.clock.now(), &claimed.token, &merge) {
+        match self.store.land(&claimed.token, &merge) {
             Ok(ready) => {
                 let unblocks =
                     if ready.is_empty() { String::new() } else { format!(", now ready: {}", list(&ready)) };
@@ -96,7 +96,7 @@ impl Lone<'_> {
             return Ok(());
         }
         let id = claimed.feature.id;
-        match self.store.end_attempt(self.clock.now(), &claimed.token, outcome, &AttemptLimits::default()) {
+        match self.store.end_attempt(&claimed.token, outcome, &AttemptLimits::default()) {
             Ok(Status::Parked) => self.say(format!("{id} {outcome}; it is given up (`cogwork retry {id}`)")),
             Ok(Status::Pending | Status::Claimed | Status::Passing | Status::NeedsHuman) => {
                 self.say(format!("{id} {outcome}"));

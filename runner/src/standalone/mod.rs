@@ -18,7 +18,7 @@ use cogwork_store::graph::Cycle;
 use cogwork_store::{AttemptLimits, Claim, NewSession, Store, StoreError};
 
 use cogwork_conductor::{RunLock, RunLockError};
-use cogwork_session::clock::Clock;
+use cogwork_session::clock::{self, Clock};
 use cogwork_session::driver::{self, Claimed, Job, Task, World, chain};
 use cogwork_session::inbox::Inbox;
 use cogwork_session::journal::{Journal, session_dir};
@@ -159,7 +159,7 @@ async fn start(
     if flags.role == Role::Initializer {
         return initializer::plan(&flags, clock, own, programs).await;
     }
-    let (store, _) = Store::open_or_adopt(&flags.project_dir, clock.now())?;
+    let (store, _) = Store::open_or_adopt(&flags.project_dir, clock::source())?;
     let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
     let mut inbox = Inbox::with_signals().map_err(kernel("hear signals"))?;
     contain::become_subreaper().map_err(kernel("adopt orphans"))?;
@@ -212,7 +212,7 @@ impl Lone<'_> {
     }
 
     fn claim_next(&self) -> Result<Option<(FeatureId, Claim)>, StandaloneError> {
-        self.store.reap(self.clock.now(), &AttemptLimits::default())?;
+        self.store.reap(&AttemptLimits::default())?;
         let new = self.new_session();
         let lease = self.flags.limits.durations().lease;
         // Not held while claims change the store: see Store::graph.
@@ -221,7 +221,7 @@ impl Lone<'_> {
             if !self.is_wanted(id) {
                 continue;
             }
-            match self.store.claim(self.clock.now(), id, &new, lease) {
+            match self.store.claim(id, &new, lease) {
                 Ok(claim) => return Ok(Some((id, claim))),
                 // Somebody was faster, through the MCP server perhaps; the next one will do.
                 Err(StoreError::NotClaimable { .. } | StoreError::AlreadyClaimed { .. }) => {}

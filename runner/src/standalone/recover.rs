@@ -28,7 +28,7 @@ impl Lone<'_> {
     /// Ends the sessions that nobody runs any more.
     pub(super) async fn recover(&self, inbox: &mut Inbox) -> Result<Recovered, StandaloneError> {
         for session in self.store.live_sessions()? {
-            if is_dead(&session, self.clock.now()) && self.bury(&session, inbox).await? == Recovered::Stopped
+            if is_dead(&session, self.store.now()?) && self.bury(&session, inbox).await? == Recovered::Stopped
             {
                 return Ok(Recovered::Stopped);
             }
@@ -57,7 +57,7 @@ impl Lone<'_> {
             }
         }
         let reason = "its runner was gone".to_owned();
-        self.store.end_session(self.clock.now(), session.id, &SessionOutcome::NotStarted { reason }, 0)?;
+        self.store.end_session(session.id, &SessionOutcome::NotStarted { reason }, 0)?;
         Ok(Recovered::All)
     }
 
@@ -65,7 +65,7 @@ impl Lone<'_> {
         let (id, session) = (attempt.feature, attempt.session);
         self.say(format!("{id} was left by session {session}, whose runner is gone; it is free again"));
         let limits = AttemptLimits::default();
-        match self.store.end_attempt(self.clock.now(), &attempt.token, &AttemptOutcome::Orphaned, &limits) {
+        match self.store.end_attempt(&attempt.token, &AttemptOutcome::Orphaned, &limits) {
             Ok(_) => Ok(()),
             Err(error) if is_stale(&error) => Ok(()),
             Err(error) => Err(error.into()),

@@ -26,14 +26,14 @@ fn goes_on(project: &Project, claim: &Claim) -> Claim {
     let second = takes_another(project, claim);
     let verdict = CheckVerdict::Red { exit_code: 1 };
     let red = CheckReport { command: "test -f b".into(), verdict, ..report() };
-    project.store.record_before(now(), &second.token, None, &[red]).unwrap();
+    project.store.record_before(&second.token, None, &[red]).unwrap();
     second
 }
 
 fn takes_another(project: &Project, claim: &Claim) -> Claim {
     let green = CheckReport { command: "test -f a".into(), ..report() };
-    project.store.submit(now(), &claim.token, Some("abc"), &[green]).unwrap();
-    match project.store.claim_next(now(), &claim.token, SignedDuration::from_secs(1)).unwrap() {
+    project.store.submit(&claim.token, Some("abc"), &[green]).unwrap();
+    match project.store.claim_next(&claim.token, SignedDuration::from_secs(1)).unwrap() {
         Next::Claimed { claim, .. } => claim,
         none @ (Next::Wait | Next::Nothing) => panic!("{none:?}"),
     }
@@ -49,11 +49,11 @@ fn it_keeps_and_judges_what_the_session_took_last() {
     let lease = || project.store.attempt(&second.token).unwrap().lease_until.unwrap();
     let taken_until = lease();
     until("the claim outlives its first lease", || {
-        assert_eq!(project.store.reap(now(), &AttemptLimits::default()).unwrap(), []);
+        assert_eq!(project.store.reap(&AttemptLimits::default()).unwrap(), []);
         now() > taken_until && lease() > taken_until
     });
     // What was handed in before may land at any moment.
-    project.store.end_attempt(now(), &first.token, &conflict(), &AttemptLimits::default()).unwrap();
+    project.store.end_attempt(&first.token, &conflict(), &AttemptLimits::default()).unwrap();
     project.write("go", "");
     assert_eq!(session.end().outcome(), &SessionOutcome::Completed);
     let submitted = project.store.attempt(&second.token).unwrap().submitted.unwrap();
@@ -92,7 +92,7 @@ fn a_session_that_has_handed_in_all_it_had_ends_without_a_word_more() {
     session.until(is_agent_up);
     let second = goes_on(&project, &first);
     let green = CheckReport { command: "test -f b".into(), ..report() };
-    project.store.submit(now(), &second.token, Some("def"), &[green]).unwrap();
+    project.store.submit(&second.token, Some("def"), &[green]).unwrap();
     project.write("go", "");
     assert_eq!(session.end().outcome(), &SessionOutcome::Completed);
     assert_eq!(project.store.attempt(&second.token).unwrap().submitted.unwrap().commit.unwrap(), "def");
@@ -137,10 +137,7 @@ fn a_further_claim_that_is_lost_stops_the_agent() {
     let session = Session::start(&waiting(&project, &first, "echo > b"));
     session.until(is_agent_up);
     let second = goes_on(&project, &first);
-    project
-        .store
-        .end_attempt(now(), &second.token, &AttemptOutcome::Expired, &AttemptLimits::default())
-        .unwrap();
+    project.store.end_attempt(&second.token, &AttemptOutcome::Expired, &AttemptLimits::default()).unwrap();
     assert_eq!(session.end().outcome(), &SessionOutcome::Stopped);
     assert!(project.store.attempt(&first.token).unwrap().submitted.is_some());
 }

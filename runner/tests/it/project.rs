@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cogwork_schemas::{Fact, FeatureId, FeatureList, Isolation, Role};
 use cogwork_session::{AgentSettings, AgentSpec, SessionCommand, SessionLimits};
-use cogwork_store::{Claim, ImportLimits, NewSession, Store, state_dir};
+use cogwork_store::{Claim, ImportLimits, NewSession, Store, TimeSource, state_dir};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::runner::shell;
@@ -26,9 +26,9 @@ impl Project {
         let temporary = tempfile::tempdir().unwrap();
         // As the kernel writes it, or no process would be found inside.
         let dir = temporary.path().canonicalize().unwrap();
-        let store = Store::create(&dir, now()).unwrap();
+        let store = Store::create(&dir, TimeSource::new(now)).unwrap();
         let list: FeatureList = serde_json::from_str(&format!("{{\"features\": {features}}}")).unwrap();
-        store.import(now(), &list, &ImportLimits::default()).unwrap();
+        store.import(&list, &ImportLimits::default()).unwrap();
         Self { _dir: temporary, dir, store }
     }
 
@@ -57,7 +57,7 @@ impl Project {
 
     pub(crate) fn claim(&self, feature: i64) -> Claim {
         let new = NewSession { role: Role::Coding, agent: "exec".into(), isolation: Isolation::Workspace };
-        self.store.claim(now(), FeatureId(feature), &new, SignedDuration::from_secs(60)).unwrap()
+        self.store.claim(FeatureId(feature), &new, SignedDuration::from_secs(60)).unwrap()
     }
 
     /// The command of one session in a workspace, with limits that no good agent meets.

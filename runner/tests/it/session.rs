@@ -9,7 +9,7 @@ use cogwork_schemas::{
 use cogwork_session::{AgentSpec, SessionLimits};
 use cogwork_store::AttemptLimits;
 
-use crate::project::{Project, now};
+use crate::project::Project;
 use crate::runner::{Session, is_agent_up, shell, started, until};
 
 const ONE: &str = r#"[{"name": "greet", "steps": ["say hello"], "checks": ["grep -q hello greeting"]}]"#;
@@ -223,10 +223,7 @@ fn an_agent_that_is_not_there_is_an_outcome_with_a_reason() {
 fn a_stale_token_is_refused_before_anything_is_done() {
     let project = Project::git(ONE);
     let claim = project.claim(1);
-    project
-        .store
-        .end_attempt(now(), &claim.token, &AttemptOutcome::Stopped, &AttemptLimits::default())
-        .unwrap();
+    project.store.end_attempt(&claim.token, &AttemptOutcome::Stopped, &AttemptLimits::default()).unwrap();
     let before = project.facts(1);
     let over = Session::start(&project.command(1, &claim, "echo hello > greeting")).end();
     assert_eq!(over.status.code(), Some(1));
@@ -255,10 +252,7 @@ fn a_claim_that_is_lost_on_the_way_stops_the_agent_and_changes_nothing_more() {
     command.limits = SessionLimits { lease_s: 1, ..SessionLimits::default() };
     let session = Session::start(&command);
     session.until(is_agent_up);
-    project
-        .store
-        .end_attempt(now(), &claim.token, &AttemptOutcome::Expired, &AttemptLimits::default())
-        .unwrap();
+    project.store.end_attempt(&claim.token, &AttemptOutcome::Expired, &AttemptLimits::default()).unwrap();
     let over = session.end();
     assert_eq!(over.outcome(), &SessionOutcome::Stopped);
     assert!(over.status.success());
@@ -280,7 +274,7 @@ fn a_claim_is_kept_while_a_check_takes_longer_than_the_lease() {
     session.until(|event| matches!(event, RunnerEvent::Prepared { .. }));
     let mut seen = 0;
     until("the session is over", || {
-        assert_eq!(project.store.reap(now(), &AttemptLimits::default()).unwrap(), []);
+        assert_eq!(project.store.reap(&AttemptLimits::default()).unwrap(), []);
         seen += 1;
         project.store.attempt(&claim.token).unwrap().submitted.is_some()
     });

@@ -9,7 +9,7 @@ use cogwork_schemas::{
 use cogwork_store::NewSession;
 use jiff::SignedDuration;
 
-use crate::project::{Project, now};
+use crate::project::Project;
 use crate::runner::{below_warden, binary, is_alive, lone, pid_in, redacted, run_lone, said, shell, signal};
 
 /// Three in a row, each with the file of the same name as its check; the middle one without a key.
@@ -191,9 +191,9 @@ fn work_that_was_green_when_its_runner_died_is_looked_at_again_and_landed() {
     let submitted_by_a_dead_runner = |file: &str| {
         let project = Project::plain(CHAIN);
         let new = NewSession { role: Role::Coding, agent: "exec".into(), isolation: Isolation::Shared };
-        let claim = project.store.claim(now(), FeatureId(1), &new, SignedDuration::from_secs(60)).unwrap();
+        let claim = project.store.claim(FeatureId(1), &new, SignedDuration::from_secs(60)).unwrap();
         let nobody = ProcessIdentity { pid: i32::MAX, started: 1, boot_id: "another boot".into() };
-        project.store.session_up(now(), claim.session, &nobody).unwrap();
+        project.store.session_up(claim.session, &nobody).unwrap();
         let green = CheckReport {
             command: "test -f f1".into(),
             verdict: CheckVerdict::Green,
@@ -201,7 +201,7 @@ fn work_that_was_green_when_its_runner_died_is_looked_at_again_and_landed() {
             output_tail: String::new(),
             output_digest: String::new(),
         };
-        project.store.submit(now(), &claim.token, None, &[green]).unwrap();
+        project.store.submit(&claim.token, None, &[green]).unwrap();
         project.write(file, "");
         project
     };

@@ -87,8 +87,8 @@ fn standing(world: World<'_>, claimed: &Claimed) -> Result<Standing, Setback> {
     let feature = world.store.feature(newest.attempt.feature)?;
     if !feature.checks.is_empty() && !was_looked_at(world, &newest.attempt)? {
         // It was taken and not handed out any more: the agent ended while its checks were run for the first time.
-        let (now, limits) = (world.clock.now(), AttemptLimits::default());
-        world.store.end_attempt(now, &newest.attempt.token, &AttemptOutcome::Stopped, &limits)?;
+        let limits = AttemptLimits::default();
+        world.store.end_attempt(&newest.attempt.token, &AttemptOutcome::Stopped, &limits)?;
         return Ok(Standing::Over(Verdict::NotSubmitted { reason: None }));
     }
     Ok(Standing::Further(Box::new(Claimed::of(newest.attempt, feature))))
@@ -149,12 +149,12 @@ async fn judge_tested(
         return Ok(Verdict::NotSubmitted { reason: None });
     }
     let reports = run_checks(world, claimed, &tree.dir, CheckPhase::After).await;
-    let (now, token) = (world.clock.now(), &claimed.token);
+    let token = &claimed.token;
     let Some(red) = first_red(&reports) else {
         return Ok(Verdict::Confirmed);
     };
-    world.store.record_checks(now, token, CheckPhase::After, tree.base.as_deref(), &reports)?;
-    world.store.report_failing(now, token, &red)?;
+    world.store.record_checks(token, CheckPhase::After, tree.base.as_deref(), &reports)?;
+    world.store.report_failing(token, &red)?;
     Ok(Verdict::NotSubmitted { reason: Some(red) })
 }
 
@@ -166,12 +166,11 @@ async fn submit_if_green(
 ) -> Result<Verdict, Setback> {
     let token = &claimed.token;
     let reports = run_checks(world, claimed, &tree.dir, CheckPhase::After).await;
-    let now = world.clock.now();
     if let Some(red) = first_red(&reports) {
-        world.store.record_checks(now, token, CheckPhase::After, commit.as_deref(), &reports)?;
+        world.store.record_checks(token, CheckPhase::After, commit.as_deref(), &reports)?;
         return Ok(Verdict::NotSubmitted { reason: Some(red) });
     }
-    world.store.submit(now, token, commit.as_deref(), &reports)?;
+    world.store.submit(token, commit.as_deref(), &reports)?;
     Ok(Verdict::Green)
 }
 

@@ -114,7 +114,7 @@ pub async fn run(
     if matches!(driver.verdict, Some(Verdict::NotSubmitted { .. })) && !driver.is_claim_lost {
         leave_last_words(world, driver.words, &outcome)?;
     }
-    world.store.end_session(world.clock.now(), world.job.session, &outcome, agent_ms)?;
+    world.store.end_session(world.job.session, &outcome, agent_ms)?;
     let reason = match &driver.verdict {
         Some(Verdict::NotSubmitted { reason }) => reason.clone(),
         Some(Verdict::SubmittedByAgent | Verdict::Green | Verdict::Confirmed) | None => None,
@@ -139,7 +139,7 @@ fn leave_last_words(world: World<'_>, words: LastWords, outcome: &SessionOutcome
         return Ok(());
     };
     let note = world.report.secrets().redact(note);
-    match world.store.leave_last_words(world.clock.now(), &open.attempt.token, &note) {
+    match world.store.leave_last_words(&open.attempt.token, &note) {
         Err(error) if !is_stale(&error) => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
@@ -439,7 +439,7 @@ impl<'a> Driver<'a> {
         let Some(claimed) = job.claimed() else {
             return;
         };
-        match self.world.store.renew_session(self.world.clock.now(), &claimed.token, lease) {
+        match self.world.store.renew_session(&claimed.token, lease) {
             Ok(live) => {
                 let newest = live.last().map(|attempt| attempt.id);
                 if newest > self.newest {

@@ -25,5 +25,5 @@ pub(super) fn report_up(world: World<'_>, process: &ProcessIdentity) -> Result<(
     if live.is_some_and(|live| live.process.as_ref() == Some(process)) {
         return Ok(());
     }
-    world.store.session_up(world.clock.now(), world.job.session, process)
+    world.store.session_up(world.job.session, process)
 }

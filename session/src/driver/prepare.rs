@@ -129,7 +129,7 @@ async fn check_before(world: World<'_>, claimed: &Claimed, tree: &Tree) -> Resul
         return Ok(());
     }
     let reports = run_checks(world, claimed, &tree.dir, CheckPhase::Before).await;
-    world.store.record_before(world.clock.now(), &claimed.token, tree.base.as_deref(), &reports)?;
+    world.store.record_before(&claimed.token, tree.base.as_deref(), &reports)?;
     clean_up_after_checks(world.job, tree)
         .await
         .map_err(|error| Setback::NotPossible(format!("no clean workspace: {}", chain(&error))))

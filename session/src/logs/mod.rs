@@ -14,6 +14,7 @@ use clap::{Args, Parser};
 use cogwork_schemas::{FeatureId, RunnerEvent, RunnerMessage, SessionId};
 use cogwork_store::{Store, StoreError};
 
+use crate::clock;
 use crate::journal::{self, Found, KEPT_SESSIONS, Reader, session_dir};
 use crate::{ExitStatus, chain};
 use page::{Page, Tried};
@@ -125,7 +126,7 @@ fn which(project: &Path, flags: &LogsFlags) -> Result<SessionId, LogsError> {
     }
     match flags.feature {
         Some(feature) => {
-            let attempts = Store::open(project)?.attempts_of(feature)?;
+            let attempts = Store::open(project, clock::source())?.attempts_of(feature)?;
             attempts.last().map(|attempt| attempt.session).ok_or(LogsError::NoneOfFeature { feature })
         }
         None => journal::sessions(project)
@@ -186,7 +187,7 @@ impl View<'_> {
     /// Returns what the session tried, with all the evidence: some of it comes from the agent's tools and from landing,
     /// of which its journal knows nothing.
     fn attempts(&self) -> Result<Vec<Tried>, StoreError> {
-        let store = Store::open(self.project)?;
+        let store = Store::open(self.project, clock::source())?;
         let mut attempts = Vec::new();
         for taken in store.attempts_of_session(self.session)? {
             let records = store.attempts_of(taken.attempt.feature)?;

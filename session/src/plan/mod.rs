@@ -198,7 +198,7 @@ impl Planner<'_> {
             NewSession { role: Role::Initializer, agent: spec.to_string(), isolation: Isolation::Shared };
         let prompt = prompt(self.store, project, self.planning.spec, findings)?;
         let backend = agent::backend(spec, script.as_deref(), self.programs)?;
-        let session = self.store.begin_session(self.clock.now(), &new)?;
+        let session = self.store.begin_session(&new)?;
         let unusable = |source| PlanError::Unusable { path: session_dir(project, session), source };
         let journal = Journal::of_session(project, session).map_err(unusable)?;
         // It has no claim, and so no token; what is secret of its environment stays so.
@@ -244,7 +244,7 @@ impl Planner<'_> {
             }
             let markers = vec![marker(self.planning.project, session.id)];
             contain::sweep(&Sweep { markers, ..Sweep::default() }).await;
-            self.store.end_session(self.clock.now(), session.id, &SessionOutcome::Stopped, 0)?;
+            self.store.end_session(session.id, &SessionOutcome::Stopped, 0)?;
         }
         Ok(())
     }

@@ -33,14 +33,9 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::BadList`] with everything that is wrong with it at once.
-    pub fn import(
-        &self,
-        now: Timestamp,
-        list: &FeatureList,
-        limits: &ImportLimits,
-    ) -> Result<Imported, StoreError> {
+    pub fn import(&self, list: &FeatureList, limits: &ImportLimits) -> Result<Imported, StoreError> {
         let items: Vec<NewFeature> = list.features.iter().cloned().map(NewFeature::from).collect();
-        self.create_features(now, &items, limits, None)
+        self.create_features(&items, limits, None)
     }
 
     /// Gives a feature other checks, and returns whether they are others. Only while nobody has worked on it: what
@@ -52,7 +47,6 @@ impl Store {
     /// pending; [`StoreError::Begun`]; [`StoreError::UnknownFeature`].
     pub fn set_checks(
         &self,
-        now: Timestamp,
         id: FeatureId,
         checks: &[Check],
         limits: &ImportLimits,
@@ -63,7 +57,7 @@ impl Store {
         if !problems.is_empty() {
             return Err(StoreError::BadList { problems });
         }
-        self.write(|tx| {
+        self.write(|tx, now| {
             let status = status(tx, id)?;
             if status != Status::Pending {
                 return Err(StoreError::WrongStatus { id, action: "given other checks", status }.into());
@@ -95,12 +89,11 @@ impl Store {
     /// [`StoreError::BadList`] with everything that is wrong with the list at once.
     pub fn create_features(
         &self,
-        now: Timestamp,
         items: &[NewFeature],
         limits: &ImportLimits,
         call: Option<&str>,
     ) -> Result<Imported, StoreError> {
-        self.write(|tx| {
+        self.write(|tx, now| {
             if let Some(call) = call
                 && let Some(answer) = answered(tx, now, call)?
             {

@@ -18,6 +18,7 @@ use cogwork_schemas::{Entry, Fact, Feature};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use crate::clock::TimeSource;
 use crate::columns::{Id, Json, Micros, Word};
 use crate::error::Fail;
 use crate::journal::{self, About};
@@ -141,11 +142,11 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::NotAdopted`] when a file of the original cannot be taken over; otherwise as [`Store::open`].
-    pub fn open_or_adopt(project: &Path, now: Timestamp) -> Result<(Self, Option<Adoption>), StoreError> {
-        match Self::open(project) {
+    pub fn open_or_adopt(project: &Path, clock: TimeSource) -> Result<(Self, Option<Adoption>), StoreError> {
+        match Self::open(project, clock.clone()) {
             Err(StoreError::NoProject { .. }) => {
-                let adoption = adopt(project, now)?;
-                Ok((Self::open(project)?, adoption))
+                let adoption = adopt(project, clock.read())?;
+                Ok((Self::open(project, clock)?, adoption))
             }
             other => Ok((other?, None)),
         }

@@ -6,8 +6,8 @@ use super::*;
 use crate::ImportLimits;
 use crate::features::FEATURE;
 
-fn now() -> Timestamp {
-    Timestamp::UNIX_EPOCH
+fn clock() -> TimeSource {
+    TimeSource::new(|| Timestamp::UNIX_EPOCH)
 }
 
 fn features(names: usize) -> FeatureList {
@@ -17,14 +17,14 @@ fn features(names: usize) -> FeatureList {
 }
 
 fn import(store: &Store, many: usize) -> Result<(), StoreError> {
-    store.import(now(), &features(many), &ImportLimits::default()).map(drop)
+    store.import(&features(many), &ImportLimits::default()).map(drop)
 }
 
 fn open_on(filesystem: Filesystem, project: &Path) -> Store {
     let dir = state_dir(project);
     fs::create_dir_all(&dir).unwrap();
     let lock = open_lock(&dir).unwrap();
-    Store::open_writable(&dir, filesystem, lock, OpenFlags::SQLITE_OPEN_CREATE).unwrap()
+    Store::open_writable(&dir, filesystem, lock, OpenFlags::SQLITE_OPEN_CREATE, clock()).unwrap()
 }
 
 fn pragma(store: &Store, name: &str) -> String {
@@ -45,8 +45,8 @@ fn sqlite_that_damages_databases_is_refused() {
 #[test]
 fn every_connection_is_set_up_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    Store::create(dir.path(), now()).unwrap();
-    for store in [Store::create(dir.path(), now()).unwrap(), Store::open(dir.path()).unwrap()] {
+    Store::create(dir.path(), clock()).unwrap();
+    for store in [Store::create(dir.path(), clock()).unwrap(), Store::open(dir.path(), clock()).unwrap()] {
         let settings = [
             ("busy_timeout", "Integer(10000)"),
             ("journal_mode", r#"Text("wal")"#),
@@ -142,14 +142,14 @@ fn a_directory_that_cannot_be_written_is_still_read() {
     let writer = open_on(Filesystem::Local, &project);
     import(&writer, 2).unwrap();
     // While somebody who may write is at it, and after that.
-    let reader = Store::open_read_only(database.clone()).unwrap();
+    let reader = Store::open_read_only(database.clone(), clock()).unwrap();
     assert_eq!(reader.features().unwrap().len(), 2);
     import(&writer, 1).unwrap();
     assert_eq!(reader.features().unwrap().len(), 3);
     drop((reader, writer));
     let left: Vec<_> =
         fs::read_dir(state_dir(&project)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    let reader = Store::open_read_only(database).unwrap();
+    let reader = Store::open_read_only(database, clock()).unwrap();
     assert_eq!(reader.features().unwrap().len(), 3);
     let after: Vec<_> =
         fs::read_dir(state_dir(&project)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -163,7 +163,7 @@ fn a_panic_inside_a_transaction_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_on(Filesystem::Local, dir.path());
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        store.write(|tx| -> Result<(), Fail> {
+        store.write(|tx, _| -> Result<(), Fail> {
             tx.execute("INSERT INTO project VALUES (1, 0)", [])?;
             panic!("in the middle");
         })

@@ -13,7 +13,7 @@ const DOCS: &str = r#"
 /// Runs a test on the small project with [`DOCS`], and a session on the first of them that may take up to `size`.
 fn batch(size: u32, slots: u32, test: impl Fn(&Store, Claim)) {
     both(|store| {
-        store.import(at(0), &list(DOCS), &ImportLimits::default()).unwrap();
+        store.at(0).import(&list(DOCS), &ImportLimits::default()).unwrap();
         let first = claim(store, 1, FeatureId(5));
         store.begin_batch(first.session, size, slots).unwrap();
         test(store, first);
@@ -21,15 +21,15 @@ fn batch(size: u32, slots: u32, test: impl Fn(&Store, Claim)) {
 }
 
 fn submit(store: &Store, token: &Token) {
-    store.submit(at(2), token, Some("c1"), &[]).unwrap();
+    store.at(2).submit(token, Some("c1"), &[]).unwrap();
 }
 
 fn land(store: &Store, token: &Token) {
-    store.land(at(3), token, &merge("c2", vec![])).unwrap();
+    store.at(3).land(token, &merge("c2", vec![])).unwrap();
 }
 
 fn next(store: &Store, token: &Token) -> Next {
-    store.claim_next(at(4), token, LEASE).unwrap()
+    store.at(4).claim_next(token, LEASE).unwrap()
 }
 
 fn claimed(store: &Store, token: &Token) -> (i64, Claim) {
@@ -84,7 +84,7 @@ fn what_a_free_slot_would_start_is_not_taken() {
         assert_eq!(next(store, &first.token), Next::Wait);
         store.begin_batch(other.session, 3, 6).unwrap();
         assert_eq!(next(store, &first.token), Next::Wait, "four slots and four features");
-        store.import(at(3), &list(r#"{"name": "e"}"#), &ImportLimits::default()).unwrap();
+        store.at(3).import(&list(r#"{"name": "e"}"#), &ImportLimits::default()).unwrap();
         assert_eq!(claimed(store, &first.token).0, 6);
     });
 }
@@ -94,11 +94,11 @@ fn the_chain_is_followed_once_its_work_has_landed() {
     both(|store| {
         let first = claim(store, 1, BASE);
         store.begin_batch(first.session, 2, 1).unwrap();
-        store.record_before(at(1), &first.token, None, &red(&["t1", "t2"])).unwrap();
-        store.submit(at(2), &first.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
+        store.at(1).record_before(&first.token, None, &red(&["t1", "t2"])).unwrap();
+        store.at(2).submit(&first.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
         pass(store, 2, PROSE);
         assert_eq!(next(store, &first.token), Next::Wait, "nothing is ready before it lands");
-        store.land(at(3), &first.token, &merge("c2", green(&["t1", "t2"]))).unwrap();
+        store.at(3).land(&first.token, &merge("c2", green(&["t1", "t2"]))).unwrap();
         assert_eq!(claimed(store, &first.token).0, MIDDLE.0);
     });
 }
@@ -107,14 +107,14 @@ fn the_chain_is_followed_once_its_work_has_landed() {
 fn no_further_feature_for_a_session_that_has_one_or_that_may_not() {
     batch(3, 1, |store, first| {
         let before = all(store);
-        let error = store.claim_next(at(4), &first.token, LEASE).unwrap_err();
+        let error = store.at(4).claim_next(&first.token, LEASE).unwrap_err();
         assert!(matches!(error, StoreError::Misuse { .. }), "{error:?}");
         assert_eq!(all(store), before);
         submit(store, &first.token);
         store.close_batches().unwrap();
         assert_eq!(next(store, &first.token), Next::Nothing, "the run is about to end");
         // The next run's sessions are not meant.
-        store.end_session(at(5), first.session, &SessionOutcome::Completed, 1).unwrap();
+        store.at(5).end_session(first.session, &SessionOutcome::Completed, 1).unwrap();
         let later = claim(store, 6, FeatureId(6));
         store.begin_batch(later.session, 2, 1).unwrap();
         submit(store, &later.token);
@@ -132,8 +132,8 @@ fn a_session_that_is_over_or_was_robbed_takes_nothing() {
     let refused = |store: &Store, token: &Token| {
         let before = all(store);
         for result in [
-            store.claim_next(at(9), token, LEASE).map(drop),
-            store.renew_session(at(9), token, LEASE).map(drop),
+            store.at(9).claim_next(token, LEASE).map(drop),
+            store.at(9).renew_session(token, LEASE).map(drop),
         ] {
             assert!(matches!(result, Err(StoreError::StaleToken { .. })), "{result:?}");
         }
@@ -141,14 +141,14 @@ fn a_session_that_is_over_or_was_robbed_takes_nothing() {
     };
     batch(3, 1, |store, first| {
         submit(store, &first.token);
-        store.end_session(at(3), first.session, &SessionOutcome::Completed, 1).unwrap();
+        store.at(3).end_session(first.session, &SessionOutcome::Completed, 1).unwrap();
         refused(store, &first.token);
     });
     for outcome in [AttemptOutcome::Expired, AttemptOutcome::Stopped, AttemptOutcome::Orphaned] {
         batch(3, 1, |store, first| {
             submit(store, &first.token);
             let (_, second) = claimed(store, &first.token);
-            store.end_attempt(at(5), &second.token, &outcome, &LIMITS).unwrap();
+            store.at(5).end_attempt(&second.token, &outcome, &LIMITS).unwrap();
             refused(store, &first.token);
         });
     }
@@ -163,8 +163,8 @@ fn work_that_was_handed_in_may_fail_without_harm_to_its_session() {
         batch(3, 1, |store, first| {
             submit(store, &first.token);
             let (_, second) = claimed(store, &first.token);
-            store.end_attempt(at(5), &first.token, &outcome, &LIMITS).unwrap();
-            let live = store.renew_session(at(6), &first.token, LEASE).unwrap();
+            store.at(5).end_attempt(&first.token, &outcome, &LIMITS).unwrap();
+            let live = store.at(6).renew_session(&first.token, LEASE).unwrap();
             assert_eq!(live.iter().map(|attempt| attempt.id).collect::<Vec<_>>(), [second.attempt]);
             submit(store, &second.token);
             let id = claimed(store, &second.token).0;
@@ -178,22 +178,22 @@ fn all_claims_of_a_session_are_kept_together() {
     batch(3, 1, |store, first| {
         submit(store, &first.token);
         let (_, second) = claimed(store, &first.token);
-        let live = store.renew_session(at(50), &first.token, LEASE).unwrap();
+        let live = store.at(50).renew_session(&first.token, LEASE).unwrap();
         assert_eq!(live.len(), 2);
         let leases = || -> Vec<_> {
             store.live_attempts().unwrap().into_iter().map(|attempt| attempt.lease_until).collect()
         };
         assert_eq!(leases(), [None, Some(at(110))]);
-        assert_eq!(store.reap(at(70), &LIMITS).unwrap(), []);
-        assert_eq!(store.reap(at(120), &LIMITS).unwrap(), [FeatureId(6)], "what was handed in cannot expire");
+        assert_eq!(store.at(70).reap(&LIMITS).unwrap(), []);
+        assert_eq!(store.at(120).reap(&LIMITS).unwrap(), [FeatureId(6)], "what was handed in cannot expire");
         drop(second);
     });
     both(|store| {
         let only = claim(store, 1, PROSE);
-        assert_eq!(store.renew_session(at(2), &only.token, LEASE).unwrap().len(), 1);
+        assert_eq!(store.at(2).renew_session(&only.token, LEASE).unwrap().len(), 1);
         let given_up = AttemptOutcome::GivenUp { reason: "hard".into() };
-        store.end_attempt(at(3), &only.token, &given_up, &LIMITS).unwrap();
-        let error = store.renew_session(at(4), &only.token, LEASE).unwrap_err();
+        store.at(3).end_attempt(&only.token, &given_up, &LIMITS).unwrap();
+        let error = store.at(4).renew_session(&only.token, LEASE).unwrap_err();
         assert!(matches!(error, StoreError::StaleToken { .. }), "its only claim is over");
     });
 }

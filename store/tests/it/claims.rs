@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use crate::fixture::*;
 
 fn refusal(store: &Store, feature: FeatureId) -> StoreError {
-    store.claim(at(9), feature, &session(Isolation::Workspace), LEASE).unwrap_err()
+    store.at(9).claim(feature, &session(Isolation::Workspace), LEASE).unwrap_err()
 }
 
 fn crashed() -> AttemptOutcome {
@@ -43,7 +43,7 @@ fn a_claim_makes_session_attempt_and_token() {
 fn tokens_differ_and_numbers_only_grow() {
     both(|store| {
         let first = claim(store, 1, BASE);
-        store.end_attempt(at(2), &first.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
+        store.at(2).end_attempt(&first.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
         let second = claim(store, 3, BASE);
         assert_eq!(second.number, 2);
         assert!(second.attempt > first.attempt && second.session > first.session);
@@ -88,12 +88,12 @@ fn what_is_not_ready_is_refused_with_the_reason() {
 fn a_lease_is_renewed_and_only_then_kept() {
     both(|store| {
         let claim = claim(store, 0, BASE);
-        store.renew(at(50), &claim.token, LEASE).unwrap();
+        store.at(50).renew(&claim.token, LEASE).unwrap();
         assert_eq!(store.attempt(&claim.token).unwrap().lease_until, Some(at(110)));
-        assert_eq!(store.reap(at(109), &LIMITS).unwrap(), []);
-        assert_eq!(store.reap(at(110), &LIMITS).unwrap(), [BASE]);
-        assert_eq!(store.reap(at(111), &LIMITS).unwrap(), []);
-        assert!(matches!(store.renew(at(112), &claim.token, LEASE), Err(StoreError::StaleToken { .. })));
+        assert_eq!(store.at(109).reap(&LIMITS).unwrap(), []);
+        assert_eq!(store.at(110).reap(&LIMITS).unwrap(), [BASE]);
+        assert_eq!(store.at(111).reap(&LIMITS).unwrap(), []);
+        assert!(matches!(store.at(112).renew(&claim.token, LEASE), Err(StoreError::StaleToken { .. })));
         let feature = store.feature(BASE).unwrap();
         assert_eq!((feature.status, feature.failed_attempts, feature.session), (Status::Pending, 0, None));
         assert_eq!(store.attempts_of(BASE).unwrap()[0].outcome, Some(AttemptOutcome::Expired));
@@ -104,8 +104,8 @@ fn a_lease_is_renewed_and_only_then_kept() {
 #[test]
 fn a_lease_longer_than_time_itself_is_no_error() {
     both(|store| {
-        store.claim(at(0), BASE, &session(Isolation::Shared), SignedDuration::MAX).unwrap();
-        assert_eq!(store.reap(at(1_000_000_000), &LIMITS).unwrap(), []);
+        store.at(0).claim(BASE, &session(Isolation::Shared), SignedDuration::MAX).unwrap();
+        assert_eq!(store.at(1_000_000_000).reap(&LIMITS).unwrap(), []);
     });
 }
 
@@ -113,9 +113,9 @@ fn a_lease_longer_than_time_itself_is_no_error() {
 fn a_submission_does_not_expire() {
     both(|store| {
         let claim = claim(store, 0, BASE);
-        store.submit(at(1), &claim.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
-        store.renew(at(2), &claim.token, LEASE).unwrap();
-        assert_eq!(store.reap(at(100_000), &LIMITS).unwrap(), []);
+        store.at(1).submit(&claim.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
+        store.at(2).renew(&claim.token, LEASE).unwrap();
+        assert_eq!(store.at(100_000).reap(&LIMITS).unwrap(), []);
         let attempt = store.attempt(&claim.token).unwrap();
         assert_eq!(attempt.lease_until, None);
         assert_eq!(attempt.submitted.unwrap().commit.as_deref(), Some("c1"));
@@ -132,12 +132,12 @@ fn failures_are_counted_to_the_limit_and_park() {
             for free in [AttemptOutcome::Stopped, AttemptOutcome::Orphaned, AttemptOutcome::Expired] {
                 let other = crate::fixture::claim(store, number, PROSE);
                 assert_eq!(
-                    store.end_attempt(at(number), &other.token, &free, &LIMITS).unwrap(),
+                    store.at(number).end_attempt(&other.token, &free, &LIMITS).unwrap(),
                     Status::Pending
                 );
             }
             assert_eq!(
-                store.end_attempt(at(number), &claim.token, &not_finished(), &LIMITS).unwrap(),
+                store.at(number).end_attempt(&claim.token, &not_finished(), &LIMITS).unwrap(),
                 expected
             );
             assert_eq!(i64::from(store.feature(BASE).unwrap().failed_attempts), number);
@@ -146,7 +146,7 @@ fn failures_are_counted_to_the_limit_and_park() {
         assert_eq!(kinds(store, store.last_seq().unwrap() - 2), ["#1 attempt_ended", "#1 parked"]);
         insta::assert_snapshot!(refusal(store, BASE), @"feature #1 cannot be claimed: it was given up after 3 failed attempts, the last one: not finished: `t1` is red. Only a person can give it another chance, with `cogwork retry`.");
 
-        store.retry(at(10), BASE).unwrap();
+        store.at(10).retry(BASE).unwrap();
         assert_eq!(kinds(store, store.last_seq().unwrap() - 1), ["#1 retried"]);
         let node = &store.nodes_of(&[BASE]).unwrap()[0];
         assert_eq!((node.status, node.failed_attempts, node.reason.as_ref()), (Status::Pending, 0, None));
@@ -158,8 +158,8 @@ fn failures_are_counted_to_the_limit_and_park() {
 fn only_a_parked_feature_is_retried() {
     both(|store| {
         let before = all(store);
-        insta::assert_snapshot!(store.retry(at(1), BASE).unwrap_err(), @"feature #1 is pending, not parked: there is nothing to retry");
-        assert!(matches!(store.retry(at(1), FeatureId(9)), Err(StoreError::UnknownFeature { .. })));
+        insta::assert_snapshot!(store.at(1).retry(BASE).unwrap_err(), @"feature #1 is pending, not parked: there is nothing to retry");
+        assert!(matches!(store.at(1).retry(FeatureId(9)), Err(StoreError::UnknownFeature { .. })));
         assert_eq!(all(store), before);
     });
 }
@@ -170,7 +170,7 @@ fn crashes_in_a_row_become_a_failure() {
         let limits = AttemptLimits { attempts: 2, crashes: 3 };
         let end = |outcome: &AttemptOutcome| {
             let claim = claim(store, 1, BASE);
-            let status = store.end_attempt(at(2), &claim.token, outcome, &limits).unwrap();
+            let status = store.at(2).end_attempt(&claim.token, outcome, &limits).unwrap();
             let node = store.nodes_of(&[BASE]).unwrap().remove(0);
             (status, node.failed_attempts, node.crashes)
         };
@@ -189,7 +189,7 @@ fn a_failure_of_its_own_breaks_the_row_of_crashes() {
     both(|store| {
         for (outcome, crashes) in [(crashed(), 1), (crashed(), 2), (not_finished(), 0), (crashed(), 1)] {
             let claim = claim(store, 1, BASE);
-            store.end_attempt(at(2), &claim.token, &outcome, &LIMITS).unwrap();
+            store.at(2).end_attempt(&claim.token, &outcome, &LIMITS).unwrap();
             assert_eq!(store.nodes_of(&[BASE]).unwrap()[0].crashes, crashes);
         }
     });
@@ -200,7 +200,7 @@ fn an_attempt_cannot_be_ended_as_landed() {
     both(|store| {
         let claim = claim(store, 1, BASE);
         let before = all(store);
-        let error = store.end_attempt(at(2), &claim.token, &AttemptOutcome::Landed, &LIMITS).unwrap_err();
+        let error = store.at(2).end_attempt(&claim.token, &AttemptOutcome::Landed, &LIMITS).unwrap_err();
         assert!(matches!(error, StoreError::Misuse { .. }), "{error:?}");
         assert_eq!(all(store), before);
     });
@@ -212,8 +212,8 @@ fn a_session_is_up_and_ends_once() {
         let claim = claim(store, 1, BASE);
         assert_eq!(store.live_sessions().unwrap()[0].process, None);
         let seq = store.last_seq().unwrap();
-        store.session_up(at(2), claim.session, &process()).unwrap();
-        store.session_up(at(2), claim.session, &process()).unwrap();
+        store.at(2).session_up(claim.session, &process()).unwrap();
+        store.at(2).session_up(claim.session, &process()).unwrap();
         assert_eq!(kinds(store, seq), ["#1 session_up"], "whoever says it second changes nothing");
         let live = store.live_sessions().unwrap();
         assert_eq!((live.len(), live[0].id), (1, claim.session));
@@ -222,8 +222,8 @@ fn a_session_is_up_and_ends_once() {
         assert_eq!((live[0].agent.as_str(), live[0].isolation), ("scripted", Isolation::Workspace));
 
         let seq = store.last_seq().unwrap();
-        store.end_session(at(3), claim.session, &SessionOutcome::TimedOut { after_s: 2 }, 1500).unwrap();
-        store.end_session(at(4), claim.session, &SessionOutcome::Completed, 9).unwrap();
+        store.at(3).end_session(claim.session, &SessionOutcome::TimedOut { after_s: 2 }, 1500).unwrap();
+        store.at(4).end_session(claim.session, &SessionOutcome::Completed, 9).unwrap();
         let facts = facts(store, seq);
         let ended = cogwork_schemas::Fact::SessionEnded {
             result: SessionOutcome::TimedOut { after_s: 2 },
@@ -235,7 +235,7 @@ fn a_session_is_up_and_ends_once() {
         // Its attempt is another matter.
         assert_eq!(store.live_attempts().unwrap().len(), 1);
 
-        let late = store.session_up(at(5), claim.session, &process()).unwrap_err();
+        let late = store.at(5).session_up(claim.session, &process()).unwrap_err();
         insta::assert_snapshot!(late, @"session s1 is over: start nothing for it and end this process");
     });
 }
@@ -243,9 +243,9 @@ fn a_session_is_up_and_ends_once() {
 #[test]
 fn a_session_that_never_was_is_refused() {
     both(|store| {
-        let up = store.session_up(at(1), NOBODY, &process());
+        let up = store.at(1).session_up(NOBODY, &process());
         assert!(matches!(up, Err(StoreError::UnknownSession { id: SessionId(99) })));
-        let end = store.end_session(at(1), NOBODY, &SessionOutcome::Completed, 0);
+        let end = store.at(1).end_session(NOBODY, &SessionOutcome::Completed, 0);
         assert!(matches!(end, Err(StoreError::UnknownSession { id: SessionId(99) })));
     });
 }

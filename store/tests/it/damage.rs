@@ -25,7 +25,7 @@ fn grown(project: &Path) -> Vec<u8> {
             format!(r#"{{"key": "key-{n}", "name": "n{n}", "description": "{prose}", "checks": ["t{n}"], "dependencies": ["top", "base"]}}"#)
         })
         .collect();
-    store.import(at(9), &list(&features.join(",")), &ImportLimits::default()).unwrap();
+    store.at(9).import(&list(&features.join(",")), &ImportLimits::default()).unwrap();
     store.check_integrity().unwrap();
     drop(store);
     fs::read(database(project)).unwrap()
@@ -66,7 +66,7 @@ impl Answers {
 fn check(project: &Path, damaged: &[u8], sound: &Answers, what: &str) -> bool {
     fs::write(database(project), damaged).unwrap();
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        let store = Store::open(project)?;
+        let store = Store::open(project, clock())?;
         Ok((store.check_features(), store.check_integrity(), Answers::of(&store)))
     }));
     for name in ["features.db-wal", "features.db-shm"] {
@@ -96,7 +96,7 @@ fn check(project: &Path, damaged: &[u8], sound: &Answers, what: &str) -> bool {
 fn with_project(test: impl Fn(&Path, &[u8], &Answers)) {
     let dir = tempfile::tempdir().unwrap();
     let sound = grown(dir.path());
-    let expected = Answers::of(&Store::open(dir.path()).unwrap());
+    let expected = Answers::of(&Store::open(dir.path(), clock()).unwrap());
     assert!(expected.journal.is_ok());
     test(dir.path(), &sound, &expected);
 }
@@ -179,7 +179,7 @@ fn garbage_in_the_log_costs_no_more_than_the_log() {
     let connection = raw(&database(writer.path()));
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     for n in 0..20 {
-        store.import(at(n), &list(r#"{"name": "in the log"}"#), &ImportLimits::default()).unwrap();
+        store.at(n).import(&list(r#"{"name": "in the log"}"#), &ImportLimits::default()).unwrap();
     }
     let part = |project: &Path, name: &str| state_dir(project).join(name);
     let (file, log) = ("features.db", "features.db-wal");
@@ -200,7 +200,7 @@ fn garbage_in_the_log_costs_no_more_than_the_log() {
         fs::write(part(dir.path(), file), &sound).unwrap();
         fs::write(part(dir.path(), log), &damaged).unwrap();
         drop(fs::remove_file(part(dir.path(), "features.db-shm")));
-        let store = Store::open(dir.path()).unwrap();
+        let store = Store::open(dir.path(), clock()).unwrap();
         store.check_integrity().unwrap();
         let (features, entries) = (store.features().unwrap().len(), store.last_seq().unwrap());
         assert!(
@@ -216,7 +216,7 @@ fn a_schema_that_somebody_changed_is_found() {
         let dir = tempfile::tempdir().unwrap();
         drop(on_disk(dir.path()));
         raw(&database(dir.path())).execute_batch(change).unwrap();
-        Store::open(dir.path()).and_then(|store| store.check_integrity()).unwrap_err().to_string()
+        Store::open(dir.path(), clock()).and_then(|store| store.check_integrity()).unwrap_err().to_string()
     };
     for (change, name) in [
         ("DROP INDEX dependents", "dependents"),
@@ -241,13 +241,13 @@ fn copies_are_made_when_something_happened_and_the_newest_is_named() {
         names.sort();
         names
     };
-    let first = store.back_up(at(10)).unwrap().unwrap();
+    let first = store.at(10).back_up().unwrap().unwrap();
     assert!(first.ends_with(".cogwork/backups/features-20231114T221330Z.db"), "{first:?}");
-    assert_eq!(store.back_up(at(20)).unwrap(), None, "nothing happened");
+    assert_eq!(store.at(20).back_up().unwrap(), None, "nothing happened");
     for n in 3..10 {
         let name = format!(r#"{{"name": "n{n}"}}"#);
-        store.import(at(10 * n), &list(&name), &ImportLimits::default()).unwrap();
-        store.back_up(at(10 * n + 5)).unwrap().unwrap();
+        store.at(10 * n).import(&list(&name), &ImportLimits::default()).unwrap();
+        store.at(10 * n + 5).back_up().unwrap().unwrap();
     }
     assert_eq!(names().len(), 5);
     let features = store.features().unwrap();
@@ -255,13 +255,13 @@ fn copies_are_made_when_something_happened_and_the_newest_is_named() {
 
     fs::write(database(dir.path()), "not a database, but long enough to be looked at as one".repeat(90))
         .unwrap();
-    let error = Store::open(dir.path()).unwrap_err();
+    let error = Store::open(dir.path(), clock()).unwrap_err();
     let StoreError::Corrupt { backup: Some(backup), .. } = &error else { panic!("{error:?}") };
     insta::assert_snapshot!(error.to_string().replace(dir.path().to_str().unwrap(), "[project]"), @"[project]/.cogwork/features.db is damaged (file is not a database); it was left as it is: stop all of cogwork, move it and [project]/.cogwork/features.db-wal away, and put its newest copy in its place: cp [project]/.cogwork/backups/features-20231114T221455Z.db [project]/.cogwork/features.db");
     // The sentence is followed to the letter.
     drop(fs::remove_file(state_dir(dir.path()).join("features.db-wal")));
     fs::copy(backup, database(dir.path())).unwrap();
-    let restored = Store::open(dir.path()).unwrap();
+    let restored = Store::open(dir.path(), clock()).unwrap();
     restored.check_integrity().unwrap();
     assert_eq!(restored.features().unwrap(), features);
 }

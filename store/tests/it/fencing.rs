@@ -22,7 +22,7 @@ fn check_refused(store: &Store, token: &Token, except: &[&str]) {
 
 fn ended(store: &Store) -> Claim {
     let claim = claim(store, 1, BASE);
-    store.end_attempt(at(2), &claim.token, &not_finished(), &LIMITS).unwrap();
+    store.at(2).end_attempt(&claim.token, &not_finished(), &LIMITS).unwrap();
     claim
 }
 
@@ -33,7 +33,7 @@ fn every_write_works_with_a_live_token() {
         both(|store| {
             let claim = claim(store, 1, BASE);
             if name == "land" {
-                store.submit(at(2), &claim.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
+                store.at(2).submit(&claim.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
             }
             let before = all(store);
             write(store, &claim.token).unwrap();
@@ -47,7 +47,7 @@ fn an_ended_attempt_may_write_nothing() {
     both(|store| {
         let claim = ended(store);
         check_refused(store, &claim.token, &[]);
-        let error = store.renew(at(3), &claim.token, LEASE).unwrap_err();
+        let error = store.at(3).renew(&claim.token, LEASE).unwrap_err();
         insta::assert_snapshot!(error, @"this session no longer owns feature #1: its attempt a1 has ended (not finished); nothing was changed, stop working on it");
     });
 }
@@ -56,12 +56,12 @@ fn an_ended_attempt_may_write_nothing() {
 fn an_earlier_owner_may_write_nothing_while_another_works() {
     both(|store| {
         let earlier = claim(store, 1, BASE);
-        store.reap(at(100), &LIMITS).unwrap();
+        store.at(100).reap(&LIMITS).unwrap();
         let owner = claim(store, 101, BASE);
         check_refused(store, &earlier.token, &[]);
-        store.submit(at(102), &owner.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
+        store.at(102).submit(&owner.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
         check_refused(store, &earlier.token, &[]);
-        store.land(at(103), &owner.token, &merge("c2", green(&["t1", "t2"]))).unwrap();
+        store.at(103).land(&owner.token, &merge("c2", green(&["t1", "t2"]))).unwrap();
         check_refused(store, &earlier.token, &[]);
     });
 }
@@ -133,7 +133,7 @@ fn no_error_tells_the_secret() {
 fn ending_twice_is_refused_the_second_time() {
     both(|store| {
         let claim = ended(store);
-        let again = store.end_attempt(at(3), &claim.token, &AttemptOutcome::Stopped, &LIMITS);
+        let again = store.at(3).end_attempt(&claim.token, &AttemptOutcome::Stopped, &LIMITS);
         assert!(
             matches!(again, Err(StoreError::StaleToken { ended: Some(word), .. }) if word == "not_finished")
         );

@@ -1,5 +1,6 @@
 //! Small projects and short words for what tests do with them.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use cogwork_schemas::{
@@ -8,7 +9,7 @@ use cogwork_schemas::{
 };
 use cogwork_store::{
     Attempt, AttemptLimits, AttemptRecord, Claim, ImportLimits, LiveSession, Merge, NewSession, Store,
-    StoreError, state_dir,
+    StoreError, TimeSource, state_dir,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags};
@@ -32,6 +33,34 @@ pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
 }
 
+thread_local! {
+    /// What the clock of this thread's stores says.
+    static SECOND: Cell<i64> = const { Cell::new(0) };
+}
+
+/// The clock of every store of these tests: as it was set last on its thread.
+pub(crate) fn clock() -> TimeSource {
+    TimeSource::new(|| at(SECOND.get()))
+}
+
+/// The same clock, set.
+pub(crate) fn clock_at(second: i64) -> TimeSource {
+    SECOND.set(second);
+    clock()
+}
+
+/// Setting the clock in front of a call.
+pub(crate) trait At {
+    fn at(&self, second: i64) -> &Self;
+}
+
+impl At for Store {
+    fn at(&self, second: i64) -> &Self {
+        SECOND.set(second);
+        self
+    }
+}
+
 pub(crate) fn list(features: &str) -> FeatureList {
     serde_json::from_str(&format!(r#"{{"features": [{features}]}}"#)).unwrap()
 }
@@ -40,13 +69,13 @@ pub(crate) fn list(features: &str) -> FeatureList {
 pub(crate) fn both(test: impl Fn(&Store)) {
     let dir = tempfile::tempdir().unwrap();
     insta::allow_duplicates! {
-        test(&filled(Store::in_memory().unwrap()));
+        test(&filled(Store::in_memory(clock()).unwrap()));
         test(&on_disk(dir.path()));
     }
 }
 
 pub(crate) fn on_disk(project: &Path) -> Store {
-    filled(Store::create(project, at(0)).unwrap())
+    filled(Store::create(project, clock_at(0)).unwrap())
 }
 
 /// Returns where a project's database lies.
@@ -60,7 +89,7 @@ pub(crate) fn raw(path: &Path) -> Connection {
 }
 
 fn filled(store: Store) -> Store {
-    store.import(at(0), &list(PROJECT), &ImportLimits::default()).unwrap();
+    store.at(0).import(&list(PROJECT), &ImportLimits::default()).unwrap();
     store
 }
 
@@ -69,7 +98,7 @@ pub(crate) fn session(isolation: Isolation) -> NewSession {
 }
 
 pub(crate) fn claim(store: &Store, second: i64, feature: FeatureId) -> Claim {
-    store.claim(at(second), feature, &session(Isolation::Workspace), LEASE).unwrap()
+    store.at(second).claim(feature, &session(Isolation::Workspace), LEASE).unwrap()
 }
 
 pub(crate) fn green(commands: &[&str]) -> Vec<CheckReport> {
@@ -108,9 +137,9 @@ pub(crate) fn pass(store: &Store, second: i64, feature: FeatureId) -> Claim {
     let claim = claim(store, second, feature);
     let checks: Vec<_> = store.feature(feature).unwrap().checks;
     let commands: Vec<_> = checks.iter().map(|check| check.command.as_str()).collect();
-    store.record_before(at(second), &claim.token, Some("c0"), &red(&commands)).unwrap();
-    store.submit(at(second + 1), &claim.token, Some("c1"), &green(&commands)).unwrap();
-    store.land(at(second + 2), &claim.token, &merge("c2", green(&commands))).unwrap();
+    store.at(second).record_before(&claim.token, Some("c0"), &red(&commands)).unwrap();
+    store.at(second + 1).submit(&claim.token, Some("c1"), &green(&commands)).unwrap();
+    store.at(second + 2).land(&claim.token, &merge("c2", green(&commands))).unwrap();
     claim
 }
 
@@ -163,24 +192,24 @@ pub(crate) fn writes() -> Vec<(&'static str, Write)> {
     }
     use cogwork_schemas::CheckPhase::After;
     vec![
-        named("renew", |store, token| store.renew(at(900), token, LEASE)),
-        named("record_before", |store, token| store.record_before(at(900), token, None, &red(&["t1", "t2"]))),
+        named("renew", |store, token| store.at(900).renew(token, LEASE)),
+        named("record_before", |store, token| store.at(900).record_before(token, None, &red(&["t1", "t2"]))),
         named("record_checks", |store, token| {
-            store.record_checks(at(900), token, After, None, &green(&["t1", "t2"]))
+            store.at(900).record_checks(token, After, None, &green(&["t1", "t2"]))
         }),
         named("submit", |store, token| {
-            store.submit(at(900), token, Some("late"), &green(&["t1", "t2"])).map(drop)
+            store.at(900).submit(token, Some("late"), &green(&["t1", "t2"])).map(drop)
         }),
         named("land", |store, token| {
-            store.land(at(900), token, &merge("late", green(&["t1", "t2"]))).map(drop)
+            store.at(900).land(token, &merge("late", green(&["t1", "t2"]))).map(drop)
         }),
         named("end_attempt", |store, token| {
-            store.end_attempt(at(900), token, &not_finished(), &LIMITS).map(drop)
+            store.at(900).end_attempt(token, &not_finished(), &LIMITS).map(drop)
         }),
-        named("ask_human", |store, token| store.ask_human(at(900), token, &question())),
-        named("leave_note", |store, token| store.leave_note(at(900), token, "the parser is odd")),
-        named("leave_last_words", |store, token| store.leave_last_words(at(900), token, "I give up")),
-        named("report_failing", |store, token| store.report_failing(at(900), token, "broken").map(drop)),
+        named("ask_human", |store, token| store.at(900).ask_human(token, &question())),
+        named("leave_note", |store, token| store.at(900).leave_note(token, "the parser is odd")),
+        named("leave_last_words", |store, token| store.at(900).leave_last_words(token, "I give up")),
+        named("report_failing", |store, token| store.at(900).report_failing(token, "broken").map(drop)),
     ]
 }
 

@@ -16,7 +16,7 @@ fn what_was_written_is_read() {
         let text = r#"{"key": "k", "category": "ui", "name": "Näme", "description": "d\n\u0000é", "steps": ["s1", ""],
             "checks": ["make", {"command": "sh t.sh", "timeout_s": 5}, "make"], "dependencies": ["top", 1],
             "priority": -3, "estimate_s": 2.5}"#;
-        let imported = store.import(at(1), &list(text), &limits()).unwrap();
+        let imported = store.at(1).import(&list(text), &limits()).unwrap();
         assert_eq!(
             (imported.created.as_slice(), imported.known.as_slice()),
             ([FeatureId(5)].as_slice(), [].as_slice())
@@ -62,13 +62,13 @@ fn all_readers_agree() {
 fn importing_known_keys_again_creates_nothing() {
     both(|store| {
         let before = all(store);
-        let again = store.import(at(9), &list(PROJECT), &limits()).unwrap();
+        let again = store.at(9).import(&list(PROJECT), &limits()).unwrap();
         assert_eq!((again.created.as_slice(), again.known.len()), ([].as_slice(), 4));
         assert_eq!(all(store), before);
 
         let changed =
             r#"{"key": "base", "name": "Other", "dependencies": ["new"]}, {"key": "new", "name": "New"}"#;
-        let some = store.import(at(9), &list(changed), &limits()).unwrap();
+        let some = store.at(9).import(&list(changed), &limits()).unwrap();
         assert_eq!((some.created, some.known), (vec![FeatureId(5)], vec![BASE]));
         let base = store.feature(BASE).unwrap();
         assert_eq!((base.name.as_str(), base.dependencies.as_slice()), ("Base", [].as_slice()));
@@ -80,7 +80,7 @@ fn a_bad_list_is_refused_whole() {
     both(|store| {
         let before = all(store);
         let bad = r#"{"key": "x", "name": "good"}, {"key": "y", "name": "", "dependencies": ["z", "y"]}"#;
-        let error = store.import(at(1), &list(bad), &limits()).unwrap_err();
+        let error = store.at(1).import(&list(bad), &limits()).unwrap_err();
         insta::assert_snapshot!(error, @r"
         the feature list cannot be imported, nothing was changed:
           - `y`: the name is empty
@@ -94,7 +94,7 @@ fn a_bad_list_is_refused_whole() {
 
 #[test]
 fn an_unknown_id_says_what_there_is() {
-    let empty = Store::in_memory().unwrap();
+    let empty = Store::in_memory(clock()).unwrap();
     insta::assert_snapshot!(empty.feature(FeatureId(3)).unwrap_err(), @"there is no feature #3: the project has no features yet; `cogwork import FILE.json` adds some");
     assert_eq!(empty.features().unwrap(), []);
     both(|store| {
@@ -115,8 +115,8 @@ fn a_large_graph_goes_in_and_comes_out() {
         })
         .rev()
         .collect();
-    let store = Store::in_memory().unwrap();
-    let imported = store.import(at(0), &list(&features.join(",")), &limits()).unwrap();
+    let store = Store::in_memory(clock()).unwrap();
+    let imported = store.at(0).import(&list(&features.join(",")), &limits()).unwrap();
     assert_eq!(imported.created.len(), 3_000);
     let features = store.features().unwrap();
     let depends: usize = features.iter().map(|feature| feature.dependencies.len()).sum();
@@ -134,13 +134,13 @@ fn checks_are_replaced_while_nobody_has_worked_on_the_feature_and_never_after() 
         let limits = ImportLimits::default();
         let checks = [Check::new("t9"), Check { command: "t8".to_owned(), timeout_s: 3 }];
         let seq = store.last_seq().unwrap();
-        assert!(store.set_checks(at(1), PROSE, &checks, &limits).unwrap());
-        assert!(!store.set_checks(at(1), PROSE, &checks, &limits).unwrap());
+        assert!(store.at(1).set_checks(PROSE, &checks, &limits).unwrap());
+        assert!(!store.at(1).set_checks(PROSE, &checks, &limits).unwrap());
         assert_eq!(store.feature(PROSE).unwrap().checks, checks);
         assert_eq!(kinds(store, seq), ["#4 checks_changed"]);
         let before = all(store);
         let refused =
-            |id, checks: &[Check]| store.set_checks(at(2), id, checks, &limits).unwrap_err().to_string();
+            |id, checks: &[Check]| store.at(2).set_checks(id, checks, &limits).unwrap_err().to_string();
         let bad = [Check::new(" "), Check { command: "make".to_owned(), timeout_s: 0 }];
         let told = refused(PROSE, &bad);
         assert!(
@@ -151,7 +151,7 @@ fn checks_are_replaced_while_nobody_has_worked_on_the_feature_and_never_after() 
         assert_eq!(all(store), before);
         let claim = claim(store, 3, PROSE);
         assert_eq!(refused(PROSE, &[]), "feature #4 cannot be given other checks: it is claimed");
-        store.end_attempt(at(4), &claim.token, &not_finished(), &LIMITS).unwrap();
+        store.at(4).end_attempt(&claim.token, &not_finished(), &LIMITS).unwrap();
         assert_eq!(refused(PROSE, &[]), "the checks of feature #4 cannot be changed: work on it has begun");
         assert_eq!(store.feature(PROSE).unwrap().checks, checks);
     });

@@ -17,12 +17,12 @@ fn run_started() -> Fact {
 #[test]
 fn a_whole_life_is_told() {
     both(|store| {
-        store.append(at(0), &run_started()).unwrap();
+        store.at(0).append(&run_started()).unwrap();
         let lost = claim(store, 1, BASE);
-        store.end_attempt(at(2), &lost.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
+        store.at(2).end_attempt(&lost.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
         let claim = pass(store, 3, BASE);
-        store.end_session(at(8), claim.session, &SessionOutcome::Completed, 5).unwrap();
-        store.append(at(9), &Fact::RunEnded { result: RunOutcome::Complete }).unwrap();
+        store.at(8).end_session(claim.session, &SessionOutcome::Completed, 5).unwrap();
+        store.at(9).append(&Fact::RunEnded { result: RunOutcome::Complete }).unwrap();
         insta::assert_snapshot!(kinds(store, 0).join("\n"), @r"
         #1 created
         #2 created
@@ -65,15 +65,15 @@ fn it_is_read_in_pieces() {
         assert_eq!(piece.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [2, 3]);
         assert_eq!(store.journal_since(4, 10).unwrap(), []);
     });
-    assert_eq!(Store::in_memory().unwrap().last_seq().unwrap(), 0);
+    assert_eq!(Store::in_memory(clock()).unwrap().last_seq().unwrap(), 0);
 }
 
 #[test]
 fn only_runs_are_told_by_hand() {
     both(|store| {
-        let error = store.append(at(1), &Fact::Claimed { number: 1 }).unwrap_err();
+        let error = store.at(1).append(&Fact::Claimed { number: 1 }).unwrap_err();
         assert!(matches!(error, StoreError::Misuse { .. }), "{error:?}");
-        assert_eq!(store.append(at(1), &run_started()).unwrap(), 5);
+        assert_eq!(store.at(1).append(&run_started()).unwrap(), 5);
     });
 }
 
@@ -81,8 +81,8 @@ fn only_runs_are_told_by_hand() {
 fn a_refused_change_leaves_no_entry() {
     both(|store| {
         let bad = list(r#"{"name": "good"}, {"name": ""}"#);
-        store.import(at(1), &bad, &ImportLimits::default()).unwrap_err();
-        store.claim(at(1), TOP, &session(Isolation::Workspace), LEASE).unwrap_err();
+        store.at(1).import(&bad, &ImportLimits::default()).unwrap_err();
+        store.at(1).claim(TOP, &session(Isolation::Workspace), LEASE).unwrap_err();
         assert_eq!(store.last_seq().unwrap(), 4);
         // And no gap after it.
         claim(store, 2, BASE);

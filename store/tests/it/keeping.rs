@@ -40,7 +40,7 @@ impl Doer {
 
     fn do_something(&mut self, store: &Store) {
         self.second += self.rng.i64(0..4);
-        let now = at(self.second);
+        let store = store.at(self.second);
         let (id, other) = (self.id(store), self.id(store));
         let limits = ImportLimits::default();
         let once = AttemptLimits { attempts: 1, ..LIMITS };
@@ -61,16 +61,16 @@ impl Doer {
                 );
                 let item =
                     NewFeature::from(serde_json::from_str::<cogwork_schemas::ListedFeature>(&text).unwrap());
-                store.create_features(now, &[item], &limits, None).map(drop)
+                store.create_features(&[item], &limits, None).map(drop)
             }),
-            2..=4 => ("add", store.add_dependency(now, id, other, &limits).map(drop)),
-            5 => ("remove", store.remove_dependency(now, id, other).map(drop)),
-            6 => ("set", store.set_dependencies(now, id, &[other], &limits).map(drop)),
-            7 => ("skip", store.skip(now, id, token, None).map(drop)),
-            8 => ("delete", store.delete_feature(now, id).map(drop)),
+            2..=4 => ("add", store.add_dependency(id, other, &limits).map(drop)),
+            5 => ("remove", store.remove_dependency(id, other).map(drop)),
+            6 => ("set", store.set_dependencies(id, &[other], &limits).map(drop)),
+            7 => ("skip", store.skip(id, token, None).map(drop)),
+            8 => ("delete", store.delete_feature(id).map(drop)),
             9..=13 => (
                 "claim",
-                store.claim(now, id, &session(Isolation::Shared), LEASE).map(|claim| {
+                store.claim(id, &session(Isolation::Shared), LEASE).map(|claim| {
                     self.claims.push(claim);
                 }),
             ),
@@ -78,28 +78,28 @@ impl Doer {
                 let passing =
                     store.features().unwrap().into_iter().find(|feature| feature.status == Status::Passing);
                 let id = passing.map_or(id, |feature| feature.id);
-                let claimed = store.inspect(now, id, &session(Isolation::Shared), LEASE);
+                let claimed = store.inspect(id, &session(Isolation::Shared), LEASE);
                 ("inspect", claimed.map(|claim| self.claims.push(claim)))
             }
-            15 => ("report", by_token(&|token| store.report_failing(now, token, "broken").map(drop))),
-            16 => ("renew", by_token(&|token| store.renew(now, token, LEASE))),
-            17 | 18 => ("submit", by_token(&|token| store.submit(now, token, Some("c"), &[]).map(drop))),
-            19 | 20 => ("land", by_token(&|token| store.land(now, token, &merge("m", Vec::new())).map(drop))),
-            21 => ("end", by_token(&|token| store.end_attempt(now, token, &not_finished(), &once).map(drop))),
-            22 => ("ask", by_token(&|token| store.ask_human(now, token, &question()))),
+            15 => ("report", by_token(&|token| store.report_failing(token, "broken").map(drop))),
+            16 => ("renew", by_token(&|token| store.renew(token, LEASE))),
+            17 | 18 => ("submit", by_token(&|token| store.submit(token, Some("c"), &[]).map(drop))),
+            19 | 20 => ("land", by_token(&|token| store.land(token, &merge("m", Vec::new())).map(drop))),
+            21 => ("end", by_token(&|token| store.end_attempt(token, &not_finished(), &once).map(drop))),
+            22 => ("ask", by_token(&|token| store.ask_human(token, &question()))),
             23 => ("answer", {
                 let answers = BTreeMap::from([("colour".to_owned(), Answer::Text("red".to_owned()))]);
-                store.answer_human(now, id, &answers)
+                store.answer_human(id, &answers)
             }),
-            24 => ("retry", store.retry(now, id)),
+            24 => ("retry", store.retry(id)),
             _ => ("sundries", {
                 let run = Fact::RunEnded { result: RunOutcome::Complete };
                 let session = claim.as_ref().map_or(NOBODY, |claim| claim.session);
-                store.append(now, &run).unwrap();
-                store.reap(now, &LIMITS).unwrap();
+                store.append(&run).unwrap();
+                store.reap(&LIMITS).unwrap();
                 store
-                    .session_up(now, session, &process())
-                    .and_then(|()| store.end_session(now, session, &SessionOutcome::Completed, 1))
+                    .session_up(session, &process())
+                    .and_then(|()| store.end_session(session, &SessionOutcome::Completed, 1))
             }),
         };
         if result.is_ok() {
@@ -113,9 +113,11 @@ fn the_kept_graph_is_the_one_that_is_there() {
     let mut all_done: BTreeMap<&'static str, u32> = BTreeMap::new();
     for seed in 0..10 {
         let dir = tempfile::tempdir().unwrap();
-        let stores = [Store::create(dir.path(), at(0)).unwrap(), Store::open(dir.path()).unwrap()];
+        let stores =
+            [Store::create(dir.path(), clock_at(0)).unwrap(), Store::open(dir.path(), clock()).unwrap()];
         stores[0]
-            .import(at(0), &list(&[r#"{"name": "First"}"#; 12].join(",")), &ImportLimits::default())
+            .at(0)
+            .import(&list(&[r#"{"name": "First"}"#; 12].join(",")), &ImportLimits::default())
             .unwrap();
         let rng = Rng::with_seed(seed);
         let mut doer = Doer { rng, claims: Vec::new(), second: 0, done: BTreeMap::new() };
@@ -151,11 +153,11 @@ fn a_graph_in_the_hand_stays_what_it_was() {
 #[test]
 fn a_refused_change_leaves_the_graph_as_it_is() {
     both(|store| {
-        let error = store.add_dependency(at(1), BASE, TOP, &ImportLimits::default()).unwrap_err();
+        let error = store.at(1).add_dependency(BASE, TOP, &ImportLimits::default()).unwrap_err();
         let StoreError::Cycle(cycle) = error else { panic!("{error:?}") };
         assert_eq!(cycle.path, [BASE, TOP, BASE]);
         check(store, "after the refusal");
-        store.add_dependency(at(2), PROSE, TOP, &ImportLimits::default()).unwrap();
+        store.at(2).add_dependency(PROSE, TOP, &ImportLimits::default()).unwrap();
         check(store, "after the next change");
         assert_eq!(store.graph().unwrap().dependents(TOP), [PROSE]);
     });

@@ -23,12 +23,12 @@ fn landed(store: &Store, proof: Proof) {
 fn red_then_green_is_proof() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        store.record_before(at(1), &claim.token, Some("c0"), &mixed()).unwrap();
+        store.at(1).record_before(&claim.token, Some("c0"), &mixed()).unwrap();
         assert!(!store.attempt(&claim.token).unwrap().already_green);
-        let proof = store.submit(at(2), &claim.token, Some("c1"), &green(BOTH)).unwrap();
+        let proof = store.at(2).submit(&claim.token, Some("c1"), &green(BOTH)).unwrap();
         assert_eq!(proof, Proof::RedGreen);
         assert_eq!(store.feature(BASE).unwrap().status, Status::Claimed);
-        let ready = store.land(at(3), &claim.token, &merge("c2", green(BOTH))).unwrap();
+        let ready = store.at(3).land(&claim.token, &merge("c2", green(BOTH))).unwrap();
         assert_eq!(ready, [MIDDLE]);
         landed(store, Proof::RedGreen);
 
@@ -68,11 +68,11 @@ fn red_then_green_is_proof() {
 fn green_before_the_work_proves_nothing() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        store.record_before(at(1), &claim.token, Some("c0"), &green(BOTH)).unwrap();
+        store.at(1).record_before(&claim.token, Some("c0"), &green(BOTH)).unwrap();
         assert!(store.attempt(&claim.token).unwrap().already_green);
-        let proof = store.submit(at(2), &claim.token, Some("c1"), &green(BOTH)).unwrap();
+        let proof = store.at(2).submit(&claim.token, Some("c1"), &green(BOTH)).unwrap();
         assert_eq!(proof, Proof::AlreadyGreen);
-        store.land(at(3), &claim.token, &merge("c2", green(BOTH))).unwrap();
+        store.at(3).land(&claim.token, &merge("c2", green(BOTH))).unwrap();
         landed(store, Proof::AlreadyGreen);
     });
 }
@@ -82,11 +82,11 @@ fn what_was_never_looked_at_before_is_no_proof_either() {
     both(|store| {
         let claim = claim(store, 1, BASE);
         // Red in between says nothing about before, and a look at it afterwards comes too late.
-        store.record_checks(at(1), &claim.token, CheckPhase::After, None, &red(BOTH)).unwrap();
-        let proof = store.submit(at(2), &claim.token, None, &green(BOTH)).unwrap();
+        store.at(1).record_checks(&claim.token, CheckPhase::After, None, &red(BOTH)).unwrap();
+        let proof = store.at(2).submit(&claim.token, None, &green(BOTH)).unwrap();
         assert_eq!(proof, Proof::AlreadyGreen);
         let before = all(store);
-        store.record_before(at(3), &claim.token, None, &red(BOTH)).unwrap();
+        store.at(3).record_before(&claim.token, None, &red(BOTH)).unwrap();
         assert_eq!(all(store), before);
     });
 }
@@ -96,9 +96,9 @@ fn without_checks_there_is_only_the_agents_word() {
     both(|store| {
         let claim = claim(store, 1, PROSE);
         let seq = store.last_seq().unwrap();
-        store.record_before(at(1), &claim.token, Some("c0"), &[]).unwrap();
-        assert_eq!(store.submit(at(2), &claim.token, Some("c1"), &[]).unwrap(), Proof::Unverified);
-        store.land(at(3), &claim.token, &merge("c2", vec![])).unwrap();
+        store.at(1).record_before(&claim.token, Some("c0"), &[]).unwrap();
+        assert_eq!(store.at(2).submit(&claim.token, Some("c1"), &[]).unwrap(), Proof::Unverified);
+        store.at(3).land(&claim.token, &merge("c2", vec![])).unwrap();
         assert_eq!(store.feature(PROSE).unwrap().proof, Some(Proof::Unverified));
         assert_eq!(kinds(store, seq), ["#4 said_done", "#4 integrated"]);
     });
@@ -108,15 +108,15 @@ fn without_checks_there_is_only_the_agents_word() {
 fn the_first_look_before_counts_and_only_that() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        store.record_before(at(1), &claim.token, Some("c0"), &green(BOTH)).unwrap();
+        store.at(1).record_before(&claim.token, Some("c0"), &green(BOTH)).unwrap();
         let before = all(store);
-        store.record_before(at(2), &claim.token, Some("c9"), &red(BOTH)).unwrap();
+        store.at(2).record_before(&claim.token, Some("c9"), &red(BOTH)).unwrap();
         assert_eq!(all(store), before);
         // Another attempt looks anew.
-        store.end_attempt(at(3), &claim.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
+        store.at(3).end_attempt(&claim.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
         let again = crate::fixture::claim(store, 4, BASE);
         let seq = store.last_seq().unwrap();
-        store.record_before(at(5), &again.token, Some("c0"), &red(BOTH)).unwrap();
+        store.at(5).record_before(&again.token, Some("c0"), &red(BOTH)).unwrap();
         assert_eq!(facts(store, seq).last(), Some(&Fact::ChecksRed { red: 2, total: 2 }));
     });
 }
@@ -127,7 +127,7 @@ fn not_green_is_refused_and_changes_nothing() {
         let claim = claim(store, 1, BASE);
         let before = all(store);
         let submit = |reports: &[CheckReport]| {
-            let error = store.submit(at(2), &claim.token, Some("c1"), reports).unwrap_err();
+            let error = store.at(2).submit(&claim.token, Some("c1"), reports).unwrap_err();
             assert!(matches!(error, StoreError::NotGreen { .. }), "{error:?}");
             error.to_string()
         };
@@ -140,7 +140,7 @@ fn not_green_is_refused_and_changes_nothing() {
         let mut not_started = green(BOTH);
         not_started[0].verdict = CheckVerdict::NotStarted { reason: "no sh".to_owned() };
         submit(&not_started);
-        let partly = store.record_before(at(2), &claim.token, None, &green(&["t1"])).unwrap_err();
+        let partly = store.at(2).record_before(&claim.token, None, &green(&["t1"])).unwrap_err();
         assert!(matches!(partly, StoreError::NotGreen { .. }), "{partly:?}");
         assert_eq!(all(store), before);
     });
@@ -150,20 +150,20 @@ fn not_green_is_refused_and_changes_nothing() {
 fn submitting_again_changes_nothing_but_a_newer_commit_counts() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        store.record_before(at(1), &claim.token, None, &red(BOTH)).unwrap();
-        store.submit(at(2), &claim.token, Some("c1"), &green(BOTH)).unwrap();
+        store.at(1).record_before(&claim.token, None, &red(BOTH)).unwrap();
+        store.at(2).submit(&claim.token, Some("c1"), &green(BOTH)).unwrap();
         let before = all(store);
         for commit in [Some("c1"), None] {
-            let proof = store.submit(at(3), &claim.token, commit, &green(BOTH)).unwrap();
+            let proof = store.at(3).submit(&claim.token, commit, &green(BOTH)).unwrap();
             assert_eq!(proof, Proof::RedGreen);
         }
         // The first look comes too late now to change the proof.
-        store.record_before(at(3), &claim.token, None, &green(BOTH)).unwrap();
+        store.at(3).record_before(&claim.token, None, &green(BOTH)).unwrap();
         assert_eq!(all(store), before);
 
-        assert!(store.submit(at(4), &claim.token, Some("c3"), &red(BOTH)).is_err());
+        assert!(store.at(4).submit(&claim.token, Some("c3"), &red(BOTH)).is_err());
         assert_eq!(all(store), before);
-        assert_eq!(store.submit(at(5), &claim.token, Some("c3"), &green(BOTH)).unwrap(), Proof::RedGreen);
+        assert_eq!(store.at(5).submit(&claim.token, Some("c3"), &green(BOTH)).unwrap(), Proof::RedGreen);
         let submitted = store.attempt(&claim.token).unwrap().submitted.unwrap();
         assert_eq!(submitted.commit.as_deref(), Some("c3"));
     });
@@ -174,7 +174,7 @@ fn only_submitted_work_lands() {
     both(|store| {
         let claim = claim(store, 1, BASE);
         let before = all(store);
-        let error = store.land(at(2), &claim.token, &merge("c2", green(BOTH))).unwrap_err();
+        let error = store.at(2).land(&claim.token, &merge("c2", green(BOTH))).unwrap_err();
         insta::assert_snapshot!(error, @"feature #1 cannot land: its attempt a1 was not submitted; submit its green checks first");
         assert_eq!(all(store), before);
     });
@@ -184,15 +184,15 @@ fn only_submitted_work_lands() {
 fn what_is_red_or_unknown_on_the_merge_does_not_land() {
     both(|store| {
         let claim = claim(store, 1, BASE);
-        store.submit(at(2), &claim.token, Some("c1"), &green(BOTH)).unwrap();
+        store.at(2).submit(&claim.token, Some("c1"), &green(BOTH)).unwrap();
         let before = all(store);
         for reports in [mixed(), green(&["t1"]), vec![]] {
-            let error = store.land(at(3), &claim.token, &merge("c2", reports)).unwrap_err();
+            let error = store.at(3).land(&claim.token, &merge("c2", reports)).unwrap_err();
             assert!(matches!(error, StoreError::NotGreen { .. }), "{error:?}");
         }
         assert_eq!(all(store), before);
         let red = AttemptOutcome::RedAfterMerge { reason: "`t2` is red".to_owned() };
-        assert_eq!(store.end_attempt(at(4), &claim.token, &red, &LIMITS).unwrap(), Status::Pending);
+        assert_eq!(store.at(4).end_attempt(&claim.token, &red, &LIMITS).unwrap(), Status::Pending);
         assert_eq!(store.feature(BASE).unwrap().failed_attempts, 1);
     });
 }
@@ -200,13 +200,13 @@ fn what_is_red_or_unknown_on_the_merge_does_not_land() {
 #[test]
 fn in_a_shared_tree_there_is_no_merge_to_check() {
     both(|store| {
-        let claim = store.claim(at(1), BASE, &session(Isolation::Shared), LEASE).unwrap();
-        store.record_before(at(1), &claim.token, None, &red(BOTH)).unwrap();
-        store.submit(at(2), &claim.token, None, &green(BOTH)).unwrap();
+        let claim = store.at(1).claim(BASE, &session(Isolation::Shared), LEASE).unwrap();
+        store.at(1).record_before(&claim.token, None, &red(BOTH)).unwrap();
+        store.at(2).submit(&claim.token, None, &green(BOTH)).unwrap();
         let nothing = Merge { commit: None, reports: vec![], merge_ms: 0, check_ms: 0 };
         let red = Merge { reports: red(&["t1"]), ..nothing.clone() };
-        assert!(matches!(store.land(at(3), &claim.token, &red), Err(StoreError::NotGreen { .. })));
-        store.land(at(3), &claim.token, &nothing).unwrap();
+        assert!(matches!(store.at(3).land(&claim.token, &red), Err(StoreError::NotGreen { .. })));
+        store.at(3).land(&claim.token, &nothing).unwrap();
         landed(store, Proof::RedGreen);
     });
 }
@@ -216,7 +216,7 @@ fn landing_twice_is_landing_once() {
     both(|store| {
         let claim = pass(store, 1, BASE);
         let before = all(store);
-        let again = store.land(at(9), &claim.token, &merge("c2", green(BOTH))).unwrap();
+        let again = store.at(9).land(&claim.token, &merge("c2", green(BOTH))).unwrap();
         assert_eq!(again, [MIDDLE]);
         assert_eq!(all(store), before);
     });
@@ -226,13 +226,13 @@ fn landing_twice_is_landing_once() {
 fn landing_frees_only_what_waits_for_nothing_else() {
     both(|store| {
         let (base, prose) = (claim(store, 1, BASE), claim(store, 1, PROSE));
-        store.submit(at(2), &base.token, Some("c1"), &green(BOTH)).unwrap();
-        store.submit(at(2), &prose.token, Some("c1"), &[]).unwrap();
-        assert_eq!(store.land(at(3), &prose.token, &merge("c2", vec![])).unwrap(), []);
-        assert_eq!(store.land(at(3), &base.token, &merge("c3", green(BOTH))).unwrap(), [MIDDLE]);
+        store.at(2).submit(&base.token, Some("c1"), &green(BOTH)).unwrap();
+        store.at(2).submit(&prose.token, Some("c1"), &[]).unwrap();
+        assert_eq!(store.at(3).land(&prose.token, &merge("c2", vec![])).unwrap(), []);
+        assert_eq!(store.at(3).land(&base.token, &merge("c3", green(BOTH))).unwrap(), [MIDDLE]);
         let middle = claim(store, 4, MIDDLE);
-        store.submit(at(5), &middle.token, Some("c4"), &green(&["t3"])).unwrap();
-        assert_eq!(store.land(at(6), &middle.token, &merge("c5", green(&["t3"]))).unwrap(), [TOP]);
+        store.at(5).submit(&middle.token, Some("c4"), &green(&["t3"])).unwrap();
+        assert_eq!(store.at(6).land(&middle.token, &merge("c5", green(&["t3"]))).unwrap(), [TOP]);
     });
 }
 
@@ -241,7 +241,7 @@ fn a_key_may_name_what_was_imported_before() {
     both(|store| {
         let mut more = list(r#"{"key": "more", "name": "More"}"#);
         more.features[0].dependencies = vec![DependencyRef::Key("base".to_owned()), DependencyRef::Id(4)];
-        store.import(at(1), &more, &ImportLimits::default()).unwrap();
+        store.at(1).import(&more, &ImportLimits::default()).unwrap();
         pass(store, 2, BASE);
         assert_eq!(store.feature(cogwork_schemas::FeatureId(5)).unwrap().dependencies, [BASE, PROSE]);
     });
@@ -252,23 +252,23 @@ fn a_dependency_that_came_up_meanwhile_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let store = on_disk(dir.path());
     let claim = claim(&store, 1, BASE);
-    store.submit(at(2), &claim.token, Some("c1"), &green(BOTH)).unwrap();
+    store.at(2).submit(&claim.token, Some("c1"), &green(BOTH)).unwrap();
     // No operation adds dependencies yet; the fence has to stand before one does.
     raw(&database(dir.path())).execute("INSERT INTO dependencies VALUES (1, 4)", []).unwrap();
     let before = all(&store);
-    let error = store.land(at(3), &claim.token, &merge("c2", green(BOTH))).unwrap_err();
+    let error = store.at(3).land(&claim.token, &merge("c2", green(BOTH))).unwrap_err();
     insta::assert_snapshot!(error, @"feature #1 cannot land yet: #4 does not pass; land it after that");
     assert_eq!(all(&store), before);
     pass(&store, 4, PROSE);
-    store.land(at(7), &claim.token, &merge("c2", green(BOTH))).unwrap();
+    store.at(7).land(&claim.token, &merge("c2", green(BOTH))).unwrap();
 }
 
 #[test]
 fn work_is_submitted_and_landed_together_or_not_at_all() {
     both(|store| {
-        let running = store.claim(at(1), BASE, &session(Isolation::Shared), LEASE).unwrap();
-        store.add_dependency(at(2), BASE, PROSE, &ImportLimits::default()).unwrap();
-        let finish = |second, reports: &[_]| store.finish(at(second), &running.token, Some("c1"), reports, 7);
+        let running = store.at(1).claim(BASE, &session(Isolation::Shared), LEASE).unwrap();
+        store.at(2).add_dependency(BASE, PROSE, &ImportLimits::default()).unwrap();
+        let finish = |second, reports: &[_]| store.at(second).finish(&running.token, Some("c1"), reports, 7);
         let before = all(store);
         assert!(matches!(finish(3, &green(&["t1"])), Err(StoreError::NotGreen { .. })));
         assert!(matches!(finish(3, &green(&["t1", "t2"])), Err(StoreError::DependencyNotPassing { .. })));

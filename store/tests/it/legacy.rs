@@ -32,13 +32,13 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// Opens a project that must be taken over now, leave the original as it was, and be the same ever after.
 fn adopt(project: &Path) -> (Store, Adoption) {
     let before = files(project);
-    let (store, adoption) = Store::open_or_adopt(project, at(1)).unwrap();
+    let (store, adoption) = Store::open_or_adopt(project, clock_at(1)).unwrap();
     assert!(files(project) == before, "the original was touched");
     store.check_integrity().unwrap();
     let adoption = adoption.expect("something to take over");
     assert_eq!(store.adoption().unwrap().as_ref(), Some(&adoption));
     assert_eq!(usize::try_from(adoption.features).unwrap(), store.features().unwrap().len());
-    let (again, more) = Store::open_or_adopt(project, at(2)).unwrap();
+    let (again, more) = Store::open_or_adopt(project, clock_at(2)).unwrap();
     assert_eq!((more, all(&again)), (None, all(&store)), "once is enough");
     (store, adoption)
 }
@@ -99,7 +99,7 @@ fn numbers_and_places_stay_and_new_ones_follow() {
     assert_eq!(places, [(1, 1), (2, 2), (41, 7), (70, 7)]);
     assert!(features[3].status == Status::Pending, "who worked on it is gone");
     assert_eq!(adoption.left_out, [""; 0]);
-    let imported = store.import(at(3), &list(r#"{"name": "new"}"#), &ImportLimits::default()).unwrap();
+    let imported = store.at(3).import(&list(r#"{"name": "new"}"#), &ImportLimits::default()).unwrap();
     assert_eq!(imported.created, [FeatureId(71)]);
     assert_eq!(store.feature(FeatureId(71)).unwrap().priority, 8);
     assert_eq!(
@@ -206,7 +206,7 @@ fn questions_and_answers_are_taken_over() {
     assert_eq!(naive.responded_at.to_string(), "2026-02-03T04:05:06Z");
     // The question is one of ours now.
     let fields = [("colour".to_owned(), Answer::Text("red".to_owned()))].into();
-    store.answer_human(at(3), FeatureId(3), &fields).unwrap();
+    store.at(3).answer_human(FeatureId(3), &fields).unwrap();
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn a_circle_of_any_length_loses_one_dependency() {
 fn making_a_project_takes_over_as_well() {
     let dir = tempfile::tempdir().unwrap();
     make(&dir.path().join("features.db"), LAST);
-    let store = Store::create(dir.path(), at(1)).unwrap();
+    let store = Store::create(dir.path(), clock_at(1)).unwrap();
     assert_eq!(store.features().unwrap().len(), 2);
     assert!(matches!(facts(&store, 0)[0], Fact::Adopted { features: 2, .. }));
 }
@@ -329,20 +329,20 @@ fn a_project_of_ours_is_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     drop(on_disk(dir.path()));
     make(&dir.path().join("features.db"), LAST);
-    let (store, adoption) = Store::open_or_adopt(dir.path(), at(1)).unwrap();
+    let (store, adoption) = Store::open_or_adopt(dir.path(), clock_at(1)).unwrap();
     assert_eq!((store.features().unwrap().len(), adoption), (4, None));
     assert_eq!(store.adoption().unwrap(), None);
     // Not even one that somebody emptied.
     drop(store);
     fs::write(database(dir.path()), "").unwrap();
-    let error = Store::open_or_adopt(dir.path(), at(1)).unwrap_err();
+    let error = Store::open_or_adopt(dir.path(), clock_at(1)).unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
 }
 
 #[test]
 fn without_an_original_nothing_is_made() {
     let dir = tempfile::tempdir().unwrap();
-    let error = Store::open_or_adopt(dir.path(), at(1)).unwrap_err();
+    let error = Store::open_or_adopt(dir.path(), clock_at(1)).unwrap_err();
     assert!(matches!(error, StoreError::NoProject { .. }), "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }

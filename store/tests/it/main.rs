@@ -18,3 +18,4 @@ mod model;
 mod opening;
 mod past;
 mod processes;
+mod time;

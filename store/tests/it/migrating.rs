@@ -58,7 +58,7 @@ fn version_1_is_brought_to_the_present_with_all_it_has() {
     make(dir.path());
     let before = rows(&raw(&database(dir.path())));
     assert_eq!(before.len(), 8);
-    let store = Store::open(dir.path()).unwrap();
+    let store = Store::open(dir.path(), clock()).unwrap();
     let after = raw(&database(dir.path()));
     assert_eq!((version(&after), rows(&after)), (present(), before));
     store.check_integrity().unwrap();
@@ -76,7 +76,7 @@ fn version_1_is_brought_to_the_present_with_all_it_has() {
     );
     assert_eq!((store.last_seq().unwrap(), store.live_sessions().unwrap().len()), (3, 1));
     // And it is one to work with.
-    let imported = store.import(at(5), &list(r#"{"name": "new"}"#), &cogwork_store::ImportLimits::default());
+    let imported = store.at(5).import(&list(r#"{"name": "new"}"#), &cogwork_store::ImportLimits::default());
     assert_eq!(imported.unwrap().created, [FeatureId(8)]);
 }
 
@@ -88,7 +88,7 @@ fn a_migration_that_cannot_be_finished_changes_nothing() {
     // The last thing that version 2 makes is in its way.
     connection.execute_batch("CREATE TABLE calls (theirs)").unwrap();
     let before = rows(&connection);
-    let error = Store::open(dir.path()).unwrap_err();
+    let error = Store::open(dir.path(), clock()).unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
     assert!(error.to_string().contains("table calls already exists"), "{error}");
     assert_eq!((version(&connection), rows(&connection)), (1, before));
@@ -104,7 +104,7 @@ fn a_migration_that_cannot_be_finished_changes_nothing() {
 #[ignore = "a child of a_kill_while_migrating_leaves_the_old_or_the_new"]
 fn migrates() {
     if let Some(project) = wait(Path::to_owned) {
-        Store::open(&project).unwrap();
+        Store::open(&project, clock()).unwrap();
     }
 }
 
@@ -128,7 +128,7 @@ fn a_kill_while_migrating_leaves_the_old_or_the_new() {
         }
         assert_eq!(rows(&connection), before);
         drop(connection);
-        Store::open(dir.path()).unwrap().check_integrity().unwrap();
+        Store::open(dir.path(), clock()).unwrap().check_integrity().unwrap();
     }
     println!("{old} were killed before, {new} after");
 }

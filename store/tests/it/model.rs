@@ -22,7 +22,7 @@ use proptest::test_runner::{Config, FileFailurePersistence};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use tempfile::TempDir;
 
-use crate::fixture::{at, session};
+use crate::fixture::{At, clock, clock_at, session};
 use op::{Op, Step, Tok};
 use state::{State, Told};
 use words::{answers, commit, features, identity, question, refusal, reports};
@@ -76,77 +76,69 @@ impl Pair {
 
     /// Makes the call and returns what the store said.
     fn told(&mut self, step: &Step, second: i64) -> Result<String, StoreError> {
-        let (store, now) = (&self.stores[usize::from(step.second)], at(second));
+        let store = self.stores[usize::from(step.second)].at(second);
         let lease = |seconds: &i64| SignedDuration::from_secs(*seconds);
         let limits = |limit: &usize| ImportLimits { dependencies: *limit, ..ImportLimits::default() };
         let model = |isolation| cogwork_store::NewSession { agent: "model".to_owned(), ..session(isolation) };
         match &step.op {
             Op::Create { items, call, dependencies } => {
                 let call = call.map(|call| format!("call {call}"));
-                said(store.create_features(now, &features(items), &limits(dependencies), call.as_deref()))
+                said(store.create_features(&features(items), &limits(dependencies), call.as_deref()))
             }
             Op::Claim { feature, isolation, lease: seconds } => {
-                let claim = store.claim(now, *feature, &model(*isolation), lease(seconds));
+                let claim = store.claim(*feature, &model(*isolation), lease(seconds));
                 self.keep(claim)
             }
             Op::Inspect { feature, lease: seconds } => {
-                let claim = store.inspect(now, *feature, &model(Isolation::Workspace), lease(seconds));
+                let claim = store.inspect(*feature, &model(Isolation::Workspace), lease(seconds));
                 self.keep(claim)
             }
-            Op::Renew { token, lease: seconds } => {
-                said(store.renew(now, &self.token(*token), lease(seconds)))
-            }
+            Op::Renew { token, lease: seconds } => said(store.renew(&self.token(*token), lease(seconds))),
             Op::RecordBefore { token, reports: given } => {
-                said(store.record_before(now, &self.token(*token), Some("c0"), &reports(given)))
+                said(store.record_before(&self.token(*token), Some("c0"), &reports(given)))
             }
             Op::RecordChecks { token, reports: given } => {
                 let (token, given) = (self.token(*token), reports(given));
-                said(store.record_checks(now, &token, CheckPhase::After, Some("c1"), &given))
+                said(store.record_checks(&token, CheckPhase::After, Some("c1"), &given))
             }
             Op::Submit { token, commit: number, reports: given } => {
                 let commit = commit(*number);
-                said(store.submit(now, &self.token(*token), commit.as_deref(), &reports(given)))
+                said(store.submit(&self.token(*token), commit.as_deref(), &reports(given)))
             }
             Op::Land { token, reports: given } => {
                 let merge =
                     Merge { commit: commit(Some(9)), reports: reports(given), merge_ms: 3, check_ms: 4 };
-                said(store.land(now, &self.token(*token), &merge))
+                said(store.land(&self.token(*token), &merge))
             }
             Op::Finish { token, commit: number, reports: given } => {
                 let commit = commit(*number);
-                said(store.finish(now, &self.token(*token), commit.as_deref(), &reports(given), 5))
+                said(store.finish(&self.token(*token), commit.as_deref(), &reports(given), 5))
             }
             Op::End { token, outcome, attempts, crashes } => {
                 let limits = AttemptLimits { attempts: *attempts, crashes: *crashes };
-                said(store.end_attempt(now, &self.token(*token), outcome, &limits))
+                said(store.end_attempt(&self.token(*token), outcome, &limits))
             }
-            Op::Reap { attempts } => {
-                said(store.reap(now, &AttemptLimits { attempts: *attempts, crashes: 5 }))
-            }
-            Op::ReportFailing { token } => said(store.report_failing(now, &self.token(*token), "broken")),
-            Op::Ask { token, well } => said(store.ask_human(now, &self.token(*token), &question(*well))),
-            Op::Answer { feature, well } => said(store.answer_human(now, *feature, &answers(*well))),
+            Op::Reap { attempts } => said(store.reap(&AttemptLimits { attempts: *attempts, crashes: 5 })),
+            Op::ReportFailing { token } => said(store.report_failing(&self.token(*token), "broken")),
+            Op::Ask { token, well } => said(store.ask_human(&self.token(*token), &question(*well))),
+            Op::Answer { feature, well } => said(store.answer_human(*feature, &answers(*well))),
             Op::AddDependency { feature, on, limit } => {
-                said(store.add_dependency(now, *feature, *on, &limits(limit)))
+                said(store.add_dependency(*feature, *on, &limits(limit)))
             }
-            Op::RemoveDependency { feature, on } => said(store.remove_dependency(now, *feature, *on)),
+            Op::RemoveDependency { feature, on } => said(store.remove_dependency(*feature, *on)),
             Op::SetDependencies { feature, on, limit } => {
-                said(store.set_dependencies(now, *feature, on, &limits(limit)))
+                said(store.set_dependencies(*feature, on, &limits(limit)))
             }
             Op::Skip { feature, token } => {
                 let token = token.map(|token| self.token(token));
-                said(store.skip(now, *feature, token.as_ref(), Some("later")))
+                said(store.skip(*feature, token.as_ref(), Some("later")))
             }
-            Op::Delete { feature } => said(store.delete_feature(now, *feature)),
-            Op::Retry { feature } => said(store.retry(now, *feature)),
-            Op::SessionUp { session, pid } => said(store.session_up(now, *session, &identity(*pid))),
-            Op::EndSession { session } => {
-                said(store.end_session(now, *session, &SessionOutcome::Completed, 5))
-            }
-            Op::Append { own: true } => {
-                said(store.append(now, &Fact::RunEnded { result: RunOutcome::Stopped }))
-            }
-            Op::Append { own: false } => said(store.append(now, &Fact::Retried)),
+            Op::Delete { feature } => said(store.delete_feature(*feature)),
+            Op::Retry { feature } => said(store.retry(*feature)),
+            Op::SessionUp { session, pid } => said(store.session_up(*session, &identity(*pid))),
+            Op::EndSession { session } => said(store.end_session(*session, &SessionOutcome::Completed, 5)),
+            Op::Append { own: true } => said(store.append(&Fact::RunEnded { result: RunOutcome::Stopped })),
+            Op::Append { own: false } => said(store.append(&Fact::Retried)),
         }
     }
 }
@@ -163,7 +155,8 @@ impl StateMachineTest for AgainstTheModel {
 
     fn init_test(model: &State) -> Pair {
         let dir = tempfile::tempdir().unwrap();
-        let stores = [Store::create(dir.path(), at(0)).unwrap(), Store::open(dir.path()).unwrap()];
+        let stores =
+            [Store::create(dir.path(), clock_at(0)).unwrap(), Store::open(dir.path(), clock()).unwrap()];
         let pair = Pair { stores, tokens: BTreeMap::new(), _dir: dir };
         Self::apply(pair, model, op::first())
     }

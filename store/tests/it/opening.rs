@@ -17,8 +17,8 @@ fn a_project_is_made_once_and_opened_ever_after() {
     let dir = tempfile::tempdir().unwrap();
     on_disk(dir.path());
     assert_eq!(fs::read_to_string(dir.path().join(STATE_DIR).join(".gitignore")).unwrap(), "*\n");
-    let again = Store::create(dir.path(), at(5)).unwrap();
-    let opened = Store::open(dir.path()).unwrap();
+    let again = Store::create(dir.path(), clock_at(5)).unwrap();
+    let opened = Store::open(dir.path(), clock()).unwrap();
     assert_eq!(again.features().unwrap().len(), 4);
     assert_eq!(all(&again), all(&opened));
     opened.check_integrity().unwrap();
@@ -52,10 +52,10 @@ fn commits_are_durable_and_references_hold() {
 #[test]
 fn there_is_no_project_until_one_is_made() {
     let dir = tempfile::tempdir().unwrap();
-    let error = Store::open(dir.path()).unwrap_err();
+    let error = Store::open(dir.path(), clock()).unwrap_err();
     insta::assert_snapshot!(message(&error, dir.path()), @"there is no Cogwork project in [project]: run `cogwork import FILE.json --project-dir [project]` first");
     assert!(!state_dir(dir.path()).exists());
-    let error = Store::create(&dir.path().join("typo"), at(0)).unwrap_err();
+    let error = Store::create(&dir.path().join("typo"), clock_at(0)).unwrap_err();
     insta::assert_snapshot!(message(&error, dir.path()), @"the directory [project]/typo does not exist: create it first");
 }
 
@@ -66,10 +66,10 @@ fn a_kill_while_making_a_project_is_no_damage() {
     fs::write(state_dir(dir.path()).join(".gitignore"), "").unwrap();
     fs::write(database(dir.path()), "").unwrap();
     // Nobody who only reads makes it a project: it may be one that somebody emptied.
-    let error = Store::open(dir.path()).unwrap_err();
+    let error = Store::open(dir.path(), clock()).unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
     assert_eq!(fs::metadata(database(dir.path())).unwrap().len(), 0);
-    assert_eq!(Store::create(dir.path(), at(0)).unwrap().features().unwrap(), []);
+    assert_eq!(Store::create(dir.path(), clock_at(0)).unwrap().features().unwrap(), []);
     assert_eq!(fs::read_to_string(state_dir(dir.path()).join(".gitignore")).unwrap(), "*\n");
 }
 
@@ -78,7 +78,7 @@ fn many_may_make_the_same_project_at_once() {
     let dir = tempfile::tempdir().unwrap();
     thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| Store::create(dir.path(), at(0)).unwrap().features().unwrap());
+            scope.spawn(|| Store::create(dir.path(), clock_at(0)).unwrap().features().unwrap());
         }
     });
 }
@@ -90,7 +90,7 @@ fn paths_may_have_any_characters() {
     fs::create_dir(&odd).unwrap();
     on_disk(&odd);
     assert!(database(&odd).is_file());
-    assert_eq!(Store::open(&odd).unwrap().features().unwrap().len(), 4);
+    assert_eq!(Store::open(&odd, clock()).unwrap().features().unwrap().len(), 4);
 }
 
 #[test]
@@ -101,7 +101,9 @@ fn a_newer_file_is_refused_and_left_alone() {
         .execute_batch("PRAGMA journal_mode = DELETE; PRAGMA user_version = 99")
         .unwrap();
     let before = fs::read(database(dir.path())).unwrap();
-    for error in [Store::open(dir.path()).unwrap_err(), Store::create(dir.path(), at(0)).unwrap_err()] {
+    for error in
+        [Store::open(dir.path(), clock()).unwrap_err(), Store::create(dir.path(), clock_at(0)).unwrap_err()]
+    {
         insta::allow_duplicates! {
             insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was written by a newer Cogwork (schema 99, this one knows 5): upgrade cogwork");
         }
@@ -115,7 +117,7 @@ fn another_programs_database_is_refused_and_left_alone() {
     fs::create_dir(state_dir(dir.path())).unwrap();
     raw(&database(dir.path())).execute_batch("CREATE TABLE features (id INTEGER)").unwrap();
     let before = fs::read(database(dir.path())).unwrap();
-    let error = Store::create(dir.path(), at(0)).unwrap_err();
+    let error = Store::create(dir.path(), clock_at(0)).unwrap_err();
     insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db holds tables that Cogwork did not make: move it away and run again");
     assert_eq!(fs::read(database(dir.path())).unwrap(), before);
 }
@@ -126,7 +128,9 @@ fn what_is_no_database_is_refused_and_left_alone() {
     fs::create_dir(state_dir(dir.path())).unwrap();
     let prose = "this is no database, but somebody's notes. ".repeat(100);
     fs::write(database(dir.path()), &prose).unwrap();
-    for error in [Store::open(dir.path()).unwrap_err(), Store::create(dir.path(), at(0)).unwrap_err()] {
+    for error in
+        [Store::open(dir.path(), clock()).unwrap_err(), Store::create(dir.path(), clock_at(0)).unwrap_err()]
+    {
         insta::allow_duplicates! {
             insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db is damaged (file is not a database); it was left as it is: restore it from a copy, or move it away and import the features again");
         }
@@ -148,7 +152,7 @@ fn a_damaged_page_is_noticed_wherever_it_is() {
         let start = if page == 0 { 100 } else { page * 4096 };
         damaged[start..start + 300].fill(0x5a);
         fs::write(database(dir.path()), &damaged).unwrap();
-        let opened = Store::open(dir.path()).and_then(|store| store.check_integrity());
+        let opened = Store::open(dir.path(), clock()).and_then(|store| store.check_integrity());
         assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "page {page}: {opened:?}");
         assert!(fs::read(database(dir.path())).unwrap() == damaged, "page {page} was written to");
     }
@@ -173,7 +177,7 @@ fn a_deleted_or_replaced_file_takes_no_write() {
             let result = write(&store, &claim.token);
             assert!(matches!(result, Err(StoreError::Replaced { .. })), "{name}: {result:?}");
         }
-        let error = store.import(at(2), &list(r#"{"name": "lost"}"#), &ImportLimits::default()).unwrap_err();
+        let error = store.at(2).import(&list(r#"{"name": "lost"}"#), &ImportLimits::default()).unwrap_err();
         insta::allow_duplicates! {
             insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was deleted or replaced while in use, nothing was written: stop all of cogwork, put the right file in place and start again");
         }
@@ -184,7 +188,7 @@ fn a_deleted_or_replaced_file_takes_no_write() {
 #[test]
 fn commits_of_others_change_the_data_version() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, other) = (on_disk(dir.path()), Store::open(dir.path()).unwrap());
+    let (store, other) = (on_disk(dir.path()), Store::open(dir.path(), clock()).unwrap());
     let version = store.data_version().unwrap();
     claim(&store, 1, BASE);
     assert_eq!(store.data_version().unwrap(), version, "its own commits do not");
@@ -194,6 +198,6 @@ fn commits_of_others_change_the_data_version() {
 
 #[test]
 fn a_store_moves_between_threads() {
-    let store = Store::in_memory().unwrap();
+    let store = Store::in_memory(clock()).unwrap();
     thread::spawn(move || store.features().unwrap()).join().unwrap();
 }

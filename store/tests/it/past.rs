@@ -10,7 +10,7 @@ fn note(store: &Store, feature: FeatureId) -> Option<String> {
 }
 
 fn fail(store: &Store, second: i64, token: &Token) {
-    store.end_attempt(at(second), token, &not_finished(), &LIMITS).unwrap();
+    store.at(second).end_attempt(token, &not_finished(), &LIMITS).unwrap();
 }
 
 fn commands(reports: Vec<CheckReport>) -> Vec<String> {
@@ -21,12 +21,12 @@ fn commands(reports: Vec<CheckReport>) -> Vec<String> {
 fn the_last_note_counts_and_stays_until_the_feature_passes() {
     both(|store| {
         let first = claim(store, 1, BASE);
-        store.leave_note(at(2), &first.token, "  the parser is odd\n").unwrap();
-        store.leave_note(at(2), &first.token, " \n").unwrap();
+        store.at(2).leave_note(&first.token, "  the parser is odd\n").unwrap();
+        store.at(2).leave_note(&first.token, " \n").unwrap();
         fail(store, 3, &first.token);
         assert_eq!(note(store, BASE).as_deref(), Some("the parser is odd"));
         let second = claim(store, 4, BASE);
-        store.leave_note(at(5), &second.token, "it is not, the file is").unwrap();
+        store.at(5).leave_note(&second.token, "it is not, the file is").unwrap();
         let seq = store.last_seq().unwrap();
         assert_eq!(
             store.note(BASE).unwrap().map(|note| (note.attempt, note.at)),
@@ -47,15 +47,15 @@ fn the_last_note_counts_and_stays_until_the_feature_passes() {
 fn last_words_never_replace_what_the_same_attempt_wrote() {
     both(|store| {
         let first = claim(store, 1, BASE);
-        store.leave_last_words(at(2), &first.token, "I stop here.").unwrap();
+        store.at(2).leave_last_words(&first.token, "I stop here.").unwrap();
         fail(store, 3, &first.token);
         let second = claim(store, 4, BASE);
-        store.leave_last_words(at(5), &second.token, "I stop here, too.").unwrap();
+        store.at(5).leave_last_words(&second.token, "I stop here, too.").unwrap();
         assert_eq!(note(store, BASE).as_deref(), Some("I stop here, too."));
         fail(store, 6, &second.token);
         let third = claim(store, 7, BASE);
-        store.leave_note(at(8), &third.token, "Begin with the parser.").unwrap();
-        store.leave_last_words(at(9), &third.token, "Bye.").unwrap();
+        store.at(8).leave_note(&third.token, "Begin with the parser.").unwrap();
+        store.at(9).leave_last_words(&third.token, "Bye.").unwrap();
         assert_eq!(note(store, BASE).as_deref(), Some("Begin with the parser."));
     });
 }
@@ -65,9 +65,9 @@ fn a_long_note_keeps_its_beginning_and_its_end() {
     both(|store| {
         let claim = claim(store, 1, BASE);
         let exact = "é".repeat(NOTE_CHARS);
-        store.leave_note(at(2), &claim.token, &exact).unwrap();
+        store.at(2).leave_note(&claim.token, &exact).unwrap();
         assert_eq!(note(store, BASE), Some(exact));
-        store.leave_note(at(2), &claim.token, &format!("begin {} end", "é".repeat(NOTE_CHARS))).unwrap();
+        store.at(2).leave_note(&claim.token, &format!("begin {} end", "é".repeat(NOTE_CHARS))).unwrap();
         let kept = note(store, BASE).unwrap();
         assert_eq!(kept.chars().count(), NOTE_CHARS);
         assert!(kept.starts_with("begin é") && kept.contains("é\n[…]\né") && kept.ends_with("é end"));
@@ -78,9 +78,9 @@ fn a_long_note_keeps_its_beginning_and_its_end() {
 fn a_note_goes_with_its_feature() {
     both(|store| {
         let claim = claim(store, 1, PROSE);
-        store.leave_note(at(2), &claim.token, "a note").unwrap();
+        store.at(2).leave_note(&claim.token, "a note").unwrap();
         fail(store, 3, &claim.token);
-        store.delete_feature(at(4), PROSE).unwrap();
+        store.at(4).delete_feature(PROSE).unwrap();
         assert_eq!(note(store, PROSE), None);
         store.check_integrity().unwrap();
     });
@@ -90,22 +90,22 @@ fn a_note_goes_with_its_feature() {
 fn the_past_is_what_failed_by_its_own_fault_with_what_it_left_red() {
     both(|store| {
         let first = claim(store, 1, BASE);
-        store.record_before(at(1), &first.token, None, &red(&["t1", "t2"])).unwrap();
+        store.at(1).record_before(&first.token, None, &red(&["t1", "t2"])).unwrap();
         let after = |reports: &[CheckReport]| {
-            store.record_checks(at(2), &first.token, CheckPhase::After, None, reports).unwrap();
+            store.at(2).record_checks(&first.token, CheckPhase::After, None, reports).unwrap();
         };
         after(&red(&["t1", "t2"]));
         after(&green(&["t1"]));
         fail(store, 3, &first.token);
         let second = claim(store, 4, BASE);
-        store.end_attempt(at(5), &second.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
+        store.at(5).end_attempt(&second.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
         let past = store.past_of(BASE).unwrap();
         assert!(!past.has_passed);
         let told: Vec<u32> = past.failures.iter().map(|record| record.number).collect();
         assert_eq!(told, [1]);
         assert_eq!(commands(past.failures[0].left_red()), ["t2"]);
         let third = claim(store, 6, BASE);
-        store.record_before(at(6), &third.token, None, &red(&["t1"])).unwrap_err();
+        store.at(6).record_before(&third.token, None, &red(&["t1"])).unwrap_err();
         assert_eq!(store.past_of(BASE).unwrap().failures.len(), 1, "its own attempt is no past");
     });
 }
@@ -118,9 +118,9 @@ fn what_was_before_it_passed_is_forgotten_and_a_broken_one_is_to_be_repaired() {
         pass(store, 3, BASE);
         assert_eq!(store.past_of(BASE).unwrap().failures, Vec::<AttemptRecord>::new());
         let tester =
-            store.inspect(at(10), BASE, &session(cogwork_schemas::Isolation::Workspace), LEASE).unwrap();
-        store.report_failing(at(11), &tester.token, "broken").unwrap();
-        store.record_before(at(12), &tester.token, None, &red(&["t1", "t2"])).unwrap();
+            store.at(10).inspect(BASE, &session(cogwork_schemas::Isolation::Workspace), LEASE).unwrap();
+        store.at(11).report_failing(&tester.token, "broken").unwrap();
+        store.at(12).record_before(&tester.token, None, &red(&["t1", "t2"])).unwrap();
         fail(store, 13, &tester.token);
         let past = store.past_of(BASE).unwrap();
         assert!(past.has_passed);

@@ -96,7 +96,7 @@ fn task() -> Option<(Store, PathBuf)> {
         return None;
     }
     let project = PathBuf::from(project.trim_end());
-    let store = Store::open(&project).unwrap();
+    let store = Store::open(&project, clock()).unwrap();
     println!("ready");
     stdin.read_to_end(&mut Vec::new()).unwrap();
     Some((store, project.join(format!("done-{}", number.trim_end()))))
@@ -117,7 +117,7 @@ fn notes(project: &Path, number: usize) -> Vec<String> {
 fn claims_everything() {
     let Some((store, done)) = task() else { return };
     for id in (1..=FEATURES).map(FeatureId) {
-        match store.claim(at(1), id, &session(Isolation::Workspace), LEASE) {
+        match store.at(1).claim(id, &session(Isolation::Workspace), LEASE) {
             Ok(claim) => note(&done, &format!("{id} {}", claim.attempt)),
             Err(StoreError::AlreadyClaimed { .. }) => {}
             Err(other) => panic!("{other:?}"),
@@ -128,9 +128,9 @@ fn claims_everything() {
 #[test]
 fn each_feature_has_exactly_one_winner() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::create(dir.path(), at(0)).unwrap();
+    let store = Store::create(dir.path(), clock_at(0)).unwrap();
     let names: Vec<_> = (0..FEATURES).map(|n| format!(r#"{{"name": "n{n}"}}"#)).collect();
-    store.import(at(0), &list(&names.join(",")), &ImportLimits::default()).unwrap();
+    store.at(0).import(&list(&names.join(",")), &ImportLimits::default()).unwrap();
 
     let mut racers: Vec<_> =
         (0..RACERS).map(|n| start("processes::claims_everything", dir.path(), n)).collect();
@@ -157,7 +157,7 @@ fn writes_until_killed() {
     for n in 0.. {
         let key = format!("{}-{n}", done.file_name().unwrap().display());
         let feature = list(&format!(r#"{{"key": "{key}", "name": "n", "checks": ["t"]}}"#));
-        store.import(at(1), &feature, &ImportLimits::default()).unwrap();
+        store.at(1).import(&feature, &ImportLimits::default()).unwrap();
         note(&done, &key);
         println!("acknowledged {n};");
     }
@@ -166,7 +166,7 @@ fn writes_until_killed() {
 #[test]
 fn a_killed_writer_loses_nothing_that_it_was_told_is_done() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::create(dir.path(), at(0)).unwrap();
+    let store = Store::create(dir.path(), clock_at(0)).unwrap();
     for round in 0..4 {
         let mut writers = [0, 1].map(|n| start("processes::writes_until_killed", dir.path(), 2 * round + n));
         writers.iter_mut().for_each(Racer::go);
@@ -178,7 +178,7 @@ fn a_killed_writer_loses_nothing_that_it_was_told_is_done() {
             writer.process.wait().unwrap();
         }
         // The lock and the database are free at once, and sound.
-        let features = Store::open(dir.path()).unwrap().features().unwrap();
+        let features = Store::open(dir.path(), clock()).unwrap().features().unwrap();
         store.check_integrity().unwrap();
         let keys: Vec<_> = features.iter().map(|feature| feature.key.clone().unwrap()).collect();
         let told: Vec<_> = (0..2 * round + 2).flat_map(|n| notes(dir.path(), n)).collect();

@@ -18,7 +18,7 @@ use cogwork_schemas::{
     AttemptId, Feature, FeatureId, Isolation, Role, RunOutcome, SessionId, SessionOutcome, Status,
 };
 use cogwork_store::graph::{Graph, Node, NodeView};
-use cogwork_store::{ImportLimits, Merge, NewSession, Next, Store};
+use cogwork_store::{ImportLimits, Merge, NewSession, Next, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 
 const LISTS: [(&str, &str); 5] = [
@@ -79,9 +79,9 @@ fn main() {
 }
 
 fn store(list: &str) -> Store {
-    let store = Store::in_memory().expect("a store");
+    let store = Store::in_memory(TimeSource::new(|| Timestamp::UNIX_EPOCH)).expect("a store");
     let list = serde_json::from_str(list).expect("a feature list");
-    store.import(Timestamp::UNIX_EPOCH, &list, &ImportLimits::default()).expect("features");
+    store.import(&list, &ImportLimits::default()).expect("features");
     store
 }
 
@@ -180,7 +180,7 @@ impl World {
 
     fn start(&mut self, feature: FeatureId) -> [Event; 2] {
         let new = NewSession { role: Role::Coding, agent: "none".into(), isolation: Isolation::Workspace };
-        let claim = self.store.claim(self.now, feature, &new, LEASE).expect("it is ready");
+        let claim = self.store.claim(feature, &new, LEASE).expect("it is ready");
         let slots = u32::try_from(self.settings.slots).expect("few");
         self.store.begin_batch(claim.session, self.settings.batch, slots).expect("a session");
         self.sessions += 1;
@@ -191,7 +191,7 @@ impl World {
 
     fn done(&mut self, session: SessionId) {
         let attempt = self.at[&session].clone();
-        self.store.submit(self.now, &attempt.token, None, &[]).expect("it lives");
+        self.store.submit(&attempt.token, None, &[]).expect("it lives");
         let seen = self.seen(attempt.feature);
         self.feed(seen);
         self.feed(Event::Submitted { session, attempt: attempt.id });
@@ -200,7 +200,7 @@ impl World {
 
     fn ask(&mut self, session: SessionId) {
         let token = self.at[&session].token.clone();
-        match self.store.claim_next(self.now, &token, LEASE).expect("it lives") {
+        match self.store.claim_next(&token, LEASE).expect("it lives") {
             Next::Claimed { feature, claim } => {
                 self.waiting.remove(&session);
                 self.at.insert(session, self.store.attempt(&claim.token).expect("it lives"));
@@ -212,7 +212,7 @@ impl World {
             Next::Wait => drop(self.waiting.insert(session)),
             Next::Nothing => {
                 self.waiting.remove(&session);
-                self.store.end_session(self.now, session, &SessionOutcome::Completed, 1).expect("it lives");
+                self.store.end_session(session, &SessionOutcome::Completed, 1).expect("it lives");
                 let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None };
                 self.feed(Event::SessionEnded { session, submitted: Vec::new(), end });
             }
@@ -224,7 +224,7 @@ impl World {
         let live = self.store.live_attempts().expect("attempts");
         let landed = live.into_iter().find(|live| live.id == attempt).expect("it lives");
         let merge = Merge { commit: None, reports: Vec::new(), merge_ms: 0, check_ms: 0 };
-        self.store.land(self.now, &landed.token, &merge).expect("it is green");
+        self.store.land(&landed.token, &merge).expect("it is green");
         let seen = self.seen(landed.feature);
         self.feed(seen);
         self.feed(Event::Integrated { attempt, landing: Landing::Landed });

@@ -20,7 +20,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use cogwork_schemas::{CheckPhase, Entry, Fact, FeatureId, SessionId};
-use cogwork_store::Store;
+use cogwork_store::{Store, TimeSource};
 use jiff::Timestamp;
 
 /// How many demos are run; the medians of their figures are printed.
@@ -103,7 +103,10 @@ fn resident_kib(pid: i32) -> u64 {
 }
 
 fn figures(dir: &Path, journal: &[Entry], memory: &Memory) -> Demo {
-    let features = Store::open(dir).expect("the project").features().expect("its features");
+    let features = Store::open(dir, TimeSource::new(Timestamp::now))
+        .expect("the project")
+        .features()
+        .expect("its features");
     let first = journal.first().expect("a journal").at;
     let last = journal.last().expect("a journal").at;
     let mut agent_ms: BTreeMap<FeatureId, f64> = BTreeMap::new();

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cogwork_schemas::{FeatureList, Status};
-use cogwork_store::{ImportLimits, Store};
+use cogwork_store::{ImportLimits, Store, TimeSource};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -75,9 +75,9 @@ struct Shared<'a> {
 impl Storm {
     /// Raises the storm on a new project in an empty directory, waits until every feature passes, and judges.
     pub fn raise(&self, project: &Path) -> Outcome {
-        let store = Store::create(project, Timestamp::now()).expect("a project");
+        let store = Store::create(project, TimeSource::new(Timestamp::now)).expect("a project");
         let there = self.features / 2;
-        store.import(Timestamp::now(), &first_features(there), &ImportLimits::default()).expect("features");
+        store.import(&first_features(there), &ImportLimits::default()).expect("features");
         let shared = Shared {
             storm: self,
             project,

@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 
 use cogwork_schemas::{FeatureId, HumanRequest, Isolation, Role};
 use cogwork_store::NewSession;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::place::Place;
@@ -164,11 +164,10 @@ fn ask(place: &Place, id: i64) {
     let new =
         NewSession { role: Role::Coding, agent: "exec:true".to_owned(), isolation: Isolation::Workspace };
     let store = place.store();
-    let now = Timestamp::UNIX_EPOCH;
-    let claim = store.claim(now, FeatureId(id), &new, SignedDuration::from_hours(1)).unwrap();
-    store.ask_human(now, &claim.token, &request).unwrap();
+    let claim = store.claim(FeatureId(id), &new, SignedDuration::from_hours(1)).unwrap();
+    store.ask_human(&claim.token, &request).unwrap();
     let ended = cogwork_schemas::SessionOutcome::Completed;
-    store.end_session(now, claim.session, &ended, 0).unwrap();
+    store.end_session(claim.session, &ended, 0).unwrap();
 }
 
 #[test]

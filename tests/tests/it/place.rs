@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cogwork_process::contain;
 use cogwork_schemas::{Entry, Fact, FeatureId};
-use cogwork_store::{Store, state_dir};
+use cogwork_store::{Store, TimeSource, state_dir};
 use tempfile::TempDir;
 
 /// A directory for one test, gone when the test is over.
@@ -101,7 +101,7 @@ impl Place {
     }
 
     pub(crate) fn store(&self) -> Store {
-        Store::open(&self.dir).unwrap()
+        Store::open(&self.dir, clock()).unwrap()
     }
 
     pub(crate) fn journal(&self) -> Vec<Entry> {
@@ -188,4 +188,9 @@ pub(crate) fn assert_sound_journal(journal: &[Entry]) {
             ),
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test plays the programs around the project")]
+pub(crate) fn clock() -> TimeSource {
+    TimeSource::new(jiff::Timestamp::now)
 }

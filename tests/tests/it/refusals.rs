@@ -67,8 +67,7 @@ fn ids_that_do_not_exist() {
 fn a_project_without_features() {
     let place = Place::with_features(&one_feature());
     fs::remove_file(place.dir.join(".cogwork/features.db")).unwrap();
-    let now = jiff::Timestamp::UNIX_EPOCH;
-    drop(cogwork_store::Store::create(&place.dir, now).unwrap());
+    drop(cogwork_store::Store::create(&place.dir, crate::place::clock()).unwrap());
     refused(&place.cogwork(&["run", "--agent", "exec:true"]), 1, &["has no features", "cogwork import"]);
 }
 

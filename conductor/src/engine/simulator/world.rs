@@ -6,12 +6,13 @@ mod people;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::sync::{Arc, Mutex};
 
 use cogwork_schemas::{
     AttemptId, AttemptOutcome, Check, CheckReport, CheckVerdict, DependencyRef, FeatureId, FeatureList,
     Isolation, ListedFeature, ProcessIdentity, Role, RunOutcome, SessionId, SessionOutcome, Status, Token,
 };
-use cogwork_store::{AttemptLimits, Claim, ImportLimits, Merge, NewSession, Store};
+use cogwork_store::{AttemptLimits, Claim, ImportLimits, Merge, NewSession, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{Effect, Engine, Event, Landing, SessionEnd, Settings, StartFailure};
@@ -71,6 +72,8 @@ enum Happening {
 pub(super) struct World {
     rng: fastrand::Rng,
     now: Timestamp,
+    /// What the store's clock says: the same.
+    clock: Arc<Mutex<Timestamp>>,
     store: Store,
     engine: Option<Engine>,
     settings: Settings,
@@ -102,9 +105,13 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let settings = Settings { slots: rng.usize(1..=4), batch: rng.u32(1..=3), postponements: 3 };
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 50);
+        let clock = Arc::new(Mutex::new(now));
+        let shown = Arc::clone(&clock);
         let mut world = Self {
-            now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 50),
-            store: Store::in_memory().unwrap(),
+            now,
+            clock,
+            store: Store::in_memory(TimeSource::new(move || *shown.lock().unwrap())).unwrap(),
             engine: None,
             settings,
             agents: BTreeMap::new(),
@@ -145,6 +152,12 @@ impl World {
         world
     }
 
+    /// Turns the clock, if that is not back.
+    fn turn_to(&mut self, at: Timestamp) {
+        self.now = self.now.max(at);
+        *self.clock.lock().unwrap() = self.now;
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         self.ended == Some(RunOutcome::Complete)
     }
@@ -160,7 +173,7 @@ impl World {
             let next = self.to_come.peek().map(|Reverse((at, ..))| *at);
             match (deadline, next) {
                 (Some(deadline), next) if next.is_none_or(|next| deadline < next) => {
-                    self.now = self.now.max(deadline);
+                    self.turn_to(deadline);
                     self.feed(Event::Deadline);
                     let again = self.engine.as_ref().and_then(Engine::next_deadline);
                     assert!(
@@ -184,7 +197,7 @@ impl World {
             agent.watched = false;
         }
         let alive = |process: &ProcessIdentity| process.pid == PERSON;
-        let resumed = resume(&self.store, self.now, self.settings, &LIMITS, alive).unwrap();
+        let resumed = resume(&self.store, self.settings, &LIMITS, alive).unwrap();
         self.engine = Some(resumed.engine);
         for event in resumed.events {
             self.feed(event);
@@ -218,7 +231,7 @@ impl World {
             Effect::Start { feature } => self.start(feature),
             Effect::EndAttempt { feature, attempt, outcome } => {
                 let token = self.tokens[&attempt].1.clone();
-                self.store.end_attempt(self.now, &token, &outcome, &LIMITS).unwrap();
+                self.store.end_attempt(&token, &outcome, &LIMITS).unwrap();
                 vec![self.features(&[feature])]
             }
             Effect::Integrate { attempt, .. } => {
@@ -239,7 +252,7 @@ impl World {
                 Vec::new()
             }
             Effect::Reap => {
-                self.store.reap(self.now, &LIMITS).unwrap();
+                self.store.reap(&LIMITS).unwrap();
                 vec![Event::Features(self.store.nodes().unwrap())]
             }
             Effect::Finish(outcome) => {
@@ -256,7 +269,7 @@ impl World {
         }
         let new =
             NewSession { role: Role::Coding, agent: "simulated".into(), isolation: Isolation::Workspace };
-        let Ok(claim) = self.store.claim(self.now, feature, &new, LEASE) else {
+        let Ok(claim) = self.store.claim(feature, &new, LEASE) else {
             return vec![
                 self.features(&[feature]),
                 Event::StartFailed { feature, failure: StartFailure::Lost },
@@ -268,8 +281,8 @@ impl World {
         }
         if self.rng.u32(0..20) == 0 {
             let outcome = AttemptOutcome::Crashed { reason: "no process to be had".into() };
-            self.store.end_attempt(self.now, &claim.token, &outcome, &LIMITS).unwrap();
-            self.store.end_session(self.now, claim.session, &SessionOutcome::Stopped, 0).unwrap();
+            self.store.end_attempt(&claim.token, &outcome, &LIMITS).unwrap();
+            self.store.end_session(claim.session, &SessionOutcome::Stopped, 0).unwrap();
             return vec![
                 self.features(&[feature]),
                 Event::StartFailed { feature, failure: StartFailure::Crashed },
@@ -286,7 +299,7 @@ impl World {
         self.contents.insert(claim.attempt, self.main.clone());
         let already_green = self.rng.u32(0..10) == 0;
         let before = self.reports(feature, already_green);
-        self.store.record_before(self.now, &claim.token, None, &before).unwrap();
+        self.store.record_before(&claim.token, None, &before).unwrap();
         let fate = self.fate(feature);
         let ms = self.rng.i64(10..30_000);
         self.later(ms, Happening::AgentEnds(claim.session));
@@ -311,7 +324,7 @@ impl World {
 
     fn next_happening(&mut self) {
         let Some(Reverse((at, _, happening))) = self.to_come.pop() else { return };
-        self.now = self.now.max(at);
+        self.turn_to(at);
         match happening {
             Happening::AgentEnds(session) => self.agent_ends(session),
             Happening::AsksAgain(session, times) => self.ask_for_more(session, times),
@@ -360,7 +373,7 @@ impl World {
         let end = match agent.fate {
             Fate::Succeeds => {
                 let green = self.reports(agent.feature, true);
-                self.store.submit(self.now, &agent.token, None, &green).unwrap();
+                self.store.submit(&agent.token, None, &green).unwrap();
                 if self.settings.batch > 1 && self.rng.u32(0..10) > 0 {
                     return self.go_on(agent);
                 }
@@ -368,7 +381,7 @@ impl World {
             }
             Fate::Lies => {
                 let red = self.reports(agent.feature, false);
-                assert!(red.is_empty() || self.store.submit(self.now, &agent.token, None, &red).is_err());
+                assert!(red.is_empty() || self.store.submit(&agent.token, None, &red).is_err());
                 reported(SessionOutcome::Completed)
             }
             Fate::Fails => reported(SessionOutcome::Failed { exit_code: 1, stderr_tail: String::new() }),
@@ -385,7 +398,7 @@ impl World {
             Fate::Succeeds => vec![self.store.attempt(&agent.token).unwrap().id],
             Fate::Lies | Fate::Fails | Fate::TimesOut | Fate::IsKilled | Fate::LosesItsRunner => Vec::new(),
         };
-        self.store.end_session(self.now, session, &SessionOutcome::Completed, 1).unwrap();
+        self.store.end_session(session, &SessionOutcome::Completed, 1).unwrap();
         self.feed(Event::SessionEnded { session, submitted, end });
     }
 
@@ -429,7 +442,7 @@ impl World {
 
     fn land(&mut self, token: &Token, feature: FeatureId) -> Landing {
         let reports = self.reports(feature, true);
-        self.store.land(self.now, token, &Merge { commit: None, reports, merge_ms: 1, check_ms: 1 }).unwrap();
+        self.store.land(token, &Merge { commit: None, reports, merge_ms: 1, check_ms: 1 }).unwrap();
         Landing::Landed
     }
 
@@ -471,8 +484,7 @@ impl World {
                 }
             })
             .collect();
-        let imported =
-            self.store.import(self.now, &FeatureList { features }, &ImportLimits::default()).unwrap();
+        let imported = self.store.import(&FeatureList { features }, &ImportLimits::default()).unwrap();
         for feature in imported.created {
             if self.rng.u32(0..12) == 0 {
                 self.hopeless.insert(feature);

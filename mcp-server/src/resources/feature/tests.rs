@@ -6,10 +6,10 @@ use super::*;
 /// Returns the page of the last of these features.
 fn page(features: &Value, room: usize) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::create(dir.path(), crate::clock::now()).unwrap();
+    let store = Store::create(dir.path(), crate::clock::source()).unwrap();
     let last = i64::try_from(features.as_array().unwrap().len()).unwrap();
     let list = serde_json::from_value(json!({"features": features})).unwrap();
-    store.import(crate::clock::now(), &list, &ImportLimits::default()).unwrap();
+    store.import(&list, &ImportLimits::default()).unwrap();
     let page = feature(&store, FeatureId(last), room).unwrap();
     assert!(page.chars().count() <= room, "{} characters", page.chars().count());
     page

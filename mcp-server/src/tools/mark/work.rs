@@ -146,7 +146,7 @@ impl Server {
         let red = judge::red_under_test(work.feature.id, &reports);
         let token = work.token.clone();
         let record = move |store: &Store| {
-            Ok(store.record_checks(now(), &token, CheckPhase::Verify, commit.as_deref(), &reports)?)
+            Ok(store.record_checks(&token, CheckPhase::Verify, commit.as_deref(), &reports)?)
         };
         self.database().run(record).await?;
         red.map_or(Ok(()), Err)
@@ -192,7 +192,7 @@ impl Server {
         };
         let (token, commit) = (work.token.clone(), commit.map(ToOwned::to_owned));
         let record = move |store: &Store| {
-            Ok(store.record_checks(now(), &token, CheckPhase::After, commit.as_deref(), &reports)?)
+            Ok(store.record_checks(&token, CheckPhase::After, commit.as_deref(), &reports)?)
         };
         self.database().run(record).await?;
         Err(red)
@@ -205,7 +205,7 @@ impl Server {
         reports: Vec<CheckReport>,
     ) -> Result<Proof, ToolError> {
         let token = work.token.clone();
-        let submit = move |store: &Store| Ok(store.submit(now(), &token, commit.as_deref(), &reports)?);
+        let submit = move |store: &Store| Ok(store.submit(&token, commit.as_deref(), &reports)?);
         self.database().run(submit).await
     }
 
@@ -228,7 +228,7 @@ impl Server {
             };
             let since = own.and_then(|own| own.all().into_iter().find(|(held, _)| *held == id));
             let agent_ms = since.map_or(0, |(_, held)| held.ms_until(now));
-            let (proof, newly_ready) = store.finish(now, &token, commit.as_deref(), &reports, agent_ms)?;
+            let (proof, newly_ready) = store.finish(&token, commit.as_deref(), &reports, agent_ms)?;
             // Here, before anybody else's turn: a renewal must not take it for lost.
             drop(own.map(|own| own.let_go(id)));
             let counts = store.graph()?.counts();

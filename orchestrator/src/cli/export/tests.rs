@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use cogwork_schemas::{Check, FeatureList};
 use cogwork_store::ImportLimits;
-use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -19,9 +18,9 @@ fn exported(store: &Store, format: Format, state: bool) -> String {
 }
 
 fn imported(text: &str, format: Option<Format>) -> Store {
-    let store = Store::in_memory().unwrap();
+    let store = Store::in_memory(cogwork_conductor::clock::source()).unwrap();
     let list = import::parse(text, format).unwrap();
-    store.import(Timestamp::UNIX_EPOCH, &list.list, &ImportLimits::default()).unwrap();
+    store.import(&list.list, &ImportLimits::default()).unwrap();
     store
 }
 
@@ -34,9 +33,9 @@ fn project() -> Store {
             {"name": "Gone"}, {"name": "Last"}]}"#,
     )
     .unwrap();
-    let store = Store::in_memory().unwrap();
-    store.import(Timestamp::UNIX_EPOCH, &list, &ImportLimits::default()).unwrap();
-    store.delete_feature(Timestamp::UNIX_EPOCH, cogwork_schemas::FeatureId(3)).unwrap();
+    let store = Store::in_memory(cogwork_conductor::clock::source()).unwrap();
+    store.import(&list, &ImportLimits::default()).unwrap();
+    store.delete_feature(cogwork_schemas::FeatureId(3)).unwrap();
     store
 }
 
@@ -95,8 +94,14 @@ fn a_project_is_written_for_people_and_in_lines() {
     {"id":2,"category":"uncategorized","name":"Top","description":"","checks":[{"command":"t","timeout_s":7}],"dependencies":[1],"priority":4,"status":"pending","failed_attempts":0}
     {"id":4,"category":"uncategorized","name":"Last","description":"","priority":6,"status":"pending","failed_attempts":0}
     "#);
-    assert_eq!(exported(&Store::in_memory().unwrap(), Format::Json, false), "{\n  \"features\": []\n}\n");
-    assert_eq!(exported(&Store::in_memory().unwrap(), Format::Jsonl, false), "");
+    assert_eq!(
+        exported(&Store::in_memory(cogwork_conductor::clock::source()).unwrap(), Format::Json, false),
+        "{\n  \"features\": []\n}\n"
+    );
+    assert_eq!(
+        exported(&Store::in_memory(cogwork_conductor::clock::source()).unwrap(), Format::Jsonl, false),
+        ""
+    );
 }
 
 #[test]
@@ -108,7 +113,7 @@ fn numbers_come_back_only_where_none_was_given() {
     assert_eq!(ids, [1, 2, 4]);
     let list = import::parse(&text, None).unwrap().list;
     let keyless = FeatureList { features: list.features[2..].to_vec() };
-    let more = again.import(Timestamp::UNIX_EPOCH, &keyless, &ImportLimits::default()).unwrap();
+    let more = again.import(&keyless, &ImportLimits::default()).unwrap();
     assert_eq!(more.created, [cogwork_schemas::FeatureId(5)]);
 }
 
@@ -171,8 +176,8 @@ proptest! {
 
     #[test]
     fn whatever_is_exported_comes_back(list in a_list()) {
-        let store = Store::in_memory().unwrap();
-        store.import(Timestamp::UNIX_EPOCH, &list, &ImportLimits::default()).unwrap();
+        let store = Store::in_memory(cogwork_conductor::clock::source()).unwrap();
+        store.import(&list, &ImportLimits::default()).unwrap();
         for (format, told) in [(Format::Json, None), (Format::Jsonl, None), (Format::Jsonl, Some(Format::Jsonl))] {
             let text = exported(&store, format, false);
             let again = imported(&text, told);

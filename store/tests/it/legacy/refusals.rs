@@ -13,7 +13,7 @@ use crate::fixture::*;
 /// Asserts that opening the project is refused, changes nothing, and returns the sentence.
 pub(super) fn refused(project: &Path) -> String {
     let before = files(project);
-    let error = Store::open_or_adopt(project, at(1)).unwrap_err();
+    let error = Store::open_or_adopt(project, clock_at(1)).unwrap_err();
     assert!(matches!(error, StoreError::NotAdopted { .. }), "{error:?}");
     assert!(files(project) == before, "something was changed");
     assert!(!state_dir(project).exists(), "something was made");
@@ -60,12 +60,12 @@ fn what_is_somebody_elses_does_not_stop_a_new_project() {
     let dir = tempfile::tempdir().unwrap();
     make(&dir.path().join("features.db"), "CREATE TABLE features (id INTEGER, weight REAL)");
     let before = files(dir.path());
-    assert_eq!(Store::create(dir.path(), at(1)).unwrap().features().unwrap(), []);
+    assert_eq!(Store::create(dir.path(), clock_at(1)).unwrap().features().unwrap(), []);
     assert!(files(dir.path()) == before);
     // What may be an original that is damaged does.
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("feature_list.json"), "[").unwrap();
-    assert!(matches!(Store::create(dir.path(), at(1)), Err(StoreError::NotAdopted { .. })));
+    assert!(matches!(Store::create(dir.path(), clock_at(1)), Err(StoreError::NotAdopted { .. })));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_file_that_this_user_may_not_read() {
         println!("skipped: this user may read everything");
         return;
     }
-    let error = Store::open_or_adopt(dir.path(), at(1)).unwrap_err();
+    let error = Store::open_or_adopt(dir.path(), clock_at(1)).unwrap_err();
     assert!(error.to_string().contains("make it readable for this user"), "{error}");
 }
 

@@ -97,7 +97,7 @@ fn an_original_in_the_middle_of_a_write_is_waited_for_and_then_named() {
 #[ignore = "a child of processes_that_open_at_once_adopt_once"]
 fn opens_the_project() {
     if let Some(project) = wait(Path::to_owned) {
-        let (store, _) = Store::open_or_adopt(&project, at(1)).unwrap();
+        let (store, _) = Store::open_or_adopt(&project, clock_at(1)).unwrap();
         assert_eq!(store.features().unwrap().len(), 200);
     }
 }
@@ -112,7 +112,7 @@ fn processes_that_open_at_once_adopt_once() {
     racers.iter_mut().for_each(Racer::go);
     racers.into_iter().for_each(Racer::finish);
     assert!(files(dir.path()) == before);
-    let store = Store::open(dir.path()).unwrap();
+    let store = Store::open(dir.path(), clock()).unwrap();
     let adopted = facts(&store, 0).into_iter().filter(|fact| matches!(fact, Fact::Adopted { .. }));
     assert_eq!((adopted.count(), facts(&store, 0).len()), (1, 201));
 }
@@ -130,11 +130,11 @@ fn a_kill_at_any_moment_leaves_all_or_nothing() {
         assert!(files(dir.path()) == before);
         if state_dir(dir.path()).join("features.db").exists() {
             whole += 1;
-            assert_eq!(Store::open(dir.path()).unwrap().features().unwrap().len(), 200);
+            assert_eq!(Store::open(dir.path(), clock()).unwrap().features().unwrap().len(), 200);
         } else {
             nothing += 1;
         }
-        let (store, _) = Store::open_or_adopt(dir.path(), at(1)).unwrap();
+        let (store, _) = Store::open_or_adopt(dir.path(), clock_at(1)).unwrap();
         assert_eq!((store.features().unwrap().len(), facts(&store, 0).len()), (200, 201));
         store.check_integrity().unwrap();
     }

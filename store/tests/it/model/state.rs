@@ -87,8 +87,9 @@ impl State {
         Self { next_feature: 1, next_attempt: 1, next_session: 1, ..Self::default() }
     }
 
+    /// The clock, but never before what happened last.
     pub(crate) fn now(&self) -> Timestamp {
-        at(self.second)
+        self.journal.last().map_or(at(self.second), |last| last.at.max(at(self.second)))
     }
 
     pub(crate) fn features(&self) -> Vec<Feature> {

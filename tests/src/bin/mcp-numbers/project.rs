@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use cogwork_schemas::{
     AttemptOutcome, DependencyRef, FeatureId, Isolation, ListedFeature, Role, SessionOutcome,
 };
-use cogwork_store::{AttemptLimits, ImportLimits, NewFeature, NewSession, Store};
+use cogwork_store::{AttemptLimits, ImportLimits, NewFeature, NewSession, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -28,7 +28,7 @@ impl Project {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("cogwork-mcp-numbers-{}-{number}", std::process::id()));
         fs::create_dir_all(&dir).expect("a directory can be made");
-        let store = Store::create(&dir, Timestamp::now()).expect("a project can be made");
+        let store = Store::create(&dir, TimeSource::new(Timestamp::now)).expect("a project can be made");
         Self { dir, store, size: 0 }
     }
 
@@ -58,9 +58,7 @@ impl Project {
         let items: Vec<NewFeature> = (0..size)
             .map(|place| NewFeature { depends_on_items: below(place), listed: listed(place) })
             .collect();
-        self.store
-            .create_features(Timestamp::now(), &items, &ImportLimits::default(), None)
-            .expect("a plan without faults");
+        self.store.create_features(&items, &ImportLimits::default(), None).expect("a plan without faults");
         self.size = size;
         self
     }
@@ -86,14 +84,13 @@ impl Project {
     /// Claims a ready feature and gives it back, as other sessions do.
     pub(crate) fn change(&self, turn: usize) {
         let new = NewSession { role: Role::Coding, agent: "other".to_owned(), isolation: Isolation::Shared };
-        let now = Timestamp::now();
         let id = i64::try_from(self.ready(turn)).expect("an id");
         let claim =
-            self.store.claim(now, FeatureId(id), &new, SignedDuration::from_mins(10)).expect("it is ready");
+            self.store.claim(FeatureId(id), &new, SignedDuration::from_mins(10)).expect("it is ready");
         self.store
-            .end_attempt(now, &claim.token, &AttemptOutcome::Stopped, &AttemptLimits::default())
+            .end_attempt(&claim.token, &AttemptOutcome::Stopped, &AttemptLimits::default())
             .expect("it is claimed");
-        self.store.end_session(now, claim.session, &SessionOutcome::Stopped, 1).expect("it runs");
+        self.store.end_session(claim.session, &SessionOutcome::Stopped, 1).expect("it runs");
     }
 
     /// Makes one more feature.
@@ -101,7 +98,7 @@ impl Project {
         let mut listed = listed(self.size + turn);
         listed.dependencies = vec![DependencyRef::Id(1)];
         self.store
-            .create_features(Timestamp::now(), &[listed.into()], &ImportLimits::default(), None)
+            .create_features(&[listed.into()], &ImportLimits::default(), None)
             .expect("a feature without faults");
     }
 }

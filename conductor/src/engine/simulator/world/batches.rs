@@ -29,7 +29,7 @@ impl World {
             return self.zombie_writes(&agent);
         }
         let (ready, free) = (self.ready(), self.free_slots());
-        match self.store.claim_next(self.now, &agent.token, LEASE).unwrap() {
+        match self.store.claim_next(&agent.token, LEASE).unwrap() {
             Next::Claimed { feature, claim } => {
                 assert!(
                     ready > free,
@@ -60,7 +60,7 @@ impl World {
 
     /// A session ends that has handed in all it had.
     pub(super) fn end_session(&mut self, session: SessionId) {
-        self.store.end_session(self.now, session, &SessionOutcome::Completed, 1).unwrap();
+        self.store.end_session(session, &SessionOutcome::Completed, 1).unwrap();
         let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None };
         self.feed(Event::SessionEnded { session, submitted: Vec::new(), end });
     }

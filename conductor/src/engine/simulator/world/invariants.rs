@@ -73,7 +73,7 @@ impl World {
     /// A session whose claim is gone tries everything it can. Nothing may come of it.
     pub(super) fn zombie_writes(&mut self, agent: &Agent) {
         let before = self.store.features().unwrap();
-        let more = self.store.claim_next(self.now, &agent.token, LEASE).map(drop);
+        let more = self.store.claim_next(&agent.token, LEASE).map(drop);
         assert!(matches!(more, Err(StoreError::StaleToken { .. })), "a zombie may take more: {more:?}");
         if agent.is_between {
             return; // what it had is handed in, and lands or does not
@@ -83,11 +83,11 @@ impl World {
         let stale = |result: Result<(), StoreError>, what: &str| {
             assert!(matches!(result, Err(StoreError::StaleToken { .. })), "a zombie may {what}: {result:?}");
         };
-        stale(self.store.renew(self.now, &agent.token, LEASE), "renew");
-        stale(self.store.submit(self.now, &agent.token, None, &green).map(drop), "submit");
-        stale(self.store.land(self.now, &agent.token, &merge).map(drop), "land");
+        stale(self.store.renew(&agent.token, LEASE), "renew");
+        stale(self.store.submit(&agent.token, None, &green).map(drop), "submit");
+        stale(self.store.land(&agent.token, &merge).map(drop), "land");
         let failed = AttemptOutcome::NotFinished { reason: "from the dead".into() };
-        stale(self.store.end_attempt(self.now, &agent.token, &failed, &LIMITS).map(drop), "end an attempt");
+        stale(self.store.end_attempt(&agent.token, &failed, &LIMITS).map(drop), "end an attempt");
         assert_eq!(before, self.store.features().unwrap(), "a zombie changed something");
         self.fenced_writes += 1;
         // Its runner's last message, late: nobody may act on it.

@@ -16,9 +16,9 @@ impl World {
             .collect();
         let new = NewSession { role: Role::All, agent: "person".into(), isolation: Isolation::Shared };
         for feature in ready {
-            if let Ok(claim) = self.store.claim(self.now, feature.id, &new, LEASE) {
+            if let Ok(claim) = self.store.claim(feature.id, &new, LEASE) {
                 let process = ProcessIdentity { pid: PERSON, started: 1, boot_id: "boot".into() };
-                self.store.session_up(self.now, claim.session, &process).unwrap();
+                self.store.session_up(claim.session, &process).unwrap();
                 self.people.insert(claim.attempt, claim.token.clone());
                 self.tokens.insert(claim.attempt, (feature.id, claim.token));
                 // Some forget about it: then the lease runs out.
@@ -34,7 +34,7 @@ impl World {
 
     pub(super) fn person_ends(&mut self, attempt: AttemptId) {
         let Some(token) = self.people.remove(&attempt) else { return };
-        self.store.end_attempt(self.now, &token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
+        self.store.end_attempt(&token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
         self.later(100, Happening::Notice);
     }
 }
