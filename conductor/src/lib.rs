@@ -1,13 +1,31 @@
 //! One run: what starts, what lands, when it is over.
 //!
-//! [`engine`] decides and does nothing. Around it lie the way to the main branch ([`integrate`]), the start from what
-//! the store holds ([`resume`]) and the lock that makes a run the only one of its project. Talks to the store, to git
-//! and to runner processes. Never to a terminal, and never to a model.
+//! [`engine`] decides what starts, lands and ends; [`main_branch::Landing`] decides what a landing comes to. The
+//! [`conduct`] loop carries their decisions to the [`ports`] and hears what came of them, and does no I/O itself: so
+//! the simulator runs it as it is, with faults at every port. The real ports are [`ledger::LedgerThread`],
+//! [`RunnerProcesses`], [`main_branch::GitMain`], and [`Signals`](signals) and [`clock`]; who looks on is the caller's.
+//! Never talks to a terminal, and never to a model.
 
 pub mod clock;
+pub mod conduct;
 pub mod engine;
-pub mod integrate;
+mod forecast;
+pub mod ledger;
+pub mod main_branch;
+mod marks;
+pub mod ports;
+mod prepare;
+mod progress;
 pub mod resume;
+mod run;
 mod run_lock;
+mod runner_processes;
+mod signals;
+#[cfg(test)]
+mod simulator;
 
+pub use prepare::{NotReady, can_land};
+pub use progress::{Progress, RunningSession};
+pub use run::{Plan, run};
 pub use run_lock::{Holder, RunLock, RunLockError};
+pub use runner_processes::{RunnerProcesses, SessionPlan};

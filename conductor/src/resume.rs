@@ -6,23 +6,26 @@
 use std::collections::BTreeMap;
 
 use crate::engine::{Engine, Event, Settings};
-use cogwork_schemas::{AttemptId, AttemptOutcome, ProcessIdentity, SessionOutcome};
+use cogwork_schemas::{AttemptOutcome, Isolation, ProcessIdentity, SessionId, SessionOutcome, Token};
 use cogwork_store::graph::Graph;
-use cogwork_store::{Attempt, AttemptLimits, LiveSession, Store, StoreError};
+use cogwork_store::{AttemptLimits, ErrorClass, LiveSession, Secret, Store, StoreError};
 
 /// A run that can begin.
 pub struct Resumed {
     pub engine: Engine,
     /// What the engine has to be told first, ending with [`Event::Begin`].
     pub events: Vec<Event>,
-    /// The attempts that are green and not landed.
-    pub submitted: BTreeMap<AttemptId, Attempt>,
+    /// Some of the work that is green and not landed has to be merged.
+    pub has_work_to_merge: bool,
+    /// A token of each session that was taken over.
+    pub tokens: BTreeMap<SessionId, Token>,
 }
 
 /// Judges what an earlier run left behind and builds the engine.
 ///
 /// Attempts that are green wait for integration again. The others are ended without cost, unless the process that
-/// owns them lives: that is a person's session, and `alive` knows.
+/// owns them lives: that is a person's session, and `alive` knows. What is left of
+/// dead sessions is taken over with `secret`.
 ///
 /// # Errors
 ///
@@ -31,20 +34,30 @@ pub fn resume(
     store: &Store,
     settings: Settings,
     limits: &AttemptLimits,
+    secret: &Secret,
     alive: impl Fn(&ProcessIdentity) -> bool,
 ) -> Result<Resumed, StoreError> {
     let sessions: BTreeMap<_, _> =
         store.live_sessions()?.into_iter().map(|session| (session.id, session)).collect();
-    let (mut events, mut submitted) = (Vec::new(), BTreeMap::new());
+    let (mut events, mut has_work_to_merge, mut tokens) = (Vec::new(), false, BTreeMap::new());
     for attempt in store.live_attempts()? {
-        if sessions.get(&attempt.session).is_some_and(|session| is_somebodys(session, &alive)) {
+        let session = sessions.get(&attempt.session);
+        if session.is_some_and(|session| is_somebodys(session, &alive)) {
             continue;
         }
+        let seen = session.and_then(|session| session.process.as_ref());
+        let token = match store.take_over(attempt.id, seen, secret) {
+            Ok(token) => token,
+            // It has ended, or somebody else goes on with it, since it was looked at.
+            Err(error) if error.class() == ErrorClass::Refused => continue,
+            Err(error) => return Err(error),
+        };
         if attempt.submitted.is_some() {
             events.push(Event::Recovered { feature: attempt.feature, attempt: attempt.id });
-            submitted.insert(attempt.id, attempt);
+            has_work_to_merge |= attempt.isolation == Isolation::Workspace;
+            tokens.insert(attempt.session, token);
         } else {
-            store.end_attempt(&attempt.token, &AttemptOutcome::Orphaned, limits)?;
+            store.end_attempt(&token, &AttemptOutcome::Orphaned, limits)?;
         }
     }
     for session in sessions.into_values() {
@@ -54,7 +67,7 @@ pub fn resume(
     }
     events.push(Event::Begin);
     let engine = Engine::new(settings, Graph::new(store.nodes()?)?);
-    Ok(Resumed { engine, events, submitted })
+    Ok(Resumed { engine, events, has_work_to_merge, tokens })
 }
 
 /// Returns whether a session goes on without us: its process lives, or it is a person's MCP server that claims at
@@ -69,7 +82,7 @@ fn is_somebodys(session: &LiveSession, alive: impl Fn(&ProcessIdentity) -> bool)
 
 #[cfg(test)]
 mod tests {
-    use cogwork_schemas::{FeatureId, Isolation, Role, Status};
+    use cogwork_schemas::{AttemptId, FeatureId, Role, Status};
     use cogwork_store::{ImportLimits, NewSession, Next, TimeSource};
     use jiff::{SignedDuration, Timestamp};
 
@@ -82,7 +95,7 @@ mod tests {
         store.import(&list, &ImportLimits::default()).unwrap();
         let new = NewSession { role: Role::Coding, agent: "a".into(), isolation: Isolation::Workspace };
         let lease = SignedDuration::from_secs(60);
-        let claim = store.claim(FeatureId(1), &new, lease).unwrap();
+        let claim = store.claim(FeatureId(1), &new, &Secret::known("secret"), lease).unwrap();
         store.begin_batch(claim.session, 2, 1).unwrap();
         let process = ProcessIdentity { pid: 7, started: 1, boot_id: "boot".into() };
         store.session_up(claim.session, &process).unwrap();
@@ -93,7 +106,7 @@ mod tests {
 
     fn resumed(store: &Store, is_alive: bool) -> Resumed {
         let settings = Settings { slots: 1, batch: 2, postponements: 3 };
-        resume(store, settings, &AttemptLimits::default(), |_| is_alive).unwrap()
+        resume(store, settings, &AttemptLimits::default(), &Secret::known("successor"), |_| is_alive).unwrap()
     }
 
     #[test]

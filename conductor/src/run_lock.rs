@@ -14,6 +14,8 @@ use cogwork_store::state_dir;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::ports::{Obstacles, Signpost};
+
 /// How often, and with what pauses, a lock is asked for again whose holder is dead: a program that the holder was
 /// about to start keeps it from its fork to its exec, which is milliseconds.
 const TRIES: u32 = 100;
@@ -24,12 +26,16 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Holder {
     pub process: ProcessIdentity,
     pub since: Timestamp,
+    /// What holds it up at the moment.
+    #[serde(default)]
+    pub obstacles: Obstacles,
 }
 
 /// A project, held for one run until this is dropped or the process ends.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
+    holder: Holder,
 }
 
 /// Why a project is not held.
@@ -53,7 +59,7 @@ pub enum RunLockError {
 
 fn by(holder: Option<&Holder>) -> String {
     match holder {
-        Some(Holder { process, since }) => format!("process {}, running since {since}", process.pid),
+        Some(Holder { process, since, .. }) => format!("process {}, running since {since}", process.pid),
         None => "another process".to_owned(),
     }
 }
@@ -84,12 +90,9 @@ impl RunLock {
             tries += 1;
             pause();
         }
-        let holder = Holder { process: contain::own_identity(), since: now };
-        file.set_len(0).map_err(io)?;
-        file.rewind().map_err(io)?;
-        file.write_all(serde_json::to_string(&holder).map_err(|error| io(error.into()))?.as_bytes())
-            .map_err(io)?;
-        Ok(Self { _file: file })
+        let holder = Holder { process: contain::own_identity(), since: now, obstacles: Obstacles::default() };
+        write(&mut file, &holder).map_err(io)?;
+        Ok(Self { file, holder })
     }
 
     /// Returns who holds a project now, if anybody does.
@@ -113,8 +116,27 @@ impl RunLock {
     }
 }
 
+impl Signpost for RunLock {
+    /// Leaves word of what holds the run up. Where not even this can be written, nobody is told.
+    fn show(&mut self, obstacles: &Obstacles) {
+        self.holder.obstacles = obstacles.clone();
+        if let Err(error) = write(&mut self.file, &self.holder) {
+            tracing::debug!("what holds the run up cannot be written down: {error}");
+        }
+    }
+}
+
 fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn write(file: &mut File, holder: &Holder) -> std::io::Result<()> {
+    let mut text = serde_json::to_vec(holder)?;
+    // In one piece, padded with what JSON ignores: whoever reads at this moment finds the old text or the new one.
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+    text.resize(text.len().max(length), b' ');
+    file.rewind()?;
+    file.write_all(&text)
 }
 
 fn read(file: &mut File) -> Option<Holder> {
@@ -160,7 +182,8 @@ mod tests {
         let project = project();
         let path = state_dir(project.path()).join("run.lock");
         let dead = ProcessIdentity { started: 0, ..contain::own_identity() };
-        let holder = Holder { process: dead, since: Timestamp::UNIX_EPOCH };
+        let obstacles = Obstacles::default();
+        let holder = Holder { process: dead, since: Timestamp::UNIX_EPOCH, obstacles };
         std::fs::write(&path, serde_json::to_string(&holder).unwrap()).unwrap();
         // What a killed run's child does between its fork and its exec.
         let inherited = open(&path).unwrap();

@@ -279,6 +279,8 @@ impl From<&StoreError> for ToolError {
             | StoreError::Corrupt { .. }
             | StoreError::DiskFull { .. }
             | StoreError::ReadOnly { .. }
+            | StoreError::OwnerChanged { .. }
+            | StoreError::NoRandomness { .. }
             | StoreError::NotWritable { .. }
             | StoreError::DiskFailed { .. }
             | StoreError::Unanswered { .. }

@@ -44,11 +44,11 @@ impl Server {
     ) -> Result<Option<(FeatureId, bool)>, ToolError> {
         let _turn = given.turn().await;
         let Some((_, token)) = given.all().into_iter().next() else { return Ok(None) };
-        let all_of = token.clone();
-        let taken = self.database().look(move |store| Ok(store.attempts_beside(&all_of)?)).await?;
+        let shown = token.clone();
+        let taken = self.database().look(move |store| Ok(store.attempts_beside(&shown)?)).await?;
         // By another call at the same time, or by a server that this client has started anew since.
         if let Some(open) = taken.iter().find(|taken| taken.is_open()) {
-            given.hold(open.attempt.feature, open.attempt.token.clone());
+            given.hold(open.attempt.feature, token.for_attempt(open.attempt.id));
             return Ok(Some((open.attempt.feature, true)));
         }
         let Some((id, claim)) = self.next(token, context).await? else { return Ok(None) };

@@ -6,7 +6,7 @@
 
 use cogwork_process::contain;
 use cogwork_schemas::{AttemptOutcome, CheckReport, FeatureId, Isolation, SessionOutcome, Token};
-use cogwork_store::{Attempt, AttemptLimits, Claim, LiveSession, NewSession, Store, StoreError};
+use cogwork_store::{Attempt, AttemptLimits, Claim, LiveSession, NewSession, Secret, Store};
 use jiff::{SignedDuration, Timestamp};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
@@ -64,7 +64,7 @@ impl Server {
     ) -> Result<Token, ToolError> {
         let lease = self.options().lease;
         reap(store, lease)?;
-        let token = self.hold(id, introduced(store, store.inspect(id, new, lease)?)?);
+        let token = self.hold(id, introduced(store, store.inspect(id, new, &Secret::random()?, lease)?)?);
         store.report_failing(&token, reason)?;
         Ok(token)
     }
@@ -128,21 +128,19 @@ impl Server {
         }
     }
 
-    /// Renews each own claim once; one that was taken back is forgotten.
+    /// Renews all own claims; one that was taken back is forgotten.
     async fn renew(&self, own: &Own) {
-        let lease = self.options().lease;
-        for (id, held) in own.all() {
-            let token = held.token.clone();
-            let renew = move |store: &Store| Ok(store.renew(&held.token, lease)?);
-            match self.database().run(renew).await {
-                Ok(()) => {}
-                // Passed or given back while this went round, it is not held any more, or anew.
-                Err(error) if error.code() == Code::StaleToken && !own.holds(id, &token) => {}
-                Err(error) if error.code() == Code::StaleToken => {
-                    tracing::warn!(feature = id.0, "a claim of this server was taken back");
-                    own.let_go(id);
-                }
-                Err(error) => tracing::warn!(feature = id.0, %error, "a claim could not be renewed"),
+        let (lease, held) = (self.options().lease, own.all());
+        let tokens: Vec<Token> = held.iter().map(|(_, held)| held.token.clone()).collect();
+        let stale = match self.database().run(move |store: &Store| Ok(store.renew(&tokens, lease)?)).await {
+            Ok(stale) => stale,
+            Err(error) => return tracing::warn!(%error, "the claims of this server could not be renewed"),
+        };
+        for (id, held) in held {
+            // Passed or given back while this went round, it is not held any more, or anew.
+            if stale.contains(&held.token) && own.holds(id, &held.token) {
+                tracing::warn!(feature = id.0, "a claim of this server was taken back");
+                own.let_go(id);
             }
         }
     }
@@ -212,12 +210,12 @@ fn claim_first(
     let process = contain::own_identity();
     let may = |id: &FeatureId| only.is_empty() || only.contains(id);
     if let Some(id) = wanted.filter(may) {
-        return Ok((id, store.claim_by(id, new, &process, lease)?));
+        return Ok((id, store.claim_by(id, new, &process, &Secret::random()?, lease)?));
     }
     if wanted.is_none() {
         let mut ready = store.graph()?.ready_in_order();
         ready.retain(may);
-        if let Some(won) = store.claim_first(&ready, new, &process, lease)? {
+        if let Some(won) = store.claim_first(&ready, new, &process, &Secret::random()?, lease)? {
             return Ok(won);
         }
     }
@@ -233,30 +231,24 @@ fn claim_first(
 /// every lease run out, and nobody's work has ended.
 pub(crate) fn reap(store: &Store, lease: SignedDuration) -> Result<(), ToolError> {
     let now = store.now()?;
-    let (mut deserted, mut over) = (Vec::new(), Vec::new());
+    let (mut alive, mut deserted, mut over) = (Vec::new(), Vec::new(), Vec::new());
     for session in store.live_sessions()? {
-        let expired = |attempt: &&Attempt| attempt.lease_until.is_some_and(|until| until <= now);
-        let mut expired = session.attempts.iter().filter(expired).peekable();
-        if expired.peek().is_none() {
+        let is_expired = |attempt: &Attempt| attempt.lease_until.is_some_and(|until| until <= now);
+        if !session.attempts.iter().any(is_expired) {
             continue;
         }
-        if !session.process.as_ref().is_some_and(contain::is_alive) {
-            deserted.push(session.id);
-            // Nobody else ends the session of a server like this one. What a runner left behind, whoever ends its
-            // session has to clear away.
-            if session.process.is_some() && is_servers(&session) {
-                over.push((session.id, ms_between(session.started_at, now)));
-            }
+        if session.process.as_ref().is_some_and(contain::is_alive) {
+            alive.push(session.id);
             continue;
         }
-        for attempt in expired {
-            match store.renew(&attempt.token, lease) {
-                // Its session ended it at this very moment.
-                Ok(()) | Err(StoreError::StaleToken { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+        deserted.push(session.id);
+        // Nobody else ends the session of a server like this one. What a runner left behind, whoever ends its
+        // session has to clear away.
+        if session.process.is_some() && is_servers(&session) {
+            over.push((session.id, ms_between(session.started_at, now)));
         }
     }
+    store.renew_of(&alive, lease)?;
     // Those alone: a claim that was made since then is somebody's who lives.
     store.reap_of(&deserted, &AttemptLimits::default())?;
     for (session, ms) in over {

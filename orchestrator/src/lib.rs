@@ -1,11 +1,10 @@
 //! Cogwork, the orchestrator: many sessions over one graph of features, until every feature provably passes.
 //!
-//! The crate `conductor` decides; the driver here does. Around it: the command line, and what a person sees. Talks to
-//! the store, to runner processes and to git. Never to a model.
+//! A run is the crate `conductor`'s. Here are the command line and what a person sees. Talks to the store. Never to a
+//! model.
 
 mod cli;
 mod demo;
-mod driver;
 mod project;
 mod terminal;
 

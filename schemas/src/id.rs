@@ -45,19 +45,37 @@ integer_id!(
 
 /// The fencing token of an attempt: whoever shows it may change that attempt's feature, until the attempt ends.
 ///
-/// It holds the attempt's number and a random part, so that an agent cannot guess another's. It travels in the
-/// environment of Cogwork's own processes and never in a prompt; [`fmt::Debug`] hides it for that reason.
+/// It holds the attempt's number and the secret of its session, which whoever claimed made up and no database holds.
+/// It travels in the environment of Cogwork's own processes and never in a prompt; [`fmt::Debug`] hides it for that
+/// reason.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Token(String);
 
 impl Token {
-    /// Takes a token as text, from the database or the environment.
+    /// Takes a token as text, from the environment.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Returns the secret itself, to be stored, compared or handed to a child's environment.
+    /// Returns the token that the holder of a session's secret shows for one of its attempts.
+    pub fn of(attempt: AttemptId, secret: &str) -> Self {
+        Self(format!("{}-{secret}", attempt.0))
+    }
+
+    /// Returns the token of another attempt of the same session: a session has one secret for all of them.
+    #[must_use]
+    pub fn for_attempt(&self, attempt: AttemptId) -> Self {
+        Self::of(attempt, self.parts().map_or("", |(_, secret)| secret))
+    }
+
+    /// Returns the attempt and the secret; `None` of a text that is no token.
+    pub fn parts(&self) -> Option<(AttemptId, &str)> {
+        let (id, secret) = self.0.split_once('-')?;
+        Some((AttemptId(id.parse().ok()?), secret))
+    }
+
+    /// Returns the token itself, to be compared or handed to a child's environment.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -84,5 +102,13 @@ mod tests {
     #[test]
     fn a_token_does_not_print_itself() {
         assert_eq!(format!("{:?}", Token::new("3-secret")), "Token(…)");
+    }
+
+    #[test]
+    fn one_secret_makes_the_tokens_of_all_attempts_of_a_session() {
+        let token = Token::of(AttemptId(3), "secret");
+        assert_eq!(token.parts(), Some((AttemptId(3), "secret")));
+        assert_eq!(token.for_attempt(AttemptId(12)), Token::new("12-secret"));
+        assert_eq!(Token::new("three-secret").parts(), None);
     }
 }

@@ -81,6 +81,9 @@ pub enum Fact {
     HumanAsked { request: HumanRequest },
     /// A person answered, and the feature can go on.
     HumanAnswered { response: HumanResponse },
+    /// So many entries before this one were not shown to whoever reads this, who did not read them in time. Only in the
+    /// output of a run, with the number of the last entry that was shown; never in the journal.
+    NotShown { entries: u64 },
     /// The state of another program was taken over. `left_out` says what of it has no place here.
     Adopted { source: String, features: u32, left_out: Vec<String> },
 }

@@ -80,6 +80,8 @@ pub struct RunnerMessage {
 pub enum RunnerEvent {
     /// The runner is up; nothing else has happened yet.
     Up { process: ProcessIdentity },
+    /// The runner gives a sign of life, whatever its agent does: three times in the length of a lease. Not journaled.
+    Alive,
     /// The workspace is there.
     Prepared { workspace: String, duration_ms: u64 },
     /// A check was run by the runner.

@@ -96,7 +96,7 @@ async fn with_outbox(
     let job = Job {
         project: command.project,
         session: command.session,
-        task: Task::Feature(Box::new(Claimed::of(attempt, feature))),
+        task: Task::Feature(Box::new(Claimed::of(attempt.id, command.token, feature))),
         role: command.role,
         isolation: command.isolation,
         base: command.base,

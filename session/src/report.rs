@@ -72,6 +72,14 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Gives a sign of life to whoever started this process. It says nothing that a person or a journal wants to know.
+    pub fn alive(&self, at: Timestamp) {
+        if self.form == Form::Messages {
+            let message = RunnerMessage { at, session: self.session, event: RunnerEvent::Alive };
+            self.outbox.say(crate::json::line(&message));
+        }
+    }
+
     /// Writes down what the session's machine was told.
     pub(crate) fn step(&self, record: &Record) {
         let line = self.redacted(crate::json::line(record));
@@ -120,6 +128,7 @@ pub(crate) fn check_line(report: &CheckReport) -> String {
 pub(crate) fn sentence(event: &RunnerEvent) -> Option<String> {
     let text = match event {
         RunnerEvent::Up { .. }
+        | RunnerEvent::Alive
         | RunnerEvent::Prepared { .. }
         | RunnerEvent::Resources { .. }
         | RunnerEvent::LeftOut { .. } => return None,

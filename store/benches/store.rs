@@ -13,7 +13,7 @@ use std::cell::Cell;
 
 use cogwork_schemas::{FeatureId, Isolation, ListedFeature, Role};
 use cogwork_store::graph::{Graph, Node};
-use cogwork_store::{Claim, ImportLimits, Merge, NewFeature, NewSession, Store, TimeSource};
+use cogwork_store::{Claim, ImportLimits, Merge, NewFeature, NewSession, Secret, Store, TimeSource};
 use divan::Bencher;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -92,7 +92,7 @@ fn create(store: &Store, items: &[NewFeature]) {
 
 fn claim(store: &Store, id: FeatureId) -> Claim {
     let new = NewSession { role: Role::Coding, agent: "bench".to_owned(), isolation: Isolation::Shared };
-    store.claim(id, &new, SignedDuration::from_mins(10)).unwrap()
+    store.claim(id, &new, &Secret::random().unwrap(), SignedDuration::from_mins(10)).unwrap()
 }
 
 /// Returns a function that gives another number in each call, from 1 and up to `last`.

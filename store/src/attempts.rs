@@ -8,14 +8,15 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use crate::columns::{Id, Json, Micros, Word};
 use crate::error::Fail;
 use crate::features::{list, status};
+use crate::secret::digest;
 use crate::types::{Attempt, AttemptRecord, Submitted, Taken};
 use crate::{Store, StoreError, evidence};
 
 /// An attempt's columns, as [`read`] takes them.
 const ATTEMPT: &str =
-    "SELECT a.id, a.feature_id, a.session_id, a.secret, a.number, a.started_at, a.lease_until,
+    "SELECT a.id, a.feature_id, a.session_id, s.isolation, a.number, a.started_at, a.lease_until,
        a.submitted_commit, a.submitted_proof, a.before = 'already_green', a.before IS NOT NULL, a.outcome,
-       a.ended_at, s.isolation, f.attempt_id IS a.id, f.status = 'passing'
+       a.ended_at, f.attempt_id IS a.id, f.status = 'passing'
   FROM attempts a JOIN sessions s ON s.id = a.session_id JOIN features f ON f.id = a.feature_id";
 
 /// An attempt as the operations see it, dead or alive.
@@ -40,16 +41,23 @@ pub(crate) fn live(tx: &Transaction<'_>, token: &Token) -> Result<Found, Fail> {
 
 /// Returns the attempt of a token, dead or alive; `None` when the token is no attempt's.
 pub(crate) fn find(tx: &Transaction<'_>, token: &Token) -> Result<Option<Found>, Fail> {
-    let Some((id, secret)) = token.reveal().split_once('-') else {
-        return Ok(None);
-    };
-    let Ok(id) = id.parse().map(AttemptId) else {
+    let Some((id, secret)) = token.parts() else {
         return Ok(None);
     };
     Ok(tx
-        .prepare_cached(&format!("{ATTEMPT} WHERE a.id = ?1 AND a.secret = ?2"))?
-        .query_row((Id(id), secret), read)
+        .prepare_cached(&format!("{ATTEMPT} WHERE a.id = ?1 AND a.digest = ?2"))?
+        .query_row((Id(id), digest(secret)), read)
         .optional()?)
+}
+
+/// Returns what the database holds of the secret in a token.
+pub(crate) fn digest_of(token: &Token) -> String {
+    digest(token.parts().map_or("", |(_, secret)| secret))
+}
+
+/// Returns an attempt by its number alone, dead or alive: for what needs no right.
+pub(crate) fn by_id(tx: &Transaction<'_>, id: AttemptId) -> Result<Option<Found>, Fail> {
+    Ok(tx.prepare_cached(&format!("{ATTEMPT} WHERE a.id = ?1"))?.query_row([Id(id)], read).optional()?)
 }
 
 /// Returns the refusal of a token that gives no right.
@@ -59,11 +67,6 @@ pub(crate) fn stale(found: Option<&Found>) -> StoreError {
         attempt: found.map(|found| found.attempt.id),
         ended: found.and_then(|found| found.outcome.as_ref()).map(|outcome| outcome.word().to_owned()),
     }
-}
-
-/// Builds the token that an attempt's owner shows.
-pub(crate) fn token(id: AttemptId, secret: &str) -> Token {
-    Token::new(format!("{}-{secret}", id.0))
 }
 
 /// Reads the live attempts, by id.
@@ -165,13 +168,11 @@ pub(crate) fn records(tx: &Transaction<'_>, feature: FeatureId) -> Result<Vec<At
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
-    let id = row.get::<_, Id<_>>(0)?.0;
     let attempt = Attempt {
-        id,
+        id: row.get::<_, Id<_>>(0)?.0,
         feature: row.get::<_, Id<_>>(1)?.0,
         session: row.get::<_, Id<_>>(2)?.0,
-        token: token(id, &row.get::<_, String>(3)?),
-        isolation: row.get::<_, Word<_>>(13)?.0,
+        isolation: row.get::<_, Word<_>>(3)?.0,
         number: row.get(4)?,
         started_at: row.get::<_, Micros>(5)?.0,
         lease_until: row.get::<_, Option<Micros>>(6)?.map(|at| at.0),
@@ -182,8 +183,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
         attempt,
         before_known: row.get(10)?,
         outcome: row.get::<_, Option<Json<_>>>(11)?.map(|outcome| outcome.0),
-        owns: row.get(14)?,
-        tests: row.get(15)?,
+        owns: row.get(13)?,
+        tests: row.get(14)?,
     })
 }
 

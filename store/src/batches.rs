@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use cogwork_schemas::{Fact, FeatureId, SessionId, Token};
 use jiff::SignedDuration;
 use rusqlite::{OptionalExtension, Transaction};
+use serde::{Deserialize, Serialize};
 
-use crate::claims::{after, insert_attempt};
+use crate::claims::{Made, after, insert_attempt};
 use crate::columns::{Id, Micros};
 use crate::error::Fail;
 use crate::features::list;
@@ -21,6 +22,20 @@ struct Batch {
     size: u32,
     is_closed: bool,
     slots: Option<u32>,
+}
+
+/// A [`Next`] as it may be remembered: without the secret.
+#[derive(Debug, Serialize, Deserialize)]
+enum Won {
+    Claimed(FeatureId, Made),
+    Wait,
+    Nothing,
+}
+
+impl Won {
+    fn is_claimed(&self) -> bool {
+        matches!(self, Self::Claimed(..))
+    }
 }
 
 impl Batch {
@@ -61,14 +76,15 @@ impl Store {
     }
 
     /// Takes the next feature for a session that has handed in all it had, or says that there is none. Any of the
-    /// session's tokens shows which session asks. Against whoever else claims at this moment, one wins.
+    /// session's tokens shows which session asks, and the claim has the same secret. Against whoever else claims at this
+    /// moment, one wins.
     ///
     /// # Errors
     ///
     /// [`StoreError::StaleToken`] when the session is over or one of its claims was taken from it;
     /// [`StoreError::Misuse`] while it has work to do.
     pub fn claim_next(&self, token: &Token, lease: SignedDuration) -> Result<Next, StoreError> {
-        self.write(|tx, now| {
+        let won = self.write_once_if("claim_next", Won::is_claimed, |tx, now| {
             let (session, batch, taken) = session_of(tx, token)?;
             if taken.iter().any(Taken::is_open) {
                 let what = "a session takes a further feature only when the one it has is handed in";
@@ -76,7 +92,7 @@ impl Store {
             }
             let Some(slots) = batch.slots.filter(|_| !batch.is_closed && taken.len() < batch.size as usize)
             else {
-                return Ok(Next::Nothing);
+                return Ok(Won::Nothing);
             };
             let of = |which: &dyn Fn(&Taken) -> bool| -> BTreeSet<FeatureId> {
                 taken.iter().filter(|taken| which(taken)).map(|taken| taken.attempt.feature).collect()
@@ -94,16 +110,22 @@ impl Store {
             drop(graph);
             let feature = match choice {
                 Choice::Take(feature) => feature,
-                Choice::Wait => return Ok(Next::Wait),
-                Choice::Nothing => return Ok(Next::Nothing),
+                Choice::Wait => return Ok(Won::Wait),
+                Choice::Nothing => return Ok(Won::Nothing),
             };
-            let claim = insert_attempt(tx, now, feature, session, lease)?;
+            let made = insert_attempt(tx, now, feature, session, &attempts::digest_of(token), lease)?;
             tx.prepare_cached("UPDATE features SET status = 'claimed', attempt_id = ?2 WHERE id = ?1")?
-                .execute((Id(feature), Id(claim.attempt)))?;
-            let about =
-                About { feature: Some(feature), session: Some(session), attempt: Some(claim.attempt) };
-            journal::record(tx, now, about, &Fact::Claimed { number: claim.number })?;
-            Ok(Next::Claimed { feature, claim })
+                .execute((Id(feature), Id(made.attempt)))?;
+            let about = About { feature: Some(feature), session: Some(session), attempt: Some(made.attempt) };
+            journal::record(tx, now, about, &Fact::Claimed { number: made.number })?;
+            Ok(Won::Claimed(feature, made))
+        })?;
+        Ok(match won {
+            Won::Claimed(feature, made) => {
+                Next::Claimed { feature, claim: made.claim(token.for_attempt(made.attempt)) }
+            }
+            Won::Wait => Next::Wait,
+            Won::Nothing => Next::Nothing,
         })
     }
 

@@ -1,20 +1,25 @@
 //! Claims: taking a feature, and keeping it.
 
-use cogwork_schemas::{Fact, FeatureId, ProcessIdentity, SessionId, Status, Token};
+use cogwork_schemas::{AttemptId, Fact, FeatureId, ProcessIdentity, SessionId, Status, Token};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, ToSql, Transaction};
+use serde::{Deserialize, Serialize};
 
 use crate::columns::{Id, Micros, Word};
 use crate::error::Fail;
-use crate::features::{status, unmet_of};
+use crate::features::{list, status, unmet_of};
 use crate::graph::Graph;
 use crate::journal::{self, About};
+use crate::secret::{Secret, digest};
 use crate::types::{Claim, NewSession};
-use crate::{Store, StoreError, attempts, sessions};
+use crate::{Store, StoreError, sessions};
+
+/// Tokens in one statement, whose parameters are limited.
+const RENEWED_AT_ONCE: usize = 1_000;
 
 impl Store {
     /// Takes a ready feature for a new session, until it lands, the attempt ends or the lease runs out. Of any
-    /// number of processes that try at once, one wins.
+    /// number of processes that try at once, one wins. `secret` is the session's from now on, and makes its tokens.
     ///
     /// # Errors
     ///
@@ -24,9 +29,11 @@ impl Store {
         &self,
         feature: FeatureId,
         new: &NewSession,
+        secret: &Secret,
         lease: SignedDuration,
     ) -> Result<Claim, StoreError> {
-        self.write(|tx, now| self.take(tx, now, feature, new, lease))
+        let made = self.write_once("claim", |tx, now| self.take(tx, now, feature, new, secret, lease))?;
+        Ok(made.claim(secret.token(made.attempt)))
     }
 
     /// Takes a ready feature as [`Store::claim`] does, for a session that this process runs: nobody ever sees the
@@ -40,13 +47,15 @@ impl Store {
         feature: FeatureId,
         new: &NewSession,
         process: &ProcessIdentity,
+        secret: &Secret,
         lease: SignedDuration,
     ) -> Result<Claim, StoreError> {
-        self.write(|tx, now| {
-            let claim = self.take(tx, now, feature, new, lease)?;
-            sessions::up(tx, now, claim.session, process)?;
-            Ok(claim)
-        })
+        let made = self.write_once("claim_by", |tx, now| {
+            let made = self.take(tx, now, feature, new, secret, lease)?;
+            sessions::up(tx, now, made.session, process)?;
+            Ok(made)
+        })?;
+        Ok(made.claim(secret.token(made.attempt)))
     }
 
     /// Takes the first of these features that can be taken, as [`Store::claim_by`] does; `None` when none can. One
@@ -60,21 +69,23 @@ impl Store {
         features: &[FeatureId],
         new: &NewSession,
         process: &ProcessIdentity,
+        secret: &Secret,
         lease: SignedDuration,
     ) -> Result<Option<(FeatureId, Claim)>, StoreError> {
         if features.is_empty() {
             return Ok(None);
         }
-        self.write(|tx, now| {
+        let won = self.write_once_if("claim_first", Option::is_some, |tx, now| {
             for feature in features {
                 if is_free(tx, *feature)? {
-                    let claim = self.take(tx, now, *feature, new, lease)?;
-                    sessions::up(tx, now, claim.session, process)?;
-                    return Ok(Some((*feature, claim)));
+                    let made = self.take(tx, now, *feature, new, secret, lease)?;
+                    sessions::up(tx, now, made.session, process)?;
+                    return Ok(Some((*feature, made)));
                 }
             }
             Ok(None)
-        })
+        })?;
+        Ok(won.map(|(feature, made)| (feature, made.claim(secret.token(made.attempt)))))
     }
 
     fn take(
@@ -83,8 +94,9 @@ impl Store {
         now: Timestamp,
         feature: FeatureId,
         new: &NewSession,
+        secret: &Secret,
         lease: SignedDuration,
-    ) -> Result<Claim, Fail> {
+    ) -> Result<Made, Fail> {
         let status = status(tx, feature)?;
         if status == Status::Claimed {
             return Err(already_claimed(tx, feature)?.unwrap_or_else(|| not_owned(feature)).into());
@@ -93,30 +105,94 @@ impl Store {
             return Err(not_claimable(&*self.kept.now(tx)?, feature).into());
         }
         let session = insert_session(tx, now, new)?;
-        let claim = insert_attempt(tx, now, feature, session, lease)?;
+        let made = insert_attempt(tx, now, feature, session, &secret.digest(), lease)?;
         tx.prepare_cached("UPDATE features SET status = 'claimed', attempt_id = ?2 WHERE id = ?1")?
-            .execute((Id(feature), Id(claim.attempt)))?;
-        let about = About { feature: Some(feature), session: Some(session), attempt: Some(claim.attempt) };
+            .execute((Id(feature), Id(made.attempt)))?;
+        let about = About { feature: Some(feature), session: Some(session), attempt: Some(made.attempt) };
         let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
         journal::record(tx, now, about, &started)?;
-        journal::record(tx, now, about, &Fact::Claimed { number: claim.number })?;
-        Ok(claim)
+        journal::record(tx, now, about, &Fact::Claimed { number: made.number })?;
+        Ok(made)
     }
 
-    /// Keeps a claim for another lease from now. A submitted attempt has no lease any more and needs none.
+    /// Keeps claims for another lease from now, all in one write, and returns the tokens that are stale: their claims are
+    /// lost, and their work must stop. A submitted attempt has no lease any more and needs none.
     ///
     /// A renewal changes nothing that a reader of the journal would want to know, so it leaves no entry.
     ///
     /// # Errors
     ///
-    /// [`StoreError::StaleToken`]: the claim is lost, and its work must stop.
-    pub fn renew(&self, token: &Token, lease: SignedDuration) -> Result<(), StoreError> {
+    /// The database's.
+    pub fn renew(&self, tokens: &[Token], lease: SignedDuration) -> Result<Vec<Token>, StoreError> {
+        let mut stale = tokens.to_vec();
+        for some in tokens.chunks(RENEWED_AT_ONCE) {
+            let live = self.write(|tx, now| renew(tx, some, after(now, lease)))?;
+            stale.retain(|token| {
+                !token.parts().is_some_and(|(id, secret)| live.contains(&(id, digest(secret))))
+            });
+        }
+        Ok(stale)
+    }
+
+    /// Keeps the claims of these sessions until a lease from now, as [`Store::reap_of`] takes them back: for whoever has
+    /// looked at who runs them and found the owners alive.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn renew_of(&self, sessions: &[SessionId], lease: SignedDuration) -> Result<(), StoreError> {
+        if sessions.is_empty() {
+            return Ok(());
+        }
         self.write(|tx, now| {
-            let found = attempts::live(tx, token)?;
-            tx.prepare_cached("UPDATE attempts SET lease_until = ?2 WHERE id = ?1 AND submitted_at IS NULL")?
-                .execute((Id(found.attempt.id), Micros(after(now, lease))))?;
+            let mut statement = tx.prepare_cached(
+                "UPDATE attempts SET lease_until = ?2 WHERE session_id = ?1 AND ended_at IS NULL AND lease_until < ?2",
+            )?;
+            for session in sessions {
+                statement.execute((Id(*session), Micros(after(now, lease))))?;
+            }
             Ok(())
         })
+    }
+}
+
+/// Moves the lease of those attempts whose tokens give a right, and returns their ids and digests. One statement,
+/// however many there are.
+fn renew(tx: &Transaction<'_>, tokens: &[Token], until: Timestamp) -> Result<Vec<(AttemptId, String)>, Fail> {
+    let shown: Vec<(AttemptId, String)> =
+        tokens.iter().filter_map(Token::parts).map(|(id, secret)| (id, digest(secret))).collect();
+    if shown.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places = |each: &dyn Fn(usize) -> String| (0..shown.len()).map(each).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "UPDATE attempts SET lease_until = CASE WHEN submitted_at IS NULL THEN ?1 END
+          WHERE id IN ({}) AND (id, digest) IN (VALUES {}) AND ended_at IS NULL
+            AND EXISTS (SELECT 1 FROM features f WHERE f.id = attempts.feature_id
+                           AND (f.attempt_id = attempts.id OR f.status = 'passing'))
+         RETURNING id, digest",
+        places(&|place| format!("?{}", 2 * place + 2)),
+        places(&|place| format!("(?{}, ?{})", 2 * place + 2, 2 * place + 3)),
+    );
+    let (until, ids): (_, Vec<_>) = (Micros(until), shown.iter().map(|(id, _)| Id(*id)).collect());
+    let mut params: Vec<&dyn ToSql> = vec![&until];
+    for (id, (_, digest)) in ids.iter().zip(&shown) {
+        params.extend([id as &dyn ToSql, digest]);
+    }
+    list(tx, &sql, params.as_slice(), |row| Ok((row.get::<_, Id<_>>(0)?.0, row.get(1)?)))
+}
+
+/// A claim as it may be remembered: without the secret.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Made {
+    session: SessionId,
+    pub(crate) attempt: AttemptId,
+    pub(crate) number: u32,
+}
+
+impl Made {
+    pub(crate) fn claim(self, token: Token) -> Claim {
+        Claim { session: self.session, attempt: self.attempt, token, number: self.number }
     }
 }
 
@@ -146,19 +222,17 @@ pub(crate) fn insert_attempt(
     now: Timestamp,
     feature: FeatureId,
     session: SessionId,
+    digest: &str,
     lease: SignedDuration,
-) -> Result<Claim, Fail> {
+) -> Result<Made, Fail> {
     let mut statement = tx.prepare_cached(
-        "INSERT INTO attempts (feature_id, session_id, number, secret, started_at, lease_until)
-         VALUES (?1, ?2, (SELECT count(*) + 1 FROM attempts WHERE feature_id = ?1),
-                 lower(hex(randomblob(16))), ?3, ?4)
-         RETURNING id, number, secret",
+        "INSERT INTO attempts (feature_id, session_id, number, digest, started_at, lease_until)
+         VALUES (?1, ?2, (SELECT count(*) + 1 FROM attempts WHERE feature_id = ?1), ?3, ?4, ?5)
+         RETURNING id, number",
     )?;
-    let params = (Id(feature), Id(session), Micros(now), Micros(after(now, lease)));
+    let params = (Id(feature), Id(session), digest, Micros(now), Micros(after(now, lease)));
     Ok(statement.query_row(params, |row| {
-        let attempt = row.get::<_, Id<_>>(0)?.0;
-        let token = attempts::token(attempt, &row.get::<_, String>(2)?);
-        Ok(Claim { session, attempt, token, number: row.get(1)? })
+        Ok(Made { session, attempt: row.get::<_, Id<_>>(0)?.0, number: row.get(1)? })
     })?)
 }
 

@@ -32,7 +32,7 @@ impl Store {
         dependency: FeatureId,
         limits: &ImportLimits,
     ) -> Result<bool, StoreError> {
-        self.write(|tx, now| {
+        self.write_once("add_dependency", |tx, now| {
             status(tx, feature)?;
             let mut wanted: BTreeSet<FeatureId> = dependencies_of(tx, feature)?.into_iter().collect();
             wanted.insert(dependency);
@@ -46,7 +46,7 @@ impl Store {
     ///
     /// [`StoreError::UnknownFeature`] for either.
     pub fn remove_dependency(&self, feature: FeatureId, dependency: FeatureId) -> Result<bool, StoreError> {
-        self.write(|tx, now| {
+        self.write_once("remove_dependency", |tx, now| {
             status(tx, feature)?;
             status(tx, dependency)?;
             let mut wanted: BTreeSet<FeatureId> = dependencies_of(tx, feature)?.into_iter().collect();
@@ -66,7 +66,7 @@ impl Store {
         dependencies: &[FeatureId],
         limits: &ImportLimits,
     ) -> Result<bool, StoreError> {
-        self.write(|tx, now| {
+        self.write_once("set_dependencies", |tx, now| {
             status(tx, feature)?;
             rewire(&self.kept, tx, now, feature, &dependencies.iter().copied().collect(), limits)
         })
@@ -85,7 +85,7 @@ impl Store {
         token: Option<&Token>,
         reason: Option<&str>,
     ) -> Result<(i64, i64), StoreError> {
-        self.write(|tx, now| {
+        self.write_once("skip", |tx, now| {
             match status(tx, id)? {
                 status @ Status::Passing => {
                     return Err(StoreError::WrongStatus { id, action: "skipped", status }.into());
@@ -116,7 +116,7 @@ impl Store {
     ///
     /// [`StoreError::WrongStatus`] while somebody works on it; [`StoreError::UnknownFeature`].
     pub fn delete_feature(&self, id: FeatureId) -> Result<Vec<FeatureId>, StoreError> {
-        self.write(|tx, now| {
+        self.write_once("delete_feature", |tx, now| {
             let status = status(tx, id)?;
             let busy: bool = tx
                 .prepare_cached(

@@ -30,7 +30,9 @@ impl Store {
         if *outcome == AttemptOutcome::Landed {
             return Err(StoreError::Misuse { what: "an attempt can only land by `land`" });
         }
-        self.write(|tx, now| end(tx, now, &attempts::live(tx, token)?.attempt, outcome, limits))
+        self.write_once("end_attempt", |tx, now| {
+            end(tx, now, &attempts::live(tx, token)?.attempt, outcome, limits)
+        })
     }
 
     /// Takes back the claims whose lease ran out before they submitted anything, and returns their features.
@@ -39,7 +41,7 @@ impl Store {
     ///
     /// The database's.
     pub fn reap(&self, limits: &AttemptLimits) -> Result<Vec<FeatureId>, StoreError> {
-        self.write(|tx, now| take_back(tx, now, limits, |_| true))
+        self.write_once("reap", |tx, now| take_back(tx, now, limits, |_| true))
     }
 
     /// Takes back, as [`Store::reap`] does, claims of these sessions only: for whoever has looked at who runs them.
@@ -55,7 +57,9 @@ impl Store {
         if sessions.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(|tx, now| take_back(tx, now, limits, |session| sessions.contains(&session)))
+        self.write_once("reap_of", |tx, now| {
+            take_back(tx, now, limits, |session| sessions.contains(&session))
+        })
     }
 }
 

@@ -10,7 +10,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cogwork_schemas::{AttemptId, FeatureId, Hold, SessionId, Status};
+use cogwork_schemas::{AttemptId, FeatureId, Hold, ProcessIdentity, SessionId, Status};
 use jiff::Timestamp;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
@@ -68,6 +68,10 @@ pub enum StoreError {
         /// The word of the outcome its attempt ended with.
         ended: Option<String>,
     },
+
+    /// A session that was to be taken over has another owner than the one that was seen to be dead.
+    #[error("attempt {attempt} of session {session} belongs to {}: leave it alone", owner.as_ref().map_or_else(|| "a process that has not named itself".to_owned(), |owner| format!("process {}", owner.pid)))]
+    OwnerChanged { attempt: AttemptId, session: SessionId, owner: Option<ProcessIdentity> },
 
     /// The checks shown are not all green, or do not cover all checks of the feature.
     #[error("feature {feature} is not green: {}", not_green_text(red, missing))]
@@ -164,6 +168,13 @@ pub enum StoreError {
         detail: String,
         /// The newest copy there is.
         backup: Option<PathBuf>,
+    },
+
+    /// The system gives no random numbers, and no secret can be made.
+    #[error("the system gives no random numbers: nothing can be claimed on it")]
+    NoRandomness {
+        #[source]
+        source: io::Error,
     },
 
     /// The disk has no room.

@@ -56,7 +56,7 @@ impl Store {
         commit: Option<&str>,
         reports: &[CheckReport],
     ) -> Result<(), StoreError> {
-        self.write(|tx, now| {
+        self.write_once("record_checks", |tx, now| {
             let found = attempts::live(tx, token)?;
             insert(tx, now, &found.attempt, phase, commit, reports)
         })

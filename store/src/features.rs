@@ -77,7 +77,7 @@ impl Store {
     ///
     /// [`StoreError::NotParked`], [`StoreError::UnknownFeature`].
     pub fn retry(&self, id: FeatureId) -> Result<(), StoreError> {
-        self.write(|tx, now| {
+        self.write_once("retry", |tx, now| {
             let status = status(tx, id)?;
             if status != Status::Parked {
                 return Err(StoreError::NotParked { id, status }.into());

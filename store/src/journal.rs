@@ -58,7 +58,7 @@ impl Store {
     pub fn append(&self, fact: &Fact) -> Result<i64, StoreError> {
         match fact {
             Fact::RunStarted { .. } | Fact::RunEnded { .. } => {
-                self.write(|tx, now| record(tx, now, About::default(), fact))
+                self.write_once("append", |tx, now| record(tx, now, About::default(), fact))
             }
             Fact::Created { .. }
             | Fact::SessionStarted { .. }
@@ -83,6 +83,7 @@ impl Store {
             | Fact::Deleted { .. }
             | Fact::HumanAsked { .. }
             | Fact::HumanAnswered { .. }
+            | Fact::NotShown { .. }
             | Fact::Adopted { .. } => Err(StoreError::Misuse {
                 what: "only the begin and the end of a run may be appended to the journal",
             }),

@@ -133,6 +133,7 @@ fn changes_features(fact: &Fact) -> bool {
         | Fact::SessionUp { .. }
         | Fact::SessionEnded { .. }
         | Fact::ChecksChanged { .. }
+        | Fact::NotShown { .. }
         | Fact::NoteLeft { .. } => false,
         Fact::Created { .. }
         | Fact::Claimed { .. }

@@ -62,7 +62,7 @@ impl Store {
         reports: &[CheckReport],
         agent_ms: u64,
     ) -> Result<(Proof, Vec<FeatureId>), StoreError> {
-        self.write(|tx, now| {
+        self.write_once("finish", |tx, now| {
             let session = attempts::live(tx, token)?.attempt.session;
             let proof = submit(tx, now, token, commit, reports)?;
             let commit = attempts::live(tx, token)?.attempt.submitted.and_then(|submitted| submitted.commit);

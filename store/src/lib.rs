@@ -11,6 +11,7 @@
 mod attempts;
 mod backups;
 mod batches;
+mod calls;
 mod claims;
 mod clock;
 mod columns;
@@ -36,7 +37,9 @@ mod open;
 mod past;
 mod people;
 mod search;
+mod secret;
 mod sessions;
+mod succession;
 mod testing;
 mod types;
 
@@ -48,6 +51,7 @@ pub use clock::TimeSource;
 pub use error::{AdoptionFault, ErrorClass, StoreError};
 pub use open::Store;
 pub use past::NOTE_CHARS;
+pub use secret::Secret;
 pub use types::{
     Adoption, Attempt, AttemptLimits, AttemptRecord, Claim, Evidence, ImportLimits, Imported, ListProblem,
     LiveSession, Merge, NewFeature, NewSession, Next, Note, Past, Submitted, Taken,

@@ -5,15 +5,45 @@
 use rusqlite::{Connection, Transaction};
 
 use crate::error::Fail;
+use crate::secret::digest;
 
 /// Every step from an empty file to the present schema.
-const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/0001_start.sql"),
-    include_str!("migrations/0002_people_and_calls.sql"),
-    include_str!("migrations/0003_batches.sql"),
-    include_str!("migrations/0004_quick_questions.sql"),
-    include_str!("migrations/0005_notes.sql"),
+const MIGRATIONS: &[Step] = &[
+    Step::Sql(include_str!("migrations/0001_start.sql")),
+    Step::Sql(include_str!("migrations/0002_people_and_calls.sql")),
+    Step::Sql(include_str!("migrations/0003_batches.sql")),
+    Step::Sql(include_str!("migrations/0004_quick_questions.sql")),
+    Step::Sql(include_str!("migrations/0005_notes.sql")),
+    Step::Code(secrets_become_digests),
 ];
+
+/// One step: statements, or a function where these cannot compute what is needed.
+enum Step {
+    Sql(&'static str),
+    Code(fn(&Transaction<'_>) -> rusqlite::Result<()>),
+}
+
+impl Step {
+    fn apply(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        match self {
+            Self::Sql(statements) => transaction.execute_batch(statements),
+            Self::Code(change) => change(transaction),
+        }
+    }
+}
+
+/// Puts the digest of each attempt's secret in its place. A session keeps its rights over an upgrade.
+fn secrets_become_digests(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(include_str!("migrations/0006_digests.sql"))?;
+    let mut read = transaction.prepare("SELECT id, secret FROM attempts")?;
+    let mut write = transaction.prepare("UPDATE attempts SET digest = ?2 WHERE id = ?1")?;
+    let secrets = read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (id, secret) in secrets.collect::<rusqlite::Result<Vec<(i64, String)>>>()? {
+        write.execute((id, digest(&secret)))?;
+    }
+    drop((read, write));
+    transaction.execute_batch("ALTER TABLE attempts DROP COLUMN secret")
+}
 
 /// Marks a SQLite file as ours, in its header: `Cogw`.
 const APPLICATION_ID: i64 = 0x436f_6777;
@@ -58,7 +88,7 @@ pub(crate) fn migrate(transaction: &Transaction<'_>) -> Result<Schema, Fail> {
         let version = usize::try_from(pragma(transaction, "user_version")?).unwrap_or(usize::MAX);
         for step in MIGRATIONS.iter().skip(version) {
             // What every file of that version takes, and this one does not.
-            transaction.execute_batch(step).map_err(|error| Fail::Damaged(error.to_string()))?;
+            step.apply(transaction).map_err(|error| Fail::Damaged(error.to_string()))?;
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", known())?;

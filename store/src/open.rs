@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 
+use crate::calls::Calling;
 use crate::clock::TimeSource;
 use crate::columns::Micros;
 use crate::disk::{FileIdentity, Filesystem};
@@ -51,6 +52,7 @@ pub struct Store {
     connection: Connection,
     home: Home,
     pub(crate) clock: TimeSource,
+    pub(crate) calling: Calling,
     pub(crate) kept: Kept,
 }
 
@@ -148,7 +150,7 @@ impl Store {
         refuse_old_sqlite(rusqlite::version_number(), rusqlite::version())?;
         let home = Home::Memory;
         let connection = Connection::open_in_memory().map_err(|error| Fail::from(error).at(home.name()))?;
-        let store = Self { connection, home, clock, kept: Kept::default() };
+        let store = Self { connection, home, clock, calling: Calling::default(), kept: Kept::default() };
         store.ask(configure)?;
         store.migrate()?;
         Ok(store)
@@ -287,7 +289,7 @@ impl Store {
             Connection::open_with_flags(&database, flags).map_err(|error| Fail::from(error).at(&database))?;
         let identity = FileIdentity::of(&database).map_err(|error| failed("look at", &database, error))?;
         let home = Home::Disk { database, identity, lock };
-        let store = Self { connection, home, clock, kept: Kept::default() };
+        let store = Self { connection, home, clock, calling: Calling::default(), kept: Kept::default() };
         // First of all: whatever follows may have to wait.
         store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
         // Only after a look, so that a file that is not for us stays untouched, its journal mode included.
@@ -317,7 +319,7 @@ impl Store {
         };
         let connection = connection.map_err(|error| Fail::from(error).at(&database))?;
         let home = Home::ReadOnly { database };
-        let store = Self { connection, home, clock, kept: Kept::default() };
+        let store = Self { connection, home, clock, calling: Calling::default(), kept: Kept::default() };
         store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
         store.ask(configure)?;
         let schema = match store.read(|tx| migrate::look(tx)) {
@@ -419,7 +421,7 @@ pub(crate) fn open_lock(dir: &Path) -> Result<WriteLock, StoreError> {
     })
 }
 
-/// The database holds every token, and logs what agents saw: for this user alone.
+/// Beside the database are the configuration of servers, with tokens, and logs of what agents saw: for this user alone.
 fn keep_private(dir: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(|error| failed("protect", dir, error))

@@ -21,7 +21,7 @@ impl Store {
     ///
     /// [`StoreError::StaleToken`].
     pub fn leave_note(&self, token: &Token, text: &str) -> Result<(), StoreError> {
-        self.write(|tx, now| leave(tx, now, &attempts::live(tx, token)?.attempt, text))
+        self.write_once("leave_note", |tx, now| leave(tx, now, &attempts::live(tx, token)?.attempt, text))
     }
 
     /// Leaves the last words of an attempt that ends unfinished, as [`Store::leave_note`] does, unless it has left a
@@ -31,7 +31,7 @@ impl Store {
     ///
     /// [`StoreError::StaleToken`].
     pub fn leave_last_words(&self, token: &Token, text: &str) -> Result<(), StoreError> {
-        self.write(|tx, now| {
+        self.write_once("leave_last_words", |tx, now| {
             let attempt = attempts::live(tx, token)?.attempt;
             match read(tx, attempt.feature)?.is_some_and(|note| note.attempt == attempt.id) {
                 true => Ok(()),

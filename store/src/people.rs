@@ -21,7 +21,7 @@ impl Store {
         if !problems.is_empty() {
             return Err(StoreError::BadQuestion { problems });
         }
-        self.write(|tx, now| {
+        self.write_once("ask_human", |tx, now| {
             let attempt = attempts::live(tx, token)?.attempt;
             endings::end(tx, now, &attempt, &AttemptOutcome::NeedsHuman, &AttemptLimits::default())?;
             tx.prepare_cached(
@@ -41,7 +41,7 @@ impl Store {
     /// [`StoreError::WrongStatus`] when nothing is asked; [`StoreError::BadAnswer`] with everything that does not
     /// fit the question; [`StoreError::UnknownFeature`].
     pub fn answer_human(&self, id: FeatureId, answers: &BTreeMap<String, Answer>) -> Result<(), StoreError> {
-        self.write(|tx, now| {
+        self.write_once("answer_human", |tx, now| {
             let status = status(tx, id)?;
             let Some(request) = human_request(tx, id)?.filter(|_| status == Status::NeedsHuman) else {
                 return Err(StoreError::WrongStatus { id, action: "answered", status }.into());

@@ -19,7 +19,7 @@ impl Store {
     ///
     /// The database's.
     pub fn begin_session(&self, new: &NewSession) -> Result<SessionId, StoreError> {
-        self.write(|tx, now| {
+        self.write_once("begin_session", |tx, now| {
             let session = insert_session(tx, now, new)?;
             let about = About { feature: None, session: Some(session), attempt: None };
             let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
@@ -134,6 +134,15 @@ pub(crate) fn up(
     Ok(())
 }
 
+/// Returns who owns a session that is not over: a process, or one that has not named itself yet.
+pub(crate) fn owner(
+    tx: &Transaction<'_>,
+    session: SessionId,
+) -> Result<Option<Option<ProcessIdentity>>, Fail> {
+    let sql = "SELECT pid, process_started, boot_id FROM sessions WHERE id = ?1 AND ended_at IS NULL";
+    Ok(tx.prepare_cached(sql)?.query_row([Id(session)], |row| process(row, 0)).optional()?)
+}
+
 fn is_over(tx: &Transaction<'_>, id: SessionId) -> Result<bool, Fail> {
     tx.prepare_cached("SELECT ended_at IS NOT NULL FROM sessions WHERE id = ?1")?
         .query_row([Id(id)], |row| row.get(0))
@@ -157,21 +166,20 @@ fn about(tx: &Transaction<'_>, session: SessionId) -> Result<About, Fail> {
 }
 
 fn live_session(row: &Row<'_>) -> rusqlite::Result<LiveSession> {
-    let process = match row.get::<_, Option<i32>>(5)? {
-        Some(pid) => Some(ProcessIdentity {
-            pid,
-            started: row.get::<_, i64>(6)?.cast_unsigned(),
-            boot_id: row.get(7)?,
-        }),
-        None => None,
-    };
     Ok(LiveSession {
         id: row.get::<_, Id<_>>(0)?.0,
         role: row.get::<_, Word<_>>(1)?.0,
         agent: row.get(2)?,
         isolation: row.get::<_, Word<_>>(3)?.0,
         started_at: row.get::<_, Micros>(4)?.0,
-        process,
+        process: process(row, 5)?,
         attempts: Vec::new(),
     })
+}
+
+/// Reads the process whose columns begin at this one.
+fn process(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<ProcessIdentity>> {
+    let Some(pid) = row.get(first)? else { return Ok(None) };
+    let started = row.get::<_, i64>(first + 1)?.cast_unsigned();
+    Ok(Some(ProcessIdentity { pid, started, boot_id: row.get(first + 2)? }))
 }

@@ -8,6 +8,7 @@ use crate::claims::{already_claimed, insert_attempt, insert_session};
 use crate::columns::Id;
 use crate::features::status;
 use crate::journal::{self, About};
+use crate::secret::Secret;
 use crate::types::{Claim, NewSession};
 use crate::{Store, StoreError, attempts};
 
@@ -23,9 +24,10 @@ impl Store {
         &self,
         feature: FeatureId,
         new: &NewSession,
+        secret: &Secret,
         lease: SignedDuration,
     ) -> Result<Claim, StoreError> {
-        self.write(|tx, now| {
+        let made = self.write_once("inspect", |tx, now| {
             let status = status(tx, feature)?;
             if status != Status::Passing {
                 return Err(StoreError::WrongStatus { id: feature, action: "tested", status }.into());
@@ -34,14 +36,14 @@ impl Store {
                 return Err(taken.into());
             }
             let session = insert_session(tx, now, new)?;
-            let claim = insert_attempt(tx, now, feature, session, lease)?;
-            let about =
-                About { feature: Some(feature), session: Some(session), attempt: Some(claim.attempt) };
+            let made = insert_attempt(tx, now, feature, session, &secret.digest(), lease)?;
+            let about = About { feature: Some(feature), session: Some(session), attempt: Some(made.attempt) };
             let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
             journal::record(tx, now, about, &started)?;
-            journal::record(tx, now, about, &Fact::Inspected { number: claim.number })?;
-            Ok(claim)
-        })
+            journal::record(tx, now, about, &Fact::Inspected { number: made.number })?;
+            Ok(made)
+        })?;
+        Ok(made.claim(secret.token(made.attempt)))
     }
 
     /// Records that a session found its feature not to work, and returns whether it was passing until now. Then it
@@ -51,7 +53,7 @@ impl Store {
     ///
     /// [`StoreError::StaleToken`].
     pub fn report_failing(&self, token: &Token, reason: &str) -> Result<bool, StoreError> {
-        self.write(|tx, now| {
+        self.write_once("report_failing", |tx, now| {
             let attempt = attempts::live(tx, token)?.attempt;
             let reopened = status(tx, attempt.feature)? == Status::Passing;
             if reopened {

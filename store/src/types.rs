@@ -117,7 +117,7 @@ pub struct NewSession {
 pub struct Claim {
     pub session: SessionId,
     pub attempt: AttemptId,
-    /// What every later write has to show.
+    /// What every later write has to show: the secret that the claim was made with, for this attempt.
     pub token: Token,
     /// Counts the attempts at this feature, from 1.
     pub number: u32,
@@ -184,7 +184,6 @@ pub struct Attempt {
     pub id: AttemptId,
     pub feature: FeatureId,
     pub session: SessionId,
-    pub token: Token,
     /// Where its session works, and so whether its work has to be merged.
     pub isolation: Isolation,
     /// Counts the attempts at this feature, from 1.

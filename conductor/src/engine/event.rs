@@ -38,6 +38,12 @@ pub enum Event {
     SessionEnded { session: SessionId, submitted: Vec<AttemptId>, end: SessionEnd },
     /// The answer to [`Effect::Integrate`].
     Integrated { attempt: AttemptId, landing: Landing },
+    /// The answer to [`Effect::EndAttempt`]: what the store made of that was told before.
+    Settled { feature: FeatureId },
+    /// The answer to [`Effect::Reap`]: what could be taken back was.
+    Reaped,
+    /// The end of the run is being recorded: it does not go on any more.
+    Close,
     /// Finish what runs, start nothing more.
     Drain,
     /// End now.
@@ -75,6 +81,8 @@ pub enum Landing {
     Refused(AttemptOutcome),
     /// It could not be tried: the main branch is being used by somebody else.
     Postponed { reason: String },
+    /// The attempt was over before: somebody took it back, or its feature is no more.
+    Void,
 }
 
 /// One thing that must be done.
@@ -82,7 +90,8 @@ pub enum Landing {
 pub enum Effect {
     /// Claim the feature and start a runner for it. Answered by [`Event::Started`] or [`Event::StartFailed`].
     Start { feature: FeatureId },
-    /// Record that the attempt ended without landing; the store decides between pending and parked.
+    /// Record that the attempt ended without landing; the store decides between pending and parked. Answered by
+    /// [`Event::Settled`].
     EndAttempt { feature: FeatureId, attempt: AttemptId, outcome: AttemptOutcome },
     /// Merge, check and land. Answered by [`Event::Integrated`].
     Integrate { feature: FeatureId, attempt: AttemptId },
@@ -90,8 +99,30 @@ pub enum Effect {
     CloseBatches,
     /// Ask the session to stop. Answered by [`Event::SessionEnded`].
     StopSession { session: SessionId },
-    /// Take back claims whose lease ran out.
+    /// Take back claims whose lease ran out. Answered by [`Event::Reaped`].
     Reap,
-    /// The run is over.
+    /// The run is over, unless something new comes before [`Event::Close`].
     Finish(RunOutcome),
+    /// It is not: something new came.
+    GoOn,
+}
+
+impl Effect {
+    /// The names of all effects.
+    pub const KINDS: [&'static str; 8] =
+        ["start", "end_attempt", "integrate", "close_batches", "stop_session", "reap", "finish", "go_on"];
+
+    /// Returns the name of the effect, as [`Effect::KINDS`] has it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::EndAttempt { .. } => "end_attempt",
+            Self::Integrate { .. } => "integrate",
+            Self::CloseBatches => "close_batches",
+            Self::StopSession { .. } => "stop_session",
+            Self::Reap => "reap",
+            Self::Finish(_) => "finish",
+            Self::GoOn => "go_on",
+        }
+    }
 }

@@ -6,8 +6,7 @@
 //! thousands of random schedules.
 
 mod event;
-#[cfg(test)]
-mod simulator;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod unavailable;
@@ -20,6 +19,7 @@ use cogwork_store::graph::{Graph, Node, NodeView};
 use jiff::{SignedDuration, Timestamp};
 
 pub use event::{Effect, Event, Landing, SessionEnd, Settings, StartFailure};
+use slots::WaitingSlots;
 use unavailable::Unavailable;
 
 /// What a crash costs its feature in waiting: one second, doubled with every further crash in a row …
@@ -32,6 +32,9 @@ const POSTPONED: SignedDuration = SignedDuration::from_secs(2);
 /// It doubles each time, up to this: a merge and its checks are not free.
 const POSTPONED_MAX: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long a claim that was refused is not tried again, nor leases looked at once more that could not be taken back.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+
 /// What the run is heading for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Mode {
@@ -43,8 +46,10 @@ enum Mode {
     Draining,
     /// Everything was told to stop; wait for it, then end with this outcome.
     Stopping { outcome: RunOutcome },
-    /// [`Effect::Finish`] was returned; every later event is ignored.
+    /// [`Effect::Finish`] was returned by itself: something new can still make the run go on.
     Finished,
+    /// The run is over, or was told to end; every later event is ignored.
+    Over,
 }
 
 /// One attempt of a session of this run.
@@ -52,6 +57,14 @@ enum Mode {
 struct Running {
     feature: FeatureId,
     attempt: AttemptId,
+}
+
+/// One session of this run.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// The attempt that it has not handed in; none between two features.
+    running: Option<Running>,
+    since: Timestamp,
 }
 
 /// The state of one run.
@@ -62,8 +75,8 @@ pub struct Engine {
     graph: Graph,
     /// Asked for by [`Effect::Start`] and not answered yet; each one holds a slot.
     starting: BTreeSet<FeatureId>,
-    /// Each holds a slot, and the attempt that it has not handed in; none between two features.
-    sessions: BTreeMap<SessionId, Option<Running>>,
+    /// Each holds a slot.
+    sessions: BTreeMap<SessionId, Held>,
     /// Attempts whose work is green and waits for the main branch, oldest first.
     queue: VecDeque<Running>,
     /// The one attempt that is being integrated.
@@ -75,8 +88,16 @@ pub struct Engine {
     land_after: Option<Timestamp>,
     /// Why it was.
     obstacle: Option<String>,
-    /// Features that crashed, and when they may be tried again.
+    /// Features that crashed or were refused, and when they may be tried again.
     start_after: BTreeMap<FeatureId, Timestamp>,
+    /// Slots that wait for a landing.
+    waiting_slots: WaitingSlots,
+    /// When the first of them is given away, if one is kept from something ready.
+    slot_deadline: Option<Timestamp>,
+    /// [`Effect::Reap`] was asked for and not answered yet.
+    is_reaping: bool,
+    /// When leases are looked at again, if some that ran out were not taken back.
+    reap_after: Option<Timestamp>,
     unavailable: Unavailable,
 }
 
@@ -96,6 +117,10 @@ impl Engine {
             land_after: None,
             obstacle: None,
             start_after: BTreeMap::new(),
+            waiting_slots: WaitingSlots::default(),
+            slot_deadline: None,
+            is_reaping: false,
+            reap_after: None,
             unavailable: Unavailable::default(),
         }
     }
@@ -103,7 +128,7 @@ impl Engine {
     /// Takes one event and returns what must be done because of it, in order.
     #[must_use]
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
-        if self.mode == Mode::Finished {
+        if self.mode == Mode::Over {
             return Vec::new();
         }
         let mut effects = match event {
@@ -111,7 +136,9 @@ impl Engine {
             Event::Features(nodes) => self.on_features(nodes),
             Event::Deleted(ids) => self.on_deleted(&ids),
             Event::Recovered { feature, attempt } => self.on_recovered(feature, attempt),
-            Event::Started { feature, session, attempt } => self.on_started(feature, session, attempt),
+            Event::Started { feature, session, attempt } => {
+                self.on_started(now, session, Running { feature, attempt })
+            }
             Event::StartFailed { feature, failure } => self.on_start_failed(now, feature, failure),
             Event::Took { session, feature, attempt } => self.on_took(session, Running { feature, attempt }),
             Event::Submitted { session, attempt } => self.on_submitted(session, attempt),
@@ -119,15 +146,36 @@ impl Engine {
                 self.on_session_ended(now, session, &submitted, end)
             }
             Event::Integrated { attempt, landing } => self.on_integrated(now, attempt, landing),
+            Event::Settled { feature } => self.on_settled(feature),
+            Event::Reaped => self.on_reaped(now),
+            Event::Close => self.on_close(),
             Event::Drain => self.on_drain(),
             Event::Stop => self.on_stop(RunOutcome::Stopped),
             Event::Broken { reason } => self.on_stop(RunOutcome::Broken { reason }),
             Event::Deadline => self.on_deadline(now),
         };
+        effects.extend(self.go_on());
         effects.extend(self.land_next(now));
         effects.extend(self.start_ready(now));
         effects.extend(self.finish_when_over());
         effects
+    }
+
+    /// Returns what could start at this moment and was not asked for.
+    #[cfg(test)]
+    pub(crate) fn missed(&self, now: Timestamp) -> Vec<FeatureId> {
+        if self.mode == Mode::Running { self.choose(now).0 } else { Vec::new() }
+    }
+
+    /// Returns how many slots wait for a landing, and how many landings there are.
+    #[cfg(test)]
+    pub(crate) fn waiting_slots(&self, now: Timestamp) -> (usize, usize) {
+        (self.waiting_slots.count(now), self.queue.len() + usize::from(self.landing.is_some()))
+    }
+
+    /// Returns whether new sessions are still wanted.
+    pub fn starts_sessions(&self) -> bool {
+        self.mode == Mode::Running
     }
 
     /// Returns when [`Event::Deadline`] has to be fed if nothing else happens; `None` when only an event can
@@ -136,7 +184,7 @@ impl Engine {
         let (running, landing) = match self.mode {
             Mode::Running => (true, true),
             Mode::Draining => (false, true),
-            Mode::Opening | Mode::Stopping { .. } | Mode::Finished => (false, false),
+            Mode::Opening | Mode::Stopping { .. } | Mode::Finished | Mode::Over => (false, false),
         };
         let land = self.land_after.filter(|_| landing && self.landing.is_none() && !self.queue.is_empty());
         let free = running && self.used_slots() < self.settings.slots;
@@ -146,8 +194,10 @@ impl Engine {
             .filter(|(feature, _)| free && self.is_startable(**feature))
             .map(|(_, at)| *at)
             .min();
-        let lease = self.foreign_leases().filter(|_| running).min();
-        [land, retry, lease].into_iter().flatten().min()
+        let lease = self.foreign_leases().filter(|_| running && !self.is_reaping).min();
+        let lease = lease.map(|lease| lease.max(self.reap_after.unwrap_or(lease)));
+        let slot = self.slot_deadline.filter(|_| free);
+        [land, retry, lease, slot].into_iter().flatten().min()
     }
 
     /// Returns the features as this run sees them.
@@ -164,7 +214,6 @@ impl Engine {
 
     fn on_features(&mut self, nodes: Vec<Node>) -> Vec<Effect> {
         for node in nodes {
-            self.unsettled.remove(&node.id);
             self.graph.upsert(node);
         }
         Vec::new()
@@ -174,6 +223,8 @@ impl Engine {
         for id in ids {
             self.unsettled.remove(id);
             self.start_after.remove(id);
+            self.waiting_slots.forget(*id);
+            self.queue.retain(|running| running.feature != *id);
             self.graph.remove(*id);
         }
         Vec::new()
@@ -184,21 +235,24 @@ impl Engine {
         Vec::new()
     }
 
-    fn on_started(&mut self, feature: FeatureId, session: SessionId, attempt: AttemptId) -> Vec<Effect> {
-        self.starting.remove(&feature);
-        self.start_after.remove(&feature);
-        self.sessions.insert(session, Some(Running { feature, attempt }));
+    fn on_started(&mut self, now: Timestamp, session: SessionId, running: Running) -> Vec<Effect> {
+        self.starting.remove(&running.feature);
+        self.start_after.remove(&running.feature);
+        self.sessions.insert(session, Held { running: Some(running), since: now });
         match self.mode {
             Mode::Stopping { .. } => vec![Effect::StopSession { session }],
-            Mode::Opening | Mode::Running | Mode::Draining | Mode::Finished => Vec::new(),
+            Mode::Opening | Mode::Running | Mode::Draining | Mode::Finished | Mode::Over => Vec::new(),
         }
     }
 
     fn on_start_failed(&mut self, now: Timestamp, feature: FeatureId, failure: StartFailure) -> Vec<Effect> {
         self.starting.remove(&feature);
         match failure {
-            // The store knows more than we do; the driver feeds what it knows before anything is tried again.
-            StartFailure::Lost => Vec::new(),
+            // The store knows more than we do; what it knows is fed before anything is tried again.
+            StartFailure::Lost => {
+                self.start_after.insert(feature, now + LOOK_AGAIN);
+                Vec::new()
+            }
             StartFailure::Crashed => {
                 self.back_off(now, feature);
                 Vec::new()
@@ -209,7 +263,7 @@ impl Engine {
     fn on_took(&mut self, session: SessionId, running: Running) -> Vec<Effect> {
         if let Some(held) = self.sessions.get_mut(&session) {
             // Whatever it had before is handed in or over: the store gives one at a time.
-            *held = Some(running);
+            held.running = Some(running);
             self.start_after.remove(&running.feature);
         }
         Vec::new()
@@ -218,7 +272,7 @@ impl Engine {
     fn on_submitted(&mut self, session: SessionId, attempt: AttemptId) -> Vec<Effect> {
         // Once: a newer commit of the same attempt takes the place of the older one where it waits.
         let held = self.sessions.get_mut(&session);
-        self.queue.extend(held.and_then(|held| held.take_if(|running| running.attempt == attempt)));
+        self.queue.extend(held.and_then(|held| held.running.take_if(|running| running.attempt == attempt)));
         Vec::new()
     }
 
@@ -233,8 +287,11 @@ impl Engine {
             return Vec::new(); // not of this run: a session that a kill left behind, already judged at the start
         };
         // What it handed in before is landing already, and no matter of its end.
-        let Some(running) = held else { return Vec::new() };
+        let Some(running) = held.running else { return Vec::new() };
         if submitted.contains(&running.attempt) {
+            let before = self.queue.len() + usize::from(self.landing.is_some());
+            self.waiting_slots.worked(now.duration_since(held.since));
+            self.waiting_slots.freed(now, running.feature, running.attempt, before);
             self.queue.push_back(running);
             return Vec::new();
         }
@@ -256,7 +313,9 @@ impl Engine {
         let Some(running) = self.landing.take_if(|running| running.attempt == attempt) else {
             return Vec::new(); // an answer to a question that nobody asked in this run
         };
+        self.waiting_slots.landing_ended(now, attempt, landing == Landing::Landed);
         match landing {
+            Landing::Void => Vec::new(),
             Landing::Landed => {
                 self.on_way_clear();
                 Vec::new()
@@ -292,7 +351,26 @@ impl Engine {
             self.mode = Mode::Draining;
             return self.close_batches();
         }
+        if self.mode == Mode::Finished {
+            self.mode = Mode::Over;
+        }
         Vec::new()
+    }
+
+    fn on_close(&mut self) -> Vec<Effect> {
+        if self.mode == Mode::Finished {
+            self.mode = Mode::Over;
+        }
+        Vec::new()
+    }
+
+    /// Goes on where something new came while the run was about to end: nobody has to start it again for that.
+    fn go_on(&mut self) -> Option<Effect> {
+        let is_back = self.mode == Mode::Finished && self.can_go_on();
+        is_back.then(|| {
+            self.mode = Mode::Running;
+            Effect::GoOn
+        })
     }
 
     fn close_batches(&self) -> Vec<Effect> {
@@ -301,20 +379,41 @@ impl Engine {
 
     fn on_stop(&mut self, outcome: RunOutcome) -> Vec<Effect> {
         match self.mode {
+            Mode::Finished => {
+                self.mode = Mode::Over;
+                Vec::new()
+            }
             Mode::Opening | Mode::Running | Mode::Draining => {
                 self.mode = Mode::Stopping { outcome };
                 let mut effects = self.close_batches();
                 effects.extend(self.sessions.keys().map(|session| Effect::StopSession { session: *session }));
                 effects
             }
-            Mode::Stopping { .. } | Mode::Finished => Vec::new(),
+            Mode::Stopping { .. } | Mode::Over => Vec::new(),
         }
     }
 
     fn on_deadline(&mut self, now: Timestamp) -> Vec<Effect> {
         self.start_after.retain(|_, at| *at > now);
         self.land_after = self.land_after.filter(|at| *at > now);
-        if self.foreign_leases().any(|lease| lease <= now) { vec![Effect::Reap] } else { Vec::new() }
+        self.reap_after = self.reap_after.filter(|at| *at > now);
+        self.waiting_slots.on_deadline(now);
+        if self.is_reaping || self.reap_after.is_some() || self.foreign_leases().all(|lease| lease > now) {
+            return Vec::new();
+        }
+        self.is_reaping = true;
+        vec![Effect::Reap]
+    }
+
+    fn on_settled(&mut self, feature: FeatureId) -> Vec<Effect> {
+        self.unsettled.remove(&feature);
+        Vec::new()
+    }
+
+    fn on_reaped(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.is_reaping = false;
+        self.reap_after = Some(now + LOOK_AGAIN);
+        Vec::new()
     }
 
     /// Integration is one at a time: each landing is checked against all that landed before it.
@@ -329,6 +428,7 @@ impl Engine {
         let next = self.queue.iter().position(|running| self.dependencies_pass(running.feature))?;
         let running = self.queue.remove(next)?;
         self.landing = Some(running);
+        self.waiting_slots.landing_began(now, running.attempt);
         Some(Effect::Integrate { feature: running.feature, attempt: running.attempt })
     }
 
@@ -336,16 +436,28 @@ impl Engine {
         if self.mode != Mode::Running || self.used_slots() >= self.settings.slots {
             return Vec::new();
         }
-        let free = self.settings.slots - self.used_slots();
-        let chosen: Vec<FeatureId> = self
+        let (chosen, until) = self.choose(now);
+        self.slot_deadline = until;
+        self.starting.extend(&chosen);
+        chosen.into_iter().map(|feature| Effect::Start { feature }).collect()
+    }
+
+    /// Returns what free slots start now, and when one that waits for a landing is given away.
+    fn choose(&self, now: Timestamp) -> (Vec<FeatureId>, Option<Timestamp>) {
+        let free = self.settings.slots.saturating_sub(self.used_slots());
+        let mut chosen = Vec::new();
+        let startable = self
             .graph
             .ready()
             .filter(|feature| self.is_startable(*feature))
-            .filter(|feature| self.start_after.get(feature).is_none_or(|at| *at <= now))
-            .take(free)
-            .collect();
-        self.starting.extend(&chosen);
-        chosen.into_iter().map(|feature| Effect::Start { feature }).collect()
+            .filter(|feature| self.start_after.get(feature).is_none_or(|at| *at <= now));
+        for feature in startable.take(free) {
+            if chosen.len() + self.waiting_slots.kept_from(now, &self.graph, feature) >= free {
+                return (chosen, self.waiting_slots.deadline(now));
+            }
+            chosen.push(feature);
+        }
+        (chosen, None)
     }
 
     fn finish_when_over(&mut self) -> Option<Effect> {
@@ -361,9 +473,9 @@ impl Engine {
                 let blocked = self.blocked();
                 self.outcome(blocked)
             }
-            Mode::Opening | Mode::Finished => return None,
+            Mode::Opening | Mode::Finished | Mode::Over => return None,
         };
-        self.mode = Mode::Finished;
+        self.mode = if self.mode == Mode::Running { Mode::Finished } else { Mode::Over };
         Some(Effect::Finish(outcome))
     }
 
@@ -392,7 +504,7 @@ impl Engine {
     }
 
     fn is_held(&self, feature: FeatureId) -> bool {
-        self.sessions.values().flatten().any(|running| running.feature == feature)
+        self.sessions.values().filter_map(|held| held.running).any(|running| running.feature == feature)
     }
 
     fn used_slots(&self) -> usize {
@@ -405,6 +517,8 @@ impl Engine {
             .iter()
             .filter(|node| node.status == Status::Claimed && !node.submitted)
             .filter(|node| !self.is_held(node.id))
+            // Those of a moment ago, of which the last word is still to be heard.
+            .filter(|node| !self.starting.contains(&node.id) && !self.unsettled.contains(&node.id))
             // One of ours, that has taken it at this moment.
             .filter(|node| node.session.is_none_or(|session| !self.sessions.contains_key(&session)))
             .filter_map(|node| node.lease_until)

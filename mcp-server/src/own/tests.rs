@@ -54,8 +54,8 @@ async fn a_renewal_moves_the_lease_and_forgets_what_was_lost() {
     let leases = || store.live_attempts().unwrap().into_iter().map(|attempt| attempt.lease_until.unwrap());
     let before: Vec<Timestamp> = leases().collect();
     // The second claim is taken back behind the server's back.
-    let second = store.live_attempts().unwrap().remove(1);
-    store.end_attempt(&second.token, &AttemptOutcome::Expired, &AttemptLimits::default()).unwrap();
+    let second = own(&server).all().into_iter().find(|(id, _)| *id == FeatureId(2)).unwrap().1.token;
+    store.end_attempt(&second, &AttemptOutcome::Expired, &AttemptLimits::default()).unwrap();
 
     server.renew(own(&server)).await;
     let after: Vec<Timestamp> = leases().collect();
@@ -103,7 +103,7 @@ async fn a_claim_that_cannot_say_whose_it_is_is_given_back() {
     let store = Store::open(project.path(), source()).unwrap();
     server.give_back_all().await;
     let new = NewSession { role: Role::All, agent: "mcp".into(), isolation: Isolation::Shared };
-    let claim = store.claim(FeatureId(1), &new, LEASE).unwrap();
+    let claim = store.claim(FeatureId(1), &new, &Secret::random().unwrap(), LEASE).unwrap();
     store.end_session(claim.session, &SessionOutcome::Stopped, 0).unwrap();
     let error = introduced(&store, claim).unwrap_err();
     assert!(error.to_string().contains("session s3 is over"), "{error}");

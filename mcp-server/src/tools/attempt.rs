@@ -12,7 +12,7 @@ use crate::server::Server;
 /// Whose a feature is, as far as this session may change it.
 pub(super) enum Whose {
     /// This session's: it works on it under a live claim.
-    Ours(Attempt),
+    Ours(Token),
     /// Nobody's.
     Nobodys,
 }
@@ -41,7 +41,7 @@ impl Server {
                 "Leave it alone; if it proves wrong, it comes back.",
             ));
         }
-        Ok(Whose::Ours(attempt))
+        Ok(Whose::Ours(token))
     }
 
     /// Ends this session's claim without success. Whoever works for an orchestrator has used one of the feature's
@@ -49,12 +49,18 @@ impl Server {
     ///
     /// # Errors
     /// The store's.
-    pub(super) fn give_up(&self, store: &Store, attempt: &Attempt, reason: &str) -> Result<(), ToolError> {
+    pub(super) fn give_up(
+        &self,
+        store: &Store,
+        id: FeatureId,
+        token: &Token,
+        reason: &str,
+    ) -> Result<(), ToolError> {
         match self.claims() {
-            Claims::Own(own) => own.release(store, attempt.feature),
+            Claims::Own(own) => own.release(store, id),
             Claims::Given(_) => {
                 let given_up = AttemptOutcome::GivenUp { reason: reason.to_owned() };
-                store.end_attempt(&attempt.token, &given_up, &self.options().attempts)?;
+                store.end_attempt(token, &given_up, &self.options().attempts)?;
                 Ok(())
             }
         }

@@ -59,10 +59,10 @@ impl Server {
         let (id, reason) = (args.feature_id, reason(args.reason));
         let (whose, before) = (self.whose(store, id)?, store.feature(id)?.status);
         let (reopened, next) = match (whose, before) {
-            (Whose::Ours(attempt), _) => {
-                let reopened = store.report_failing(&attempt.token, &reason)?;
-                leave_note(store, &attempt.token, args.note.as_deref())?;
-                (reopened.then_some(attempt.token), self.ways_on())
+            (Whose::Ours(token), _) => {
+                let reopened = store.report_failing(&token, &reason)?;
+                leave_note(store, &token, args.note.as_deref())?;
+                (reopened.then_some(token), self.ways_on())
             }
             (Whose::Nobodys, Status::Passing) => {
                 let token = self.take_broken(store, id, new, &reason)?;

@@ -93,12 +93,12 @@ impl Server {
         if let Some(before) = Asked::before(&feature, request, matches!(whose, Ok(Whose::Ours(_)))) {
             return Ok(before);
         }
-        let attempt = match whose? {
-            Whose::Ours(attempt) => attempt,
+        let token = match whose? {
+            Whose::Ours(token) => token,
             Whose::Nobodys => return Err(not_claimed(id)),
         };
         let now = now();
-        store.ask_human(&attempt.token, request)?;
+        store.ask_human(&token, request)?;
         if let Claims::Own(own) = self.claims()
             && let Some(held) = own.let_go(id)
         {

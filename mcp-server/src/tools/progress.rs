@@ -40,9 +40,9 @@ impl Server {
     fn given_back(&self, store: &Store, args: ClearArgs) -> Result<Progress, ToolError> {
         let id = args.feature_id;
         let changed = match self.whose(store, id)? {
-            Whose::Ours(attempt) => {
-                leave_note(store, &attempt.token, args.note.as_deref())?;
-                self.give_up(store, &attempt, &reason(args.reason))?;
+            Whose::Ours(token) => {
+                leave_note(store, &token, args.note.as_deref())?;
+                self.give_up(store, id, &token, &reason(args.reason))?;
                 true
             }
             Whose::Nobodys => false,

@@ -39,14 +39,13 @@ impl Server {
     fn skipped(&self, store: &Store, args: SkipArgs) -> Result<Skipped, ToolError> {
         let (id, reason) = (args.feature_id, reason(args.reason));
         let ours = match self.whose(store, id)? {
-            Whose::Ours(attempt) => Some(attempt),
+            Whose::Ours(token) => Some(token),
             Whose::Nobodys => None,
         };
-        let token = ours.as_ref().map(|attempt| &attempt.token);
-        let (old_priority, new_priority) = store.skip(id, token, Some(&reason))?;
-        if let Some(attempt) = &ours {
-            leave_note(store, &attempt.token, args.note.as_deref())?;
-            self.give_up(store, attempt, &format!("skipped: {reason}"))?;
+        let (old_priority, new_priority) = store.skip(id, ours.as_ref(), Some(&reason))?;
+        if let Some(token) = &ours {
+            leave_note(store, token, args.note.as_deref())?;
+            self.give_up(store, id, token, &format!("skipped: {reason}"))?;
         }
         Ok(Skipped {
             id,

@@ -56,7 +56,7 @@ impl Batch {
         let checks = self.project.store.feature(FeatureId(id)).unwrap().checks;
         let reports = checks.iter().map(|check| report(&check.command, CheckVerdict::Green)).collect();
         let merge = Merge { commit: Some(commit), reports, merge_ms: 1, check_ms: 1 };
-        self.project.store.land(&attempt.token, &merge).unwrap();
+        self.project.store.land(&self.first.token.for_attempt(attempt.id), &merge).unwrap();
     }
 
     fn has(&self, file: &str) -> bool {
@@ -220,7 +220,13 @@ fn a_session_that_was_stopped_takes_nothing_more() {
     let store = &batch.project.store;
     client.get("feature_claim_and_get", json!({}));
     let second = store.live_attempts().unwrap().pop().unwrap();
-    store.end_attempt(&second.token, &AttemptOutcome::Stopped, &AttemptLimits::default()).unwrap();
+    store
+        .end_attempt(
+            &batch.first.token.for_attempt(second.id),
+            &AttemptOutcome::Stopped,
+            &AttemptLimits::default(),
+        )
+        .unwrap();
     let text = client.fail("feature_claim_and_get", json!({}));
     assert!(text.starts_with("Error (stale_token)"), "{text}");
     store.end_session(batch.first.session, &SessionOutcome::Stopped, 1).unwrap();

@@ -1,6 +1,7 @@
 //! Taking a feature, giving it back and skipping it, alone and in a session that was given it.
 
 use cogwork_schemas::Status;
+use cogwork_store::Secret;
 use serde_json::json;
 
 use crate::client::{ERAS, Era};
@@ -145,9 +146,11 @@ fn a_claim_that_was_taken_back_is_nobodys() {
     for id in [NO_CHECK, TWO_CHECKS] {
         client.get("feature_claim_and_get", json!({"feature_id": id}));
     }
-    for attempt in project.store.live_attempts().unwrap() {
-        let limits = cogwork_store::AttemptLimits::default();
-        project.store.end_attempt(&attempt.token, &Expired, &limits).unwrap();
+    for session in project.store.live_sessions().unwrap() {
+        let (limits, secret) = (cogwork_store::AttemptLimits::default(), Secret::random().unwrap());
+        let attempt = session.attempts[0].id;
+        let token = project.store.take_over(attempt, session.process.as_ref(), &secret).unwrap();
+        project.store.end_attempt(&token, &Expired, &limits).unwrap();
     }
     let free = client.get("feature_clear_in_progress", json!({"feature_id": NO_CHECK}));
     assert_eq!(free["changed"], false);

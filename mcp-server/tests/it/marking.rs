@@ -1,7 +1,7 @@
 //! `feature_mark_passing` and `feature_claim_and_get` in a session that was given its features.
 
 use cogwork_schemas::{AttemptOutcome, CheckVerdict, FeatureId, Proof, Status, Token};
-use cogwork_store::{AttemptLimits, Merge};
+use cogwork_store::{AttemptLimits, Merge, Secret};
 use serde_json::json;
 
 use crate::client::{Client, ERAS, Era, failed, succeeded};
@@ -112,7 +112,10 @@ fn checks_that_were_green_before_prove_nothing() {
             agent: "test".into(),
             isolation: cogwork_schemas::Isolation::Workspace,
         };
-        project.store.claim(FeatureId(1), &new, jiff::SignedDuration::from_mins(1)).unwrap()
+        project
+            .store
+            .claim(FeatureId(1), &new, &Secret::random().unwrap(), jiff::SignedDuration::from_mins(1))
+            .unwrap()
     };
     project.store.record_before(&claim.token, None, &[report("true", CheckVerdict::Green)]).unwrap();
     let mut client = project.session(Era::Initialize, &[(1, &claim.token)]);

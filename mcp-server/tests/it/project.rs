@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cogwork_schemas::{CheckReport, CheckVerdict, Feature, FeatureId, Isolation, Role, Token};
-use cogwork_store::{Claim, ImportLimits, NewSession, Store, TimeSource};
+use cogwork_store::{Claim, ImportLimits, NewSession, Secret, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -61,7 +61,10 @@ impl Project {
     /// Claims a feature as an orchestrator does, with its checks red before the work.
     pub(crate) fn claim(&self, id: i64) -> Claim {
         let new = NewSession { role: Role::Coding, agent: "test".into(), isolation: Isolation::Workspace };
-        let claim = self.store.claim(FeatureId(id), &new, SignedDuration::from_mins(10)).unwrap();
+        let claim = self
+            .store
+            .claim(FeatureId(id), &new, &Secret::random().unwrap(), SignedDuration::from_mins(10))
+            .unwrap();
         let red = |command: &str| report(command, CheckVerdict::Red { exit_code: 1 });
         let checks = self.store.feature(FeatureId(id)).unwrap().checks;
         let reports: Vec<CheckReport> = checks.iter().map(|check| red(&check.command)).collect();
@@ -74,7 +77,9 @@ impl Project {
     /// Takes a passing feature for a test, as an orchestrator does.
     pub(crate) fn inspect(&self, id: i64) -> Claim {
         let new = NewSession { role: Role::Testing, agent: "test".into(), isolation: Isolation::Workspace };
-        self.store.inspect(FeatureId(id), &new, SignedDuration::from_mins(10)).unwrap()
+        self.store
+            .inspect(FeatureId(id), &new, &Secret::random().unwrap(), SignedDuration::from_mins(10))
+            .unwrap()
     }
 
     /// Makes a feature pass whose checks are green or that has none.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cogwork_conductor::RunLockError;
+use cogwork_conductor::{NotReady, RunLockError};
 use cogwork_session::chain;
 use cogwork_store::StoreError;
 
@@ -50,6 +50,12 @@ impl fmt::Display for CliError {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         Self::new(chain(&error))
+    }
+}
+
+impl From<NotReady> for CliError {
+    fn from(NotReady { message, hints }: NotReady) -> Self {
+        Self { exit: Exit::Error, message, hints }
     }
 }
 

@@ -165,16 +165,15 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "this is where a failure meets the person")]
 fn report(error: &CliError) -> ExitCode {
-    eprintln!("{error}");
+    // Where stderr is closed, the exit code has to do.
+    drop(writeln!(std::io::stderr().lock(), "{error}"));
     error.exit.into()
 }
 
 /// Tells the person something beside the command's answer, which may be JSON for a program.
-#[expect(clippy::print_stderr, reason = "this is where a note meets the person")]
 pub(crate) fn note(text: &str) {
-    eprintln!("note: {text}");
+    drop(writeln!(std::io::stderr().lock(), "note: {text}"));
 }
 
 /// Writes a command's answer to stdout. A reader that went away (`cogwork list | head`) is not an error.

@@ -11,10 +11,10 @@ use cogwork_session::{
 use cogwork_store::{AttemptLimits, state_dir};
 
 use super::{CliError, Exit, ProjectArg, note, print, question};
-use crate::driver::{self, Plan};
+
 use crate::project::Project;
 use crate::terminal::{self, clean, duration};
-use cogwork_conductor::{RunLock, clock};
+use cogwork_conductor::{Plan, RunLock, clock};
 
 /// How many sessions run at once unless told otherwise.
 const CONCURRENCY: usize = 3;
@@ -128,8 +128,9 @@ fn plan_first(project: &Project, plan: &Plan, how: &How) -> Result<(), CliError>
         return Ok(());
     }
     let spec = Spec::find(&project.dir, None)?;
-    let mut reporter = terminal::reporter(how.json, &[], clock::now());
-    block_on(driver::can_land(project, plan, reporter.as_mut()))??;
+    let mut readers = terminal::readers(how.json, &[], clock::now())?;
+    block_on(cogwork_conductor::can_land(&project.dir, plan, &mut readers))??;
+    readers.close(None);
     if !how.json {
         print(&format!("the project has no features: planning them from {}\n", spec.name()))?;
     }
@@ -157,7 +158,7 @@ fn plan_first(project: &Project, plan: &Plan, how: &How) -> Result<(), CliError>
 pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError> {
     let mut plan = plan(project, how)?;
     // The lock goes first: everything after it may assume that no other run changes the project.
-    let _lock = RunLock::acquire(&project.dir, clock::now())?;
+    let mut lock = RunLock::acquire(&project.dir, clock::now())?;
     project.store.check_integrity()?;
     if let Err(error) = project.store.back_up() {
         note(&format!("the database could not be backed up: {}", cogwork_session::chain(&error)));
@@ -169,11 +170,19 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
         .map_err(|error| CliError::new(cogwork_session::chain(&error)))?;
     plan_first(project, &plan, how)?;
     let start = clock::now();
-    let mut reporter = terminal::reporter(how.json, &project.store.features()?, start);
-    let outcome = block_on(driver::run(project, plan.clone(), crate::programs()?, reporter.as_mut()))??;
-    if !how.json {
-        print(&closing(project, &plan, &outcome, clock::now().duration_since(start).as_millis())?)?;
-    }
+    let mut readers = terminal::readers(how.json, &project.store.features()?, start)?;
+    let programs = crate::programs()?;
+    let run =
+        cogwork_conductor::run(&project.dir, &project.store, &plan, programs, &mut readers, &mut lock);
+    let outcome = match block_on(run)? {
+        Ok(outcome) => outcome,
+        Err(not_ready) => {
+            readers.close(None);
+            return Err(not_ready.into());
+        }
+    };
+    let took = clock::now().duration_since(start).as_millis();
+    readers.close(Some(closing(project, &plan, &outcome, took)?));
     Ok(Exit::from(&outcome))
 }
 

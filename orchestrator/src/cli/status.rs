@@ -107,8 +107,9 @@ fn text(standing: &Standing) -> String {
         text.push_str(&format!("  {count} {word}\n"));
     }
     match &standing.run {
-        Some(Holder { process, since }) => {
+        Some(holder @ Holder { process, since, .. }) => {
             text.push_str(&format!("a run is under way: process {}, since {since}\n", process.pid));
+            text.push_str(&super::why::held_up(holder));
         }
         None => text.push_str("no run is under way\n"),
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use cogwork_conductor::ports::Obstacles;
+use cogwork_conductor::{Holder, RunLock};
 use cogwork_schemas::{Feature, FeatureId, Hold};
 use serde::Serialize;
 
@@ -50,6 +52,9 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
         print("every feature passes\n")?;
     } else {
         print(&answers.iter().map(line).collect::<String>())?;
+        if let Some(holder) = RunLock::holder(&project.dir)? {
+            print(&held_up(&holder))?;
+        }
         // One that is asked for by its number is worth all that it takes to go on.
         if let (Some(id), [Answer { why: Hold::NeedsHuman { .. }, .. }]) = (args.id, answers.as_slice())
             && let Some(request) = project.store.feature(id)?.human_request
@@ -63,6 +68,14 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
 
 fn line(answer: &Answer) -> String {
     format!("{} {} {}\n", answer.id, cut(&answer.name, 60), sentence(&answer.why))
+}
+
+/// Returns what holds up the run that is under way, a line for each; nothing where nothing does.
+pub(super) fn held_up(holder: &Holder) -> String {
+    let Holder { obstacles: Obstacles { ledger, landing }, .. } = holder;
+    let ledger = ledger.iter().map(|why| format!("the run cannot write its state and waits: {}\n", clean(why)));
+    let landing = landing.iter().map(|why| format!("nothing can land at the moment: {}\n", clean(why)));
+    ledger.chain(landing).collect()
 }
 
 /// Returns the answer as two sentences: why, and what would change that.

@@ -10,6 +10,7 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         Fact::RunStarted { agent, slots, .. } => {
             format!("run started: {slots} sessions at once, agent {agent}")
         }
+        Fact::NotShown { entries } => super::plain::not_shown(*entries),
         Fact::RunEnded { result } => format!("the run {}", ended(result)),
         Fact::Claimed { number } => format!("claimed, attempt {number}"),
         Fact::Checked { phase: CheckPhase::After | CheckPhase::Merged, report, .. }

@@ -2,12 +2,14 @@
 //! happened.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use cogwork_schemas::{AgentEvent, Entry, Fact, SessionId};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use super::line::describe;
+use super::plain::not_shown;
 use super::{Names, Progress, Reporter, cut, duration, since};
 
 /// Redraws per second: smooth for the eye, nothing for the processor.
@@ -16,7 +18,6 @@ const HERTZ: u8 = 8;
 pub(super) struct Live {
     names: Names,
     start: Timestamp,
-    now: Timestamp,
     screen: MultiProgress,
     whole: ProgressBar,
     sessions: BTreeMap<SessionId, Line>,
@@ -38,23 +39,23 @@ impl Live {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(HERTZ));
         let whole = screen.add(ProgressBar::new(1));
         whole.set_style(style("{bar:30} {pos}/{len} passing {msg}"));
-        Self { names, start, now: start, screen, whole, sessions: BTreeMap::new() }
+        Self { names, start, screen, whole, sessions: BTreeMap::new() }
     }
 
-    fn say(&self, at: Timestamp, label: &str, text: &str) {
-        // A terminal that went away does not stop the run.
-        drop(self.screen.println(format!("{}  {label}  {text}", since(self.start, at))));
+    fn say(&self, at: Timestamp, label: &str, text: &str) -> io::Result<()> {
+        self.screen.println(format!("{}  {label}  {text}", since(self.start, at)))
     }
 }
 
 impl Reporter for Live {
-    fn entry(&mut self, entry: &Entry) {
+    fn entry(&mut self, entry: &Entry) -> io::Result<()> {
         self.names.notice(entry);
         // Claims and red checks are the moving lines' matter; what stays is how things ended.
         let stays = match entry.fact {
             Fact::Claimed { .. } | Fact::ChecksRed { .. } | Fact::ChecksGreen { .. } => false,
             Fact::RunStarted { .. }
             | Fact::RunEnded { .. }
+            | Fact::NotShown { .. }
             | Fact::Created { .. }
             | Fact::SessionStarted { .. }
             | Fact::SessionUp { .. }
@@ -77,12 +78,13 @@ impl Reporter for Live {
             | Fact::HumanAnswered { .. }
             | Fact::Adopted { .. } => true,
         };
-        if let Some(text) = describe(entry).filter(|_| stays) {
-            self.say(entry.at, &self.names.label(entry.feature), &text);
+        match describe(entry).filter(|_| stays) {
+            Some(text) => self.say(entry.at, &self.names.label(entry.feature), &text),
+            None => Ok(()),
         }
     }
 
-    fn agent(&mut self, session: SessionId, event: &AgentEvent) {
+    fn agent(&mut self, session: SessionId, event: &AgentEvent) -> io::Result<()> {
         if let Some(line) = self.sessions.get_mut(&session) {
             line.doing = match event {
                 AgentEvent::Text { text } => cut(text.trim(), 60),
@@ -93,13 +95,22 @@ impl Reporter for Live {
                 | AgentEvent::Allowance { .. }
                 | AgentEvent::Usage { .. }
                 | AgentEvent::Result { .. }
-                | AgentEvent::Other { .. } => return,
+                | AgentEvent::Other { .. } => return Ok(()),
             };
         }
+        Ok(())
     }
 
-    fn note(&mut self, text: &str) {
-        self.say(self.now, &self.names.label(None), text);
+    fn note(&mut self, at: Timestamp, text: &str) -> io::Result<()> {
+        self.say(at, &self.names.label(None), text)
+    }
+
+    fn lost(&mut self, at: Timestamp, entries: u64) -> io::Result<()> {
+        self.say(at, &self.names.label(None), &not_shown(entries))
+    }
+
+    fn last_words(&mut self, text: &str) -> io::Result<()> {
+        io::stdout().lock().write_all(text.as_bytes())
     }
 
     fn wants_progress(&self) -> bool {
@@ -107,7 +118,6 @@ impl Reporter for Live {
     }
 
     fn tick(&mut self, now: Timestamp, progress: &Progress) {
-        self.now = now;
         self.sessions.retain(|id, line| {
             let lives = progress.running.iter().any(|running| running.session == *id);
             if !lives {

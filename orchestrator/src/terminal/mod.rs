@@ -6,47 +6,36 @@
 mod json;
 mod line;
 mod live;
+mod outbox;
 mod plain;
 mod summary;
 mod table;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use cogwork_schemas::{AgentEvent, Entry, Fact, Feature, FeatureId, SessionId};
 use jiff::Timestamp;
 
 pub(crate) use cogwork_session::text::{clean, cut};
+use cogwork_conductor::Progress;
+pub(crate) use outbox::Outbox;
 pub(crate) use line::{ended, proof_word, short};
 pub(crate) use summary::summary;
 pub(crate) use table::{duration, table};
 
-/// How far a run is, for the moving part of a display.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Progress {
-    pub(crate) total: usize,
-    pub(crate) passing: usize,
-    pub(crate) running: Vec<RunningSession>,
-    /// An estimate of what is left, in milliseconds; `None` before anything is known.
-    pub(crate) left_ms: Option<u64>,
-}
-
-/// One session that is under way.
-#[derive(Debug, Clone)]
-pub(crate) struct RunningSession {
-    pub(crate) session: SessionId,
-    pub(crate) feature: FeatureId,
-    pub(crate) since: Timestamp,
-}
-
-/// Shows a run to somebody.
+/// Shows a run to somebody. An error means that nobody is there any more.
 pub(crate) trait Reporter {
     /// Something happened for good.
-    fn entry(&mut self, entry: &Entry);
+    fn entry(&mut self, entry: &Entry) -> io::Result<()>;
     /// An agent said or did something.
-    fn agent(&mut self, session: SessionId, event: &AgentEvent);
+    fn agent(&mut self, session: SessionId, event: &AgentEvent) -> io::Result<()>;
     /// Something a person should know that is no change of state.
-    fn note(&mut self, text: &str);
+    fn note(&mut self, at: Timestamp, text: &str) -> io::Result<()>;
+    /// So many entries were not shown.
+    fn lost(&mut self, at: Timestamp, entries: u64) -> io::Result<()>;
+    /// The run is over, and this is what to know of it.
+    fn last_words(&mut self, text: &str) -> io::Result<()>;
     /// Whether [`Reporter::tick`] shows how far the run is, which costs a look at the whole graph.
     fn wants_progress(&self) -> bool {
         false
@@ -58,15 +47,19 @@ pub(crate) trait Reporter {
 }
 
 /// Returns the way of showing that fits where the output goes.
-pub(crate) fn reporter(json: bool, features: &[Feature], start: Timestamp) -> Box<dyn Reporter> {
+///
+/// # Errors
+///
+/// When there can be no thread for it.
+pub(crate) fn readers(json: bool, features: &[Feature], start: Timestamp) -> io::Result<Outbox> {
     let names = Names::new(features);
-    if json {
-        Box::new(json::Json)
+    Outbox::start(if json {
+        Box::new(json::Json::default())
     } else if std::io::stdout().is_terminal() && live::is_possible() {
         Box::new(live::Live::new(names, start))
     } else {
         Box::new(plain::Plain::new(names, start))
-    }
+    })
 }
 
 /// The names of the features, short and aligned.

@@ -1,6 +1,6 @@
 //! One plain line per event, for pipes and files.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use cogwork_schemas::{AgentEvent, Entry, SessionId};
 use jiff::Timestamp;
@@ -11,37 +11,50 @@ use super::{Names, Progress, Reporter, since};
 pub(super) struct Plain {
     names: Names,
     start: Timestamp,
-    now: Timestamp,
 }
 
 impl Plain {
     pub(super) fn new(names: Names, start: Timestamp) -> Self {
-        Self { names, start, now: start }
+        Self { names, start }
     }
 
-    fn line(&self, at: Timestamp, label: &str, text: &str) {
-        // A reader that went away does not stop the run.
-        drop(writeln!(std::io::stdout().lock(), "{}  {label}  {text}", since(self.start, at)));
+    fn line(&self, at: Timestamp, label: &str, text: &str) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{}  {label}  {text}", since(self.start, at))
     }
 }
 
 impl Reporter for Plain {
-    fn entry(&mut self, entry: &Entry) {
+    fn entry(&mut self, entry: &Entry) -> io::Result<()> {
         self.names.notice(entry);
-        if let Some(text) = describe(entry) {
-            self.line(entry.at, &self.names.label(entry.feature), &text);
+        match describe(entry) {
+            Some(text) => self.line(entry.at, &self.names.label(entry.feature), &text),
+            None => Ok(()),
         }
     }
 
-    fn agent(&mut self, _: SessionId, _: &AgentEvent) {}
-
-    fn note(&mut self, text: &str) {
-        self.line(self.now, &self.names.label(None), text);
+    fn agent(&mut self, _: SessionId, _: &AgentEvent) -> io::Result<()> {
+        Ok(())
     }
 
-    fn tick(&mut self, now: Timestamp, _: &Progress) {
-        self.now = now;
+    fn note(&mut self, at: Timestamp, text: &str) -> io::Result<()> {
+        self.line(at, &self.names.label(None), text)
     }
+
+    fn lost(&mut self, at: Timestamp, entries: u64) -> io::Result<()> {
+        self.line(at, &self.names.label(None), &not_shown(entries))
+    }
+
+    fn last_words(&mut self, text: &str) -> io::Result<()> {
+        io::stdout().lock().write_all(text.as_bytes())
+    }
+
+    fn tick(&mut self, _: Timestamp, _: &Progress) {}
 
     fn close(&mut self) {}
+}
+
+/// Returns what to say of events that a reader did not take in time.
+pub(super) fn not_shown(entries: u64) -> String {
+    let events = if entries == 1 { "1 event is".to_owned() } else { format!("{entries} events are") };
+    format!("{events} not shown: nobody read them in time, and the journal has them (`cogwork show ID`)")
 }

@@ -15,7 +15,7 @@ use clap::Parser;
 use cogwork_process::contain;
 use cogwork_schemas::{AttemptOutcome, FeatureId, Isolation, Role, SessionId, Status, Token};
 use cogwork_store::graph::Cycle;
-use cogwork_store::{AttemptLimits, Claim, NewSession, Store, StoreError};
+use cogwork_store::{AttemptLimits, Claim, NewSession, Secret, Store, StoreError};
 
 use cogwork_conductor::{RunLock, RunLockError};
 use cogwork_session::clock::{self, Clock};
@@ -221,7 +221,7 @@ impl Lone<'_> {
             if !self.is_wanted(id) {
                 continue;
             }
-            match self.store.claim(id, &new, lease) {
+            match self.store.claim(id, &new, &Secret::random()?, lease) {
                 Ok(claim) => return Ok(Some((id, claim))),
                 // Somebody was faster, through the MCP server perhaps; the next one will do.
                 Err(StoreError::NotClaimable { .. } | StoreError::AlreadyClaimed { .. }) => {}

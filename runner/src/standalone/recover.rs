@@ -3,8 +3,8 @@
 //! It runs under the project's run lock, so whatever session has no living process has nobody.
 
 use cogwork_process::contain::{self, Sweep};
-use cogwork_schemas::{AttemptOutcome, Isolation, SessionOutcome};
-use cogwork_store::{Attempt, AttemptLimits, LiveSession};
+use cogwork_schemas::{AttemptOutcome, Isolation, SessionOutcome, Token};
+use cogwork_store::{Attempt, AttemptLimits, ErrorClass, LiveSession, Secret};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Lone, StandaloneError};
@@ -41,9 +41,9 @@ impl Lone<'_> {
         contain::sweep(&Sweep { markers, ..Sweep::default() }).await;
         for attempt in &session.attempts {
             match (&attempt.submitted, session.isolation) {
-                (None, _) => self.give_back(attempt)?,
+                (None, _) => self.give_back(session, attempt)?,
                 (Some(_), Isolation::Shared) => {
-                    if self.land_late(attempt, inbox).await? == AttemptOutcome::Stopped {
+                    if self.land_late(session, attempt, inbox).await? == AttemptOutcome::Stopped {
                         return Ok(Recovered::Stopped);
                     }
                 }
@@ -61,13 +61,24 @@ impl Lone<'_> {
         Ok(Recovered::All)
     }
 
-    fn give_back(&self, attempt: &Attempt) -> Result<(), StandaloneError> {
+    fn give_back(&self, session: &LiveSession, attempt: &Attempt) -> Result<(), StandaloneError> {
+        let Some(token) = self.take_over(session, attempt)? else { return Ok(()) };
         let (id, session) = (attempt.feature, attempt.session);
         self.say(format!("{id} was left by session {session}, whose runner is gone; it is free again"));
         let limits = AttemptLimits::default();
-        match self.store.end_attempt(&attempt.token, &AttemptOutcome::Orphaned, &limits) {
+        match self.store.end_attempt(&token, &AttemptOutcome::Orphaned, &limits) {
             Ok(_) => Ok(()),
             Err(error) if is_stale(&error) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes an attempt over from the dead process that was seen to own its session; `None` when somebody else was
+    /// faster.
+    fn take_over(&self, session: &LiveSession, attempt: &Attempt) -> Result<Option<Token>, StandaloneError> {
+        match self.store.take_over(attempt.id, session.process.as_ref(), &Secret::random()?) {
+            Ok(token) => Ok(Some(token)),
+            Err(error) if error.class() == ErrorClass::Refused => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -75,13 +86,15 @@ impl Lone<'_> {
     /// Lands work that was green when its runner died.
     async fn land_late(
         &self,
+        session: &LiveSession,
         attempt: &Attempt,
         inbox: &mut Inbox,
     ) -> Result<AttemptOutcome, StandaloneError> {
-        let report = self.report(attempt.session, &attempt.token)?;
+        let Some(token) = self.take_over(session, attempt)? else { return Ok(AttemptOutcome::Orphaned) };
+        let report = self.report(attempt.session, &token)?;
         let feature = self.store.feature(attempt.feature)?;
         self.say(format!("{} {} was green when its runner died", feature.id, feature.name));
-        let claimed = Claimed::of(attempt.clone(), feature);
+        let claimed = Claimed::of(attempt.id, token, feature);
         let job = self.job(attempt.session, claimed.clone());
         let world = self.world(&job, &report);
         self.land_again(world, &claimed, inbox).await

@@ -1,7 +1,7 @@
 //! Testing sessions: each takes a feature that passes and finds out whether it still works.
 
 use cogwork_schemas::{AttemptOutcome, FeatureId, Status};
-use cogwork_store::{Claim, StoreError};
+use cogwork_store::{Claim, Secret, StoreError};
 
 use super::{Lone, StandaloneError, list};
 use cogwork_session::ExitStatus;
@@ -48,7 +48,7 @@ impl Lone<'_> {
 
     fn inspect(&self, id: FeatureId) -> Result<Option<Claim>, StandaloneError> {
         let lease = self.flags.limits.durations().lease;
-        match self.store.inspect(id, &self.new_session(), lease) {
+        match self.store.inspect(id, &self.new_session(), &Secret::random()?, lease) {
             Ok(claim) => Ok(Some(claim)),
             // Somebody tests it already, or has found it broken meanwhile.
             Err(StoreError::AlreadyClaimed { .. } | StoreError::WrongStatus { .. }) => Ok(None),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cogwork_schemas::{Fact, FeatureId, FeatureList, Isolation, Role};
 use cogwork_session::{AgentSettings, AgentSpec, SessionCommand, SessionLimits};
-use cogwork_store::{Claim, ImportLimits, NewSession, Store, TimeSource, state_dir};
+use cogwork_store::{Claim, ImportLimits, NewSession, Secret, Store, TimeSource, state_dir};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::runner::shell;
@@ -57,7 +57,9 @@ impl Project {
 
     pub(crate) fn claim(&self, feature: i64) -> Claim {
         let new = NewSession { role: Role::Coding, agent: "exec".into(), isolation: Isolation::Workspace };
-        self.store.claim(FeatureId(feature), &new, SignedDuration::from_secs(60)).unwrap()
+        self.store
+            .claim(FeatureId(feature), &new, &Secret::random().unwrap(), SignedDuration::from_secs(60))
+            .unwrap()
     }
 
     /// The command of one session in a workspace, with limits that no good agent meets.

@@ -6,7 +6,7 @@ use cogwork_conductor::RunLock;
 use cogwork_schemas::{
     CheckReport, CheckVerdict, FeatureId, Isolation, ProcessIdentity, Proof, Role, Status,
 };
-use cogwork_store::NewSession;
+use cogwork_store::{NewSession, Secret};
 use jiff::SignedDuration;
 
 use crate::project::Project;
@@ -191,7 +191,10 @@ fn work_that_was_green_when_its_runner_died_is_looked_at_again_and_landed() {
     let submitted_by_a_dead_runner = |file: &str| {
         let project = Project::plain(CHAIN);
         let new = NewSession { role: Role::Coding, agent: "exec".into(), isolation: Isolation::Shared };
-        let claim = project.store.claim(FeatureId(1), &new, SignedDuration::from_secs(60)).unwrap();
+        let claim = project
+            .store
+            .claim(FeatureId(1), &new, &Secret::random().unwrap(), SignedDuration::from_secs(60))
+            .unwrap();
         let nobody = ProcessIdentity { pid: i32::MAX, started: 1, boot_id: "another boot".into() };
         project.store.session_up(claim.session, &nobody).unwrap();
         let green = CheckReport {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cogwork_prompts::Prompt;
 use cogwork_schemas::{AttemptId, Feature, Isolation, Role, SessionId, Token};
-use cogwork_store::{Attempt, Store};
+use cogwork_store::Store;
 
 use crate::clock::Clock;
 use crate::report::Report;
@@ -49,8 +49,8 @@ pub struct Claimed {
 }
 
 impl Claimed {
-    pub fn of(attempt: Attempt, feature: Feature) -> Self {
-        Self { attempt: attempt.id, token: attempt.token, feature }
+    pub fn of(attempt: AttemptId, token: Token, feature: Feature) -> Self {
+        Self { attempt, token, feature }
     }
 }
 

@@ -84,14 +84,15 @@ fn standing(world: World<'_>, claimed: &Claimed) -> Result<Standing, Setback> {
     if newest.attempt.id == claimed.attempt {
         return Ok(Standing::First);
     }
-    let feature = world.store.feature(newest.attempt.feature)?;
+    let (feature, token) =
+        (world.store.feature(newest.attempt.feature)?, claimed.token.for_attempt(newest.attempt.id));
     if !feature.checks.is_empty() && !was_looked_at(world, &newest.attempt)? {
         // It was taken and not handed out any more: the agent ended while its checks were run for the first time.
         let limits = AttemptLimits::default();
-        world.store.end_attempt(&newest.attempt.token, &AttemptOutcome::Stopped, &limits)?;
+        world.store.end_attempt(&token, &AttemptOutcome::Stopped, &limits)?;
         return Ok(Standing::Over(Verdict::NotSubmitted { reason: None }));
     }
-    Ok(Standing::Further(Box::new(Claimed::of(newest.attempt, feature))))
+    Ok(Standing::Further(Box::new(Claimed::of(newest.attempt.id, token, feature))))
 }
 
 /// Returns whether an attempt's checks were run before the work.

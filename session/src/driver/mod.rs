@@ -139,7 +139,7 @@ fn leave_last_words(world: World<'_>, words: LastWords, outcome: &SessionOutcome
         return Ok(());
     };
     let note = world.report.secrets().redact(note);
-    match world.store.leave_last_words(&open.attempt.token, &note) {
+    match world.store.leave_last_words(&claimed.token.for_attempt(open.attempt.id), &note) {
         Err(error) if !is_stale(&error) => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
@@ -435,6 +435,7 @@ impl<'a> Driver<'a> {
     fn renew(&mut self) {
         let job = self.world.job;
         let lease = job.limits.durations().lease;
+        self.world.report.alive(self.world.clock.now());
         // Without a claim nothing can run out.
         let Some(claimed) = job.claimed() else {
             return;

@@ -126,7 +126,8 @@ impl Page {
             RunnerEvent::Ended { outcome, agent_ms, reason } => {
                 self.ended = Some((outcome.clone(), *agent_ms, reason.clone()));
             }
-            RunnerEvent::Prepared { .. }
+            RunnerEvent::Alive
+            | RunnerEvent::Prepared { .. }
             | RunnerEvent::Checked { .. }
             | RunnerEvent::Waiting { .. }
             | RunnerEvent::Agent { .. }
@@ -232,7 +233,8 @@ fn lines(event: &RunnerEvent) -> Vec<String> {
         RunnerEvent::LeftOut { bytes } => {
             vec![format!("… here {} of the journal are left out: it became too long", megabytes(*bytes))]
         }
-        RunnerEvent::Checked { .. }
+        RunnerEvent::Alive
+        | RunnerEvent::Checked { .. }
         | RunnerEvent::AgentStarted { .. }
         | RunnerEvent::Waiting { .. }
         | RunnerEvent::Agent { .. }

@@ -28,6 +28,7 @@ impl StoreError {
             | Self::NotClaimable { .. }
             | Self::AlreadyClaimed { .. }
             | Self::StaleToken { .. }
+            | Self::OwnerChanged { .. }
             | Self::NotGreen { .. }
             | Self::NotSubmitted { .. }
             | Self::DependencyNotPassing { .. }
@@ -65,6 +66,7 @@ impl StoreError {
             | Self::NoDirectory { .. }
             | Self::Newer { .. }
             | Self::OldSqlite { .. }
+            | Self::NoRandomness { .. }
             | Self::NotOurs { .. }
             | Self::Replaced { .. }
             | Self::Corrupt { .. }

@@ -41,10 +41,12 @@ fn number(error: &StoreError) -> usize {
         StoreError::NotWritable { .. } => 33,
         StoreError::DiskFailed { .. } => 34,
         StoreError::Unanswered { .. } => 35,
+        StoreError::OwnerChanged { .. } => 36,
+        StoreError::NoRandomness { .. } => 37,
     }
 }
 
-const VARIANTS: usize = 36;
+const VARIANTS: usize = 38;
 
 fn sql(extended: i32) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(extended), None)
@@ -62,6 +64,7 @@ fn examples() -> Vec<(ErrorClass, Vec<StoreError>)> {
         StoreError::NotClaimable { id: feature, hold: Hold::Passing },
         StoreError::AlreadyClaimed { id: feature, owner: SessionId(1), since: Timestamp::UNIX_EPOCH },
         StoreError::StaleToken { feature: None, attempt: None, ended: None },
+        StoreError::OwnerChanged { attempt, session: SessionId(1), owner: None },
         StoreError::NotGreen { feature, red: Vec::new(), missing: Vec::new() },
         StoreError::NotSubmitted { feature, attempt },
         StoreError::DependencyNotPassing { feature, waiting_for: Vec::new() },
@@ -90,6 +93,7 @@ fn examples() -> Vec<(ErrorClass, Vec<StoreError>)> {
         StoreError::Newer { path: path(), found: 2, known: 1 },
         StoreError::OldSqlite { found: String::new() },
         StoreError::NotOurs { path: path() },
+        StoreError::NoRandomness { source: io::ErrorKind::Other.into() },
         StoreError::Replaced { path: path() },
         StoreError::corrupt(&path(), "x"),
         StoreError::ReadOnly { path: path() },

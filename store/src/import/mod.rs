@@ -12,15 +12,16 @@ use cogwork_schemas::{Check, DependencyRef, Fact, FeatureId, FeatureList, Listed
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction};
 
-use crate::columns::{Id, Json, Micros};
+use crate::columns::{Id, Json};
 use crate::error::Fail;
 use crate::features::{checks_of, status};
 use crate::types::{ImportLimits, Imported, ListProblem, NewFeature};
-use crate::{Store, StoreError, journal};
+use crate::{Store, StoreError, calls, journal};
 pub(crate) use resolve::PRIORITY_BOUND;
 use resolve::{Meaning, Project, Target, check_faults};
 
-/// How long a call that makes features is remembered: longer than any client takes to notice a lost answer.
+/// How long the call of a client is taken for the same: longer than any takes to notice a lost answer, and no longer,
+/// because what names it is mostly what it asks for.
 const CALL_MEMORY: SignedDuration = SignedDuration::from_mins(10);
 
 /// Numbers of features stay within this, so that there is always a next one.
@@ -57,7 +58,7 @@ impl Store {
         if !problems.is_empty() {
             return Err(StoreError::BadList { problems });
         }
-        self.write(|tx, now| {
+        self.write_once("set_checks", |tx, now| {
             let status = status(tx, id)?;
             if status != Status::Pending {
                 return Err(StoreError::WrongStatus { id, action: "given other checks", status }.into());
@@ -81,8 +82,8 @@ impl Store {
     /// Makes features, in one transaction, each behind all others unless it says its own priority. Features whose
     /// key the project knows stay as they are.
     ///
-    /// `call` names the call in which they came: the same call made again within ten minutes gets the same answer
-    /// and makes nothing.
+    /// `call` names a client's call in which they came: the same made again within ten minutes gets the same answer and
+    /// makes nothing. Without one it is an operation like others ([`Store::once`]).
     ///
     /// # Errors
     ///
@@ -93,42 +94,22 @@ impl Store {
         limits: &ImportLimits,
         call: Option<&str>,
     ) -> Result<Imported, StoreError> {
-        self.write(|tx, now| {
-            if let Some(call) = call
-                && let Some(answer) = answered(tx, now, call)?
-            {
-                return Ok(Imported { repeated: true, ..answer });
-            }
+        let make = |tx: &Transaction<'_>, now| {
             let project = project(tx, items)?;
             let meanings = resolve::resolve(items, limits, &project)
                 .map_err(|problems| StoreError::BadList { problems })?;
-            let imported = write(tx, now, items, &meanings)?;
-            if let Some(call) = call {
-                remember(tx, now, call, &imported)?;
+            write(tx, now, items, &meanings)
+        };
+        let Some(call) = call else { return self.write_once("create_features", make) };
+        self.write(|tx, now| {
+            if let Some(answer) = calls::answer(tx, now, call, CALL_MEMORY)? {
+                return Ok(Imported { repeated: true, ..answer });
             }
+            let imported = make(tx, now)?;
+            calls::remember(tx, now, call, &imported)?;
             Ok(imported)
         })
     }
-}
-
-fn answered(tx: &Transaction<'_>, now: Timestamp, call: &str) -> Result<Option<Imported>, Fail> {
-    let oldest = now.checked_sub(CALL_MEMORY).unwrap_or(Timestamp::MIN);
-    let found = tx
-        .prepare_cached("SELECT answer FROM calls WHERE id = ?1 AND at >= ?2")?
-        .query_row((call, Micros(oldest)), |row| row.get::<_, Json<_>>(0))
-        .optional()?;
-    Ok(found.map(|answer| answer.0))
-}
-
-fn remember(tx: &Transaction<'_>, now: Timestamp, call: &str, imported: &Imported) -> Result<(), Fail> {
-    let oldest = now.checked_sub(CALL_MEMORY).unwrap_or(Timestamp::MIN);
-    tx.prepare_cached("DELETE FROM calls WHERE at < ?1")?.execute([Micros(oldest)])?;
-    tx.prepare_cached("INSERT OR REPLACE INTO calls (id, at, answer) VALUES (?1, ?2, ?3)")?.execute((
-        call,
-        Micros(now),
-        Json(imported),
-    ))?;
-    Ok(())
 }
 
 /// Reads of the project what the list names, and nothing else: one more feature costs the same in a large one.

@@ -199,13 +199,13 @@ fn a_question_holds_a_feature_until_it_is_answered() {
     both(|store| {
         let asker = claim(store, 1, BASE);
         store.at(2).ask_human(&asker.token, &question()).unwrap();
-        assert!(matches!(store.at(3).renew(&asker.token, LEASE), Err(StoreError::StaleToken { .. })));
+        assert!(matches!(renew(store.at(3), &asker.token), Err(StoreError::StaleToken { .. })));
         let feature = store.feature(BASE).unwrap();
         assert_eq!((feature.status, feature.failed_attempts), (Status::NeedsHuman, 0));
         assert_eq!(feature.human_request, Some(question()));
         assert_eq!(hold(store, BASE), Hold::NeedsHuman { question: "Which colour?".to_owned() });
         assert!(matches!(
-            store.at(3).claim(BASE, &session(Isolation::Workspace), LEASE),
+            store.at(3).claim(BASE, &session(Isolation::Workspace), &secret(), LEASE),
             Err(StoreError::NotClaimable { .. })
         ));
 
@@ -244,17 +244,17 @@ fn a_question_nobody_could_answer_is_refused() {
 fn a_tested_feature_passes_on_until_it_is_reported() {
     both(|store| {
         pass(store, 1, BASE);
-        let tester = store.at(5).inspect(BASE, &session(Isolation::Workspace), LEASE).unwrap();
+        let tester = store.at(5).inspect(BASE, &session(Isolation::Workspace), &secret(), LEASE).unwrap();
         assert_eq!((hold(store, BASE), hold(store, MIDDLE)), (Hold::Passing, Hold::Ready));
         assert!(matches!(
-            store.at(6).inspect(BASE, &session(Isolation::Workspace), LEASE),
+            store.at(6).inspect(BASE, &session(Isolation::Workspace), &secret(), LEASE),
             Err(StoreError::AlreadyClaimed { .. })
         ));
-        assert!(store.at(6).inspect(PROSE, &session(Isolation::Workspace), LEASE).is_err());
+        assert!(store.at(6).inspect(PROSE, &session(Isolation::Workspace), &secret(), LEASE).is_err());
         store.at(7).end_attempt(&tester.token, &AttemptOutcome::Confirmed, &LIMITS).unwrap();
         assert_eq!(hold(store, BASE), Hold::Passing);
 
-        let tester = store.at(8).inspect(BASE, &session(Isolation::Workspace), LEASE).unwrap();
+        let tester = store.at(8).inspect(BASE, &session(Isolation::Workspace), &secret(), LEASE).unwrap();
         assert_eq!(store.last_report(BASE).unwrap(), None);
         assert!(store.at(9).report_failing(&tester.token, "the list is empty").unwrap());
         assert!(!store.at(9).report_failing(&tester.token, "still").unwrap());
@@ -262,14 +262,14 @@ fn a_tested_feature_passes_on_until_it_is_reported() {
         assert_eq!(hold(store, BASE), Hold::Running { session: tester.session });
         assert!(matches!(hold(store, MIDDLE), Hold::Blocked { .. }));
         assert!(matches!(
-            store.at(9).claim(BASE, &session(Isolation::Workspace), LEASE),
+            store.at(9).claim(BASE, &session(Isolation::Workspace), &secret(), LEASE),
             Err(StoreError::AlreadyClaimed { .. })
         ));
         store.at(9).record_before(&tester.token, Some("c2"), &red(&["t1", "t2"])).unwrap();
         store.at(10).submit(&tester.token, Some("c3"), &green(&["t1", "t2"])).unwrap();
         assert_eq!(store.at(11).land(&tester.token, &merge("c4", green(&["t1", "t2"]))).unwrap(), [MIDDLE]);
 
-        let tester = store.at(12).inspect(BASE, &session(Isolation::Workspace), LEASE).unwrap();
+        let tester = store.at(12).inspect(BASE, &session(Isolation::Workspace), &secret(), LEASE).unwrap();
         assert_eq!(store.at(500).reap(&LIMITS).unwrap(), [BASE]);
         assert_eq!(hold(store, BASE), Hold::Passing, "an expired test proves nothing against it");
         assert!(matches!(

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use crate::fixture::*;
 
 fn refusal(store: &Store, feature: FeatureId) -> StoreError {
-    store.at(9).claim(feature, &session(Isolation::Workspace), LEASE).unwrap_err()
+    store.at(9).claim(feature, &session(Isolation::Workspace), &secret(), LEASE).unwrap_err()
 }
 
 fn crashed() -> AttemptOutcome {
@@ -21,7 +21,7 @@ fn a_claim_makes_session_attempt_and_token() {
         assert_eq!(claim.number, 1);
         let (id, secret) = claim.token.reveal().split_once('-').unwrap();
         assert_eq!(id, claim.attempt.0.to_string());
-        assert!(secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
+        assert!(secret.len() == 64 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
 
         let feature = store.feature(BASE).unwrap();
         assert_eq!((feature.status, feature.session), (Status::Claimed, Some(claim.session)));
@@ -88,12 +88,12 @@ fn what_is_not_ready_is_refused_with_the_reason() {
 fn a_lease_is_renewed_and_only_then_kept() {
     both(|store| {
         let claim = claim(store, 0, BASE);
-        store.at(50).renew(&claim.token, LEASE).unwrap();
+        renew(store.at(50), &claim.token).unwrap();
         assert_eq!(store.attempt(&claim.token).unwrap().lease_until, Some(at(110)));
         assert_eq!(store.at(109).reap(&LIMITS).unwrap(), []);
         assert_eq!(store.at(110).reap(&LIMITS).unwrap(), [BASE]);
         assert_eq!(store.at(111).reap(&LIMITS).unwrap(), []);
-        assert!(matches!(store.at(112).renew(&claim.token, LEASE), Err(StoreError::StaleToken { .. })));
+        assert!(matches!(renew(store.at(112), &claim.token), Err(StoreError::StaleToken { .. })));
         let feature = store.feature(BASE).unwrap();
         assert_eq!((feature.status, feature.failed_attempts, feature.session), (Status::Pending, 0, None));
         assert_eq!(store.attempts_of(BASE).unwrap()[0].outcome, Some(AttemptOutcome::Expired));
@@ -104,7 +104,7 @@ fn a_lease_is_renewed_and_only_then_kept() {
 #[test]
 fn a_lease_longer_than_time_itself_is_no_error() {
     both(|store| {
-        store.at(0).claim(BASE, &session(Isolation::Shared), SignedDuration::MAX).unwrap();
+        store.at(0).claim(BASE, &session(Isolation::Shared), &secret(), SignedDuration::MAX).unwrap();
         assert_eq!(store.at(1_000_000_000).reap(&LIMITS).unwrap(), []);
     });
 }
@@ -114,7 +114,7 @@ fn a_submission_does_not_expire() {
     both(|store| {
         let claim = claim(store, 0, BASE);
         store.at(1).submit(&claim.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
-        store.at(2).renew(&claim.token, LEASE).unwrap();
+        renew(store.at(2), &claim.token).unwrap();
         assert_eq!(store.at(100_000).reap(&LIMITS).unwrap(), []);
         let attempt = store.attempt(&claim.token).unwrap();
         assert_eq!(attempt.lease_until, None);
@@ -247,5 +247,32 @@ fn a_session_that_never_was_is_refused() {
         assert!(matches!(up, Err(StoreError::UnknownSession { id: SessionId(99) })));
         let end = store.at(1).end_session(NOBODY, &SessionOutcome::Completed, 0);
         assert!(matches!(end, Err(StoreError::UnknownSession { id: SessionId(99) })));
+    });
+}
+
+/// A machine renews all that its sessions hold at once.
+#[test]
+fn many_claims_are_renewed_in_one_write_and_the_stale_ones_are_named() {
+    both(|store| {
+        let (base, prose) = (claim(store, 1, BASE), claim(store, 1, PROSE));
+        let inspected = {
+            store.submit(&prose.token, None, &[]).unwrap();
+            store.land(&prose.token, &merge("c", Vec::new())).unwrap();
+            store.inspect(PROSE, &session(Isolation::Shared), &secret(), LEASE).unwrap()
+        };
+        let guessed = base.token.for_attempt(inspected.attempt);
+        let never = cogwork_schemas::Token::new("none");
+        let tokens = [&base, &prose, &inspected].map(|claim| claim.token.clone());
+        let shown = [tokens.as_slice(), &[guessed.clone(), never.clone()]].concat();
+        let seq = store.last_seq().unwrap();
+        assert_eq!(store.at(50).renew(&shown, LEASE).unwrap(), [prose.token, guessed, never]);
+        let leases: Vec<_> = store.live_attempts().unwrap().iter().map(|live| live.lease_until).collect();
+        assert_eq!(leases, [Some(at(110)), Some(at(110))]);
+        assert_eq!(store.last_seq().unwrap(), seq);
+        assert_eq!(store.renew(&[], LEASE).unwrap(), []);
+        // One whose work is handed in has no lease, and its token is none the worse.
+        store.submit(&base.token, None, &green(&["t1", "t2"])).unwrap();
+        assert_eq!(store.at(60).renew(std::slice::from_ref(&base.token), LEASE).unwrap(), []);
+        assert_eq!(store.attempt(&base.token).unwrap().lease_until, None);
     });
 }

@@ -47,7 +47,7 @@ fn an_ended_attempt_may_write_nothing() {
     both(|store| {
         let claim = ended(store);
         check_refused(store, &claim.token, &[]);
-        let error = store.at(3).renew(&claim.token, LEASE).unwrap_err();
+        let error = renew(store.at(3), &claim.token).unwrap_err();
         insta::assert_snapshot!(error, @"this session no longer owns feature #1: its attempt a1 has ended (not finished); nothing was changed, stop working on it");
     });
 }

@@ -82,7 +82,7 @@ fn a_refused_change_leaves_no_entry() {
     both(|store| {
         let bad = list(r#"{"name": "good"}, {"name": ""}"#);
         store.at(1).import(&bad, &ImportLimits::default()).unwrap_err();
-        store.at(1).claim(TOP, &session(Isolation::Workspace), LEASE).unwrap_err();
+        store.at(1).claim(TOP, &session(Isolation::Workspace), &secret(), LEASE).unwrap_err();
         assert_eq!(store.last_seq().unwrap(), 4);
         // And no gap after it.
         claim(store, 2, BASE);

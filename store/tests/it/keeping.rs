@@ -70,7 +70,7 @@ impl Doer {
             8 => ("delete", store.delete_feature(id).map(drop)),
             9..=13 => (
                 "claim",
-                store.claim(id, &session(Isolation::Shared), LEASE).map(|claim| {
+                store.claim(id, &session(Isolation::Shared), &secret(), LEASE).map(|claim| {
                     self.claims.push(claim);
                 }),
             ),
@@ -78,11 +78,11 @@ impl Doer {
                 let passing =
                     store.features().unwrap().into_iter().find(|feature| feature.status == Status::Passing);
                 let id = passing.map_or(id, |feature| feature.id);
-                let claimed = store.inspect(id, &session(Isolation::Shared), LEASE);
+                let claimed = store.inspect(id, &session(Isolation::Shared), &secret(), LEASE);
                 ("inspect", claimed.map(|claim| self.claims.push(claim)))
             }
             15 => ("report", by_token(&|token| store.report_failing(token, "broken").map(drop))),
-            16 => ("renew", by_token(&|token| store.renew(token, LEASE))),
+            16 => ("renew", by_token(&|token| renew(store, token))),
             17 | 18 => ("submit", by_token(&|token| store.submit(token, Some("c"), &[]).map(drop))),
             19 | 20 => ("land", by_token(&|token| store.land(token, &merge("m", Vec::new())).map(drop))),
             21 => ("end", by_token(&|token| store.end_attempt(token, &not_finished(), &once).map(drop))),

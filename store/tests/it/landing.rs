@@ -200,7 +200,7 @@ fn what_is_red_or_unknown_on_the_merge_does_not_land() {
 #[test]
 fn in_a_shared_tree_there_is_no_merge_to_check() {
     both(|store| {
-        let claim = store.at(1).claim(BASE, &session(Isolation::Shared), LEASE).unwrap();
+        let claim = store.at(1).claim(BASE, &session(Isolation::Shared), &secret(), LEASE).unwrap();
         store.at(1).record_before(&claim.token, None, &red(BOTH)).unwrap();
         store.at(2).submit(&claim.token, None, &green(BOTH)).unwrap();
         let nothing = Merge { commit: None, reports: vec![], merge_ms: 0, check_ms: 0 };
@@ -266,7 +266,7 @@ fn a_dependency_that_came_up_meanwhile_is_waited_for() {
 #[test]
 fn work_is_submitted_and_landed_together_or_not_at_all() {
     both(|store| {
-        let running = store.at(1).claim(BASE, &session(Isolation::Shared), LEASE).unwrap();
+        let running = store.at(1).claim(BASE, &session(Isolation::Shared), &secret(), LEASE).unwrap();
         store.at(2).add_dependency(BASE, PROSE, &ImportLimits::default()).unwrap();
         let finish = |second, reports: &[_]| store.at(second).finish(&running.token, Some("c1"), reports, 7);
         let before = all(store);

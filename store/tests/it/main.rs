@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod batches;
+mod calls;
 mod changing;
 mod claims;
 mod damage;
@@ -18,4 +19,5 @@ mod model;
 mod opening;
 mod past;
 mod processes;
+mod succession;
 mod time;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use cogwork_schemas::{FeatureId, Proof, Status};
+use cogwork_schemas::{FeatureId, Proof, Status, Token};
 use cogwork_store::{Store, StoreError, state_dir};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -19,7 +19,7 @@ fn make(project: &Path) {
     raw(&database(project)).execute_batch(VERSION_1).unwrap();
 }
 
-/// Everything in the columns that version 1 had.
+/// Everything in the columns that version 1 had, but for the secrets, of which the digests are left.
 fn rows(connection: &Connection) -> Vec<(String, Vec<Vec<Value>>)> {
     let old = Connection::open_in_memory().unwrap();
     old.execute_batch(VERSION_1).unwrap();
@@ -30,7 +30,8 @@ fn rows(connection: &Connection) -> Vec<(String, Vec<Vec<Value>>)> {
     let tables =
         strings(&old, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'");
     let content = |table: String| {
-        let columns = strings(&old, &format!("SELECT name FROM pragma_table_info('{table}')"));
+        let columns =
+            strings(&old, &format!("SELECT name FROM pragma_table_info('{table}') WHERE name <> 'secret'"));
         let sql = format!("SELECT {} FROM {table} ORDER BY 1, 2", columns.join(", "));
         let mut statement = connection.prepare(&sql).unwrap();
         let rows = statement.query_map([], |row| (0..columns.len()).map(|n| row.get(n)).collect()).unwrap();
@@ -75,6 +76,9 @@ fn version_1_is_brought_to_the_present_with_all_it_has() {
         (2, 1)
     );
     assert_eq!((store.last_seq().unwrap(), store.live_sessions().unwrap().len()), (3, 1));
+    // Whoever worked over the upgrade has its right still.
+    let token = Token::new("3-0123456789abcdef0123456789abcded");
+    renew(store.at(4), &token).unwrap();
     // And it is one to work with.
     let imported = store.at(5).import(&list(r#"{"name": "new"}"#), &cogwork_store::ImportLimits::default());
     assert_eq!(imported.unwrap().created, [FeatureId(8)]);

@@ -13,9 +13,9 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use cogwork_schemas::{CheckPhase, Fact, FeatureId, Isolation, RunOutcome, SessionOutcome, Token};
+use cogwork_schemas::{AttemptId, CheckPhase, Fact, FeatureId, Isolation, RunOutcome, SessionOutcome, Token};
 use cogwork_store::graph::Graph;
-use cogwork_store::{AttemptLimits, Claim, ImportLimits, Merge, Store, StoreError};
+use cogwork_store::{AttemptLimits, Claim, ImportLimits, Merge, Secret, Store, StoreError};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
@@ -59,6 +59,8 @@ impl ReferenceStateMachine for Model {
 struct Pair {
     stores: [Store; 2],
     tokens: BTreeMap<Tok, Token>,
+    /// How many calls were made.
+    calls: u32,
     _dir: TempDir,
 }
 
@@ -68,32 +70,62 @@ impl Pair {
         self.tokens.get(&number).cloned().unwrap_or_else(unknown)
     }
 
-    fn keep(&mut self, claim: Result<Claim, StoreError>) -> Result<String, StoreError> {
-        let claim = claim?;
-        self.tokens.insert(claim.attempt.0, claim.token);
-        Ok(format!("{:?} {:?} {}", claim.session, claim.attempt, claim.number))
+    /// Makes the call and returns what the store said. Now and then the answer is lost: then the same call is made again,
+    /// on the other connection, and has to be told the same.
+    fn told(&mut self, step: &Step, second: i64) -> Result<String, StoreError> {
+        self.calls += 1;
+        let call = format!("call {}", self.calls);
+        let first = self.make(step, second, &call);
+        if step.lost {
+            let again = self.make(&Step { second: !step.second, ..step.clone() }, second, &call);
+            let plain = |said: &Result<String, StoreError>| {
+                let said = said.as_ref().map(|said| said.replace("repeated: true", "repeated: false"));
+                said.map_err(|error| format!("{error:?}"))
+            };
+            assert_eq!(plain(&again), plain(&first), "{step:?}");
+        }
+        first
     }
 
-    /// Makes the call and returns what the store said.
-    fn told(&mut self, step: &Step, second: i64) -> Result<String, StoreError> {
+    fn make(&mut self, step: &Step, second: i64, call: &str) -> Result<String, StoreError> {
         let store = self.stores[usize::from(step.second)].at(second);
+        let mut won = None;
+        let said = store.once(call, |store| self.asked(store, &step.op, &Secret::known(call), &mut won));
+        self.tokens.extend(won);
+        said
+    }
+
+    fn asked(
+        &self,
+        store: &Store,
+        op: &Op,
+        secret: &Secret,
+        won: &mut Option<(Tok, Token)>,
+    ) -> Result<String, StoreError> {
+        let mut keep = |claim: Result<Claim, StoreError>| {
+            let claim = claim?;
+            *won = Some((claim.attempt.0, claim.token));
+            Ok(format!("{:?} {:?} {}", claim.session, claim.attempt, claim.number))
+        };
         let lease = |seconds: &i64| SignedDuration::from_secs(*seconds);
         let limits = |limit: &usize| ImportLimits { dependencies: *limit, ..ImportLimits::default() };
         let model = |isolation| cogwork_store::NewSession { agent: "model".to_owned(), ..session(isolation) };
-        match &step.op {
+        match op {
             Op::Create { items, call, dependencies } => {
                 let call = call.map(|call| format!("call {call}"));
                 said(store.create_features(&features(items), &limits(dependencies), call.as_deref()))
             }
             Op::Claim { feature, isolation, lease: seconds } => {
-                let claim = store.claim(*feature, &model(*isolation), lease(seconds));
-                self.keep(claim)
+                let claim = store.claim(*feature, &model(*isolation), secret, lease(seconds));
+                keep(claim)
             }
             Op::Inspect { feature, lease: seconds } => {
-                let claim = store.inspect(*feature, &model(Isolation::Workspace), lease(seconds));
-                self.keep(claim)
+                let claim = store.inspect(*feature, &model(Isolation::Workspace), secret, lease(seconds));
+                keep(claim)
             }
-            Op::Renew { token, lease: seconds } => said(store.renew(&self.token(*token), lease(seconds))),
+            Op::Renew { token, lease: seconds } => {
+                said(store.renew(&[self.token(*token)], lease(seconds)).map(|stale| stale.is_empty()))
+            }
             Op::RecordBefore { token, reports: given } => {
                 said(store.record_before(&self.token(*token), Some("c0"), &reports(given)))
             }
@@ -136,6 +168,14 @@ impl Pair {
             Op::Delete { feature } => said(store.delete_feature(*feature)),
             Op::Retry { feature } => said(store.retry(*feature)),
             Op::SessionUp { session, pid } => said(store.session_up(*session, &identity(*pid))),
+            Op::TakeOver { attempt, pid } => {
+                let seen = pid.map(identity);
+                let taken = store.take_over(AttemptId(*attempt), seen.as_ref(), secret);
+                taken.map(|token| {
+                    *won = Some((*attempt, token));
+                    String::new()
+                })
+            }
             Op::EndSession { session } => said(store.end_session(*session, &SessionOutcome::Completed, 5)),
             Op::Append { own: true } => said(store.append(&Fact::RunEnded { result: RunOutcome::Stopped })),
             Op::Append { own: false } => said(store.append(&Fact::Retried)),
@@ -157,7 +197,7 @@ impl StateMachineTest for AgainstTheModel {
         let dir = tempfile::tempdir().unwrap();
         let stores =
             [Store::create(dir.path(), clock_at(0)).unwrap(), Store::open(dir.path(), clock()).unwrap()];
-        let pair = Pair { stores, tokens: BTreeMap::new(), _dir: dir };
+        let pair = Pair { stores, tokens: BTreeMap::new(), calls: 0, _dir: dir };
         Self::apply(pair, model, op::first())
     }
 
@@ -178,8 +218,8 @@ impl StateMachineTest for AgainstTheModel {
             assert_eq!(nodes, model.nodes());
             let ready: BTreeSet<FeatureId> = Graph::new(nodes).unwrap().ready().collect();
             assert_eq!(ready, model.ready());
-            assert_eq!(store.live_attempts().unwrap(), model.live_attempts(|id| pair.token(id)));
-            assert_eq!(store.live_sessions().unwrap(), model.live_sessions(|id| pair.token(id)));
+            assert_eq!(store.live_attempts().unwrap(), model.live_attempts());
+            assert_eq!(store.live_sessions().unwrap(), model.live_sessions());
             for id in model.features.keys() {
                 assert_eq!(store.attempts_of(*id).unwrap(), model.attempts_of(*id));
             }
@@ -188,8 +228,7 @@ impl StateMachineTest for AgainstTheModel {
             let seq = model.journal.get(end).map_or(0, |entry| entry.seq - 1);
             assert_eq!(store.journal_since(seq, usize::MAX).unwrap(), model.journal[end..]);
         }
-        let live: Vec<FeatureId> =
-            model.live_attempts(|id| pair.token(id)).iter().map(|a| a.feature).collect();
+        let live: Vec<FeatureId> = model.live_attempts().iter().map(|a| a.feature).collect();
         assert_eq!(
             live.iter().collect::<BTreeSet<_>>().len(),
             live.len(),

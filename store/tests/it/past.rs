@@ -117,8 +117,10 @@ fn what_was_before_it_passed_is_forgotten_and_a_broken_one_is_to_be_repaired() {
         fail(store, 2, &first.token);
         pass(store, 3, BASE);
         assert_eq!(store.past_of(BASE).unwrap().failures, Vec::<AttemptRecord>::new());
-        let tester =
-            store.at(10).inspect(BASE, &session(cogwork_schemas::Isolation::Workspace), LEASE).unwrap();
+        let tester = store
+            .at(10)
+            .inspect(BASE, &session(cogwork_schemas::Isolation::Workspace), &secret(), LEASE)
+            .unwrap();
         store.at(11).report_failing(&tester.token, "broken").unwrap();
         store.at(12).record_before(&tester.token, None, &red(&["t1", "t2"])).unwrap();
         fail(store, 13, &tester.token);

@@ -117,7 +117,7 @@ fn notes(project: &Path, number: usize) -> Vec<String> {
 fn claims_everything() {
     let Some((store, done)) = task() else { return };
     for id in (1..=FEATURES).map(FeatureId) {
-        match store.at(1).claim(id, &session(Isolation::Workspace), LEASE) {
+        match store.at(1).claim(id, &session(Isolation::Workspace), &secret(), LEASE) {
             Ok(claim) => note(&done, &format!("{id} {}", claim.attempt)),
             Err(StoreError::AlreadyClaimed { .. }) => {}
             Err(other) => panic!("{other:?}"),

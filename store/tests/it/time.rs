@@ -16,7 +16,7 @@ fn no_change_is_older_than_the_one_before_it() {
     drop(on_disk(dir.path()));
     let (ahead, behind) = (at_clock(dir.path(), 500), at_clock(dir.path(), 400));
     assert_eq!(behind.now().unwrap(), at(400));
-    let claim = ahead.claim(BASE, &session(cogwork_schemas::Isolation::Workspace), LEASE).unwrap();
+    let claim = ahead.claim(BASE, &session(cogwork_schemas::Isolation::Workspace), &secret(), LEASE).unwrap();
     assert_eq!(behind.now().unwrap(), at(500));
     behind.end_attempt(&claim.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
     let times: Vec<_> = ahead.journal_since(0, 99).unwrap().into_iter().map(|entry| entry.at).collect();
@@ -31,6 +31,6 @@ fn a_clock_that_is_behind_claims_no_shorter() {
     drop(on_disk(dir.path()));
     let (ahead, behind) = (at_clock(dir.path(), 500), at_clock(dir.path(), 400));
     ahead.add_dependency(PROSE, BASE, &ImportLimits::default()).unwrap();
-    behind.claim(BASE, &session(cogwork_schemas::Isolation::Workspace), LEASE).unwrap();
+    behind.claim(BASE, &session(cogwork_schemas::Isolation::Workspace), &secret(), LEASE).unwrap();
     assert_eq!(ahead.reap(&LIMITS).unwrap(), []);
 }

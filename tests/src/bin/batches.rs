@@ -18,7 +18,7 @@ use cogwork_schemas::{
     AttemptId, Feature, FeatureId, Isolation, Role, RunOutcome, SessionId, SessionOutcome, Status,
 };
 use cogwork_store::graph::{Graph, Node, NodeView};
-use cogwork_store::{ImportLimits, Merge, NewSession, Next, Store, TimeSource};
+use cogwork_store::{ImportLimits, Merge, NewSession, Next, Secret, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 
 const LISTS: [(&str, &str); 5] = [
@@ -83,6 +83,11 @@ fn store(list: &str) -> Store {
     let list = serde_json::from_str(list).expect("a feature list");
     store.import(&list, &ImportLimits::default()).expect("features");
     store
+}
+
+/// Nobody here takes what is not theirs.
+fn secret() -> Secret {
+    Secret::known("secret")
 }
 
 fn features(list: &str) -> Vec<Feature> {
@@ -180,7 +185,7 @@ impl World {
 
     fn start(&mut self, feature: FeatureId) -> [Event; 2] {
         let new = NewSession { role: Role::Coding, agent: "none".into(), isolation: Isolation::Workspace };
-        let claim = self.store.claim(feature, &new, LEASE).expect("it is ready");
+        let claim = self.store.claim(feature, &new, &secret(), LEASE).expect("it is ready");
         let slots = u32::try_from(self.settings.slots).expect("few");
         self.store.begin_batch(claim.session, self.settings.batch, slots).expect("a session");
         self.sessions += 1;
@@ -191,7 +196,7 @@ impl World {
 
     fn done(&mut self, session: SessionId) {
         let attempt = self.at[&session].clone();
-        self.store.submit(&attempt.token, None, &[]).expect("it lives");
+        self.store.submit(&secret().token(attempt.id), None, &[]).expect("it lives");
         let seen = self.seen(attempt.feature);
         self.feed(seen);
         self.feed(Event::Submitted { session, attempt: attempt.id });
@@ -199,7 +204,7 @@ impl World {
     }
 
     fn ask(&mut self, session: SessionId) {
-        let token = self.at[&session].token.clone();
+        let token = secret().token(self.at[&session].id);
         match self.store.claim_next(&token, LEASE).expect("it lives") {
             Next::Claimed { feature, claim } => {
                 self.waiting.remove(&session);
@@ -224,7 +229,7 @@ impl World {
         let live = self.store.live_attempts().expect("attempts");
         let landed = live.into_iter().find(|live| live.id == attempt).expect("it lives");
         let merge = Merge { commit: None, reports: Vec::new(), merge_ms: 0, check_ms: 0 };
-        self.store.land(&landed.token, &merge).expect("it is green");
+        self.store.land(&secret().token(attempt), &merge).expect("it is green");
         let seen = self.seen(landed.feature);
         self.feed(seen);
         self.feed(Event::Integrated { attempt, landing: Landing::Landed });

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Output, Stdio};
 
 use cogwork_schemas::{FeatureId, HumanRequest, Isolation, Role};
-use cogwork_store::NewSession;
+use cogwork_store::{NewSession, Secret};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -164,7 +164,8 @@ fn ask(place: &Place, id: i64) {
     let new =
         NewSession { role: Role::Coding, agent: "exec:true".to_owned(), isolation: Isolation::Workspace };
     let store = place.store();
-    let claim = store.claim(FeatureId(id), &new, SignedDuration::from_hours(1)).unwrap();
+    let claim =
+        store.claim(FeatureId(id), &new, &Secret::random().unwrap(), SignedDuration::from_hours(1)).unwrap();
     store.ask_human(&claim.token, &request).unwrap();
     let ended = cogwork_schemas::SessionOutcome::Completed;
     store.end_session(claim.session, &ended, 0).unwrap();

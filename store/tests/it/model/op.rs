@@ -18,6 +18,8 @@ pub(crate) struct Step {
     pub(crate) second: bool,
     /// Seconds since the call before; a clock may be set back.
     pub(crate) later: i64,
+    /// Whether the answer is lost and the call made again.
+    pub(crate) lost: bool,
     pub(crate) op: Op,
 }
 
@@ -111,6 +113,11 @@ pub(crate) enum Op {
     SessionUp {
         session: SessionId,
         pid: i32,
+    },
+    /// By one who saw this process own it.
+    TakeOver {
+        attempt: Tok,
+        pid: Option<i32>,
     },
     EndSession {
         session: SessionId,
@@ -245,13 +252,15 @@ pub(crate) fn first() -> Step {
         item.key = Some([0, 1, 2][place]);
         item.places.extend(place.checked_sub(1));
     }
-    Step { second: false, later: 0, op: Op::Create { items, call: None, dependencies: 9 } }
+    Step { second: false, later: 0, lost: false, op: Op::Create { items, call: None, dependencies: 9 } }
 }
 
 /// Returns what may be asked next.
 pub(crate) fn step(state: &State) -> BoxedStrategy<Step> {
     let later = prop_oneof![6 => 0..3_i64, 2 => 5..40_i64, 1 => 200..900_i64, 1 => -20..0_i64];
-    (any::<bool>(), later, op(state)).prop_map(|(second, later, op)| Step { second, later, op }).boxed()
+    (any::<bool>(), later, prop::bool::weighted(0.3), op(state))
+        .prop_map(|(second, later, lost, op)| Step { second, later, lost, op })
+        .boxed()
 }
 
 fn op(state: &State) -> BoxedStrategy<Op> {
@@ -289,6 +298,7 @@ fn op(state: &State) -> BoxedStrategy<Op> {
     let sessions = prop_oneof![
         (session(state), 1..4_i32).prop_map(|(session, pid)| Op::SessionUp { session, pid }),
         session(state).prop_map(|session| Op::EndSession { session }),
+        (t(), option::weighted(0.3, 1..4_i32)).prop_map(|(attempt, pid)| Op::TakeOver { attempt, pid }),
         any::<bool>().prop_map(|own| Op::Append { own }),
     ];
     let unsent = || token_of(state, |attempt| attempt.submitted.is_none());

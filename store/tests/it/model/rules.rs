@@ -39,13 +39,13 @@ impl State {
             Op::Claim { feature, isolation, lease } => self.claim(*feature, *isolation, *lease),
             Op::Inspect { feature, lease } => self.inspect(*feature, *lease),
             Op::Renew { token, lease } => {
-                let id = self.live(*token)?;
+                let Ok(id) = self.live(*token) else { return Ok("false".to_owned()) };
                 let until = self.until(*lease);
                 let attempt = self.attempt(id);
                 if attempt.submitted.is_none() {
                     attempt.lease = Some(until);
                 }
-                Ok("()".to_owned())
+                Ok("true".to_owned())
             }
             Op::RecordBefore { token, reports } => self.before(*token, reports),
             Op::RecordChecks { token, reports } => {
@@ -103,6 +103,15 @@ impl State {
                 Ok("()".to_owned())
             }
             Op::SessionUp { session, pid } => self.session_up(*session, *pid),
+            Op::TakeOver { attempt, pid } => {
+                let session = self.attempts[&self.live(*attempt)?].session;
+                let life = &self.sessions[&session];
+                if !life.over && life.process != pid.map(identity) {
+                    let (attempt, owner) = (AttemptId(*attempt), life.process.clone());
+                    return Err(no(&StoreError::OwnerChanged { attempt, session, owner }));
+                }
+                Ok(String::new())
+            }
             Op::EndSession { session } => self.end_session(*session),
             Op::Append { own: true } => {
                 let result = RunOutcome::Stopped;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cogwork_schemas::{
     AttemptId, AttemptOutcome, Check, Entry, Fact, Feature, FeatureId, HumanRequest, HumanResponse,
-    Isolation, ProcessIdentity, Proof, Role, SessionId, Status, Token,
+    Isolation, ProcessIdentity, Proof, Role, SessionId, Status,
 };
 use cogwork_store::graph::Node;
 use cogwork_store::{Attempt, AttemptRecord, Evidence, Imported, LiveSession, Submitted};
@@ -169,13 +169,12 @@ impl State {
         false
     }
 
-    pub(crate) fn live_attempts(&self, token: impl Fn(i64) -> Token) -> Vec<Attempt> {
+    pub(crate) fn live_attempts(&self) -> Vec<Attempt> {
         let live = self.attempts.iter().filter(|(_, attempt)| attempt.outcome.is_none());
         live.map(|(id, attempt)| Attempt {
             id: AttemptId(*id),
             feature: attempt.feature,
             session: attempt.session,
-            token: token(*id),
             isolation: attempt.isolation,
             number: attempt.number,
             submitted: attempt.submitted.clone(),
@@ -186,8 +185,8 @@ impl State {
         .collect()
     }
 
-    pub(crate) fn live_sessions(&self, token: impl Fn(i64) -> Token) -> Vec<LiveSession> {
-        let attempts = self.live_attempts(token);
+    pub(crate) fn live_sessions(&self) -> Vec<LiveSession> {
+        let attempts = self.live_attempts();
         let live = self.sessions.iter().filter(|(_, life)| !life.over);
         live.map(|(id, life)| LiveSession {
             id: *id,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use cogwork_schemas::{
     AttemptOutcome, DependencyRef, FeatureId, Isolation, ListedFeature, Role, SessionOutcome,
 };
-use cogwork_store::{AttemptLimits, ImportLimits, NewFeature, NewSession, Store, TimeSource};
+use cogwork_store::{AttemptLimits, ImportLimits, NewFeature, NewSession, Secret, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -85,8 +85,15 @@ impl Project {
     pub(crate) fn change(&self, turn: usize) {
         let new = NewSession { role: Role::Coding, agent: "other".to_owned(), isolation: Isolation::Shared };
         let id = i64::try_from(self.ready(turn)).expect("an id");
-        let claim =
-            self.store.claim(FeatureId(id), &new, SignedDuration::from_mins(10)).expect("it is ready");
+        let claim = self
+            .store
+            .claim(
+                FeatureId(id),
+                &new,
+                &Secret::random().expect("random bits"),
+                SignedDuration::from_mins(10),
+            )
+            .expect("it is ready");
         self.store
             .end_attempt(&claim.token, &AttemptOutcome::Stopped, &AttemptLimits::default())
             .expect("it is claimed");

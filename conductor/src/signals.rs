@@ -1,20 +1,11 @@
-//! The signals of a person or a supervisor, as what they ask for.
+//! The signals of a person or a supervisor, as the commands that they are.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// The first Ctrl-C: finish what runs.
-    Drain,
-    /// The second, or a supervisor's SIGTERM: stop what runs.
-    Stop,
-    /// The third: leave at once; the next start tidies up.
-    Abandon,
-}
+use crate::ports::Command;
 
-/// All of them as one stream.
-pub(super) struct Signals {
+/// All of them as one stream: the first Ctrl-C drains, the second or a supervisor's SIGTERM stops, the third abandons.
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
@@ -22,7 +13,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -32,7 +23,7 @@ impl Signals {
     }
 
     /// Waits for the next signal. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> Command {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => self.times = self.times.max(1),
@@ -41,9 +32,9 @@ impl Signals {
         }
         self.times += 1;
         match self.times {
-            1 => Asked::Drain,
-            2 => Asked::Stop,
-            _ => Asked::Abandon,
+            1 => Command::Drain,
+            2 => Command::Stop,
+            _ => Command::Abandon,
         }
     }
 }

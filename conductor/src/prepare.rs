@@ -1,30 +1,60 @@
 //! What happens before the first feature of a run: whatever an earlier run left is swept, healed and judged.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use cogwork_process::contain::{self, Sweep};
 use cogwork_process::git::{Git, Healed};
 use cogwork_schemas::{Isolation, ProcessIdentity, SessionId};
 use cogwork_session::{Confinement, Environment};
-use cogwork_store::{Attempt, state_dir};
-use std::collections::BTreeSet;
-use std::path::Path;
-
-use cogwork_conductor::integrate::{self, Integrator, STALE_LOCK};
-use cogwork_conductor::resume::{Resumed, resume};
-
-use super::{Plan, settings};
-use crate::cli::CliError;
-use crate::project::Project;
-use crate::terminal::Reporter;
+use cogwork_store::{Secret, Store, StoreError, state_dir};
 use cogwork_session::chain;
+
+use crate::clock;
+use crate::main_branch::{self, GitSteps, STALE_LOCK};
+use crate::ports::Readers;
+use crate::resume::{Resumed, resume};
+use crate::run::Plan;
 
 /// How many paths an error names.
 const NAMED: usize = 5;
 
 /// A project in which a run can begin.
-pub(super) struct Prepared {
-    pub(super) resumed: Resumed,
+pub(crate) struct Prepared {
+    pub(crate) resumed: Resumed,
     /// `None` when sessions share the project directory and nothing is merged.
-    pub(super) integrator: Option<Integrator>,
+    pub(crate) steps: Option<GitSteps>,
+}
+
+/// Why a run cannot begin: one sentence, and what a person can do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct NotReady {
+    pub message: String,
+    pub hints: Vec<String>,
+}
+
+impl NotReady {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hints: Vec::new() }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl From<StoreError> for NotReady {
+    fn from(error: StoreError) -> Self {
+        Self::new(chain(&error))
+    }
+}
+
+impl From<std::io::Error> for NotReady {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(chain(&error))
+    }
 }
 
 /// Makes a project ready for a run.
@@ -32,34 +62,34 @@ pub(super) struct Prepared {
 /// # Errors
 ///
 /// When the project is empty or its main branch is not clean.
-pub(super) async fn prepare(
-    project: &Project,
+pub(crate) async fn prepare(
+    project: &Path,
+    store: &Store,
     plan: &Plan,
-    reporter: &mut dyn Reporter,
-) -> Result<Prepared, CliError> {
-    if project.store.nodes()?.is_empty() {
-        return Err(nothing_to_do(&project.dir));
+    readers: &mut dyn Readers,
+) -> Result<Prepared, NotReady> {
+    if store.nodes()?.is_empty() {
+        return Err(nothing_to_do(project));
     }
     if let Err(error) = contain::become_subreaper() {
-        reporter.note(&format!("processes that agents leave behind cannot be adopted here: {error}"));
+        readers.note(clock::now(), &format!("processes that agents leave behind cannot be adopted here: {error}"));
     }
     let recorded: Vec<_> =
-        project.store.live_sessions()?.into_iter().filter_map(|session| session.process).collect();
-    sweep(&project.dir, &ours(&recorded, &project.dir)).await;
-    let mut integrator = match plan.isolation {
-        Isolation::Workspace => Some(clean_main_branch(project, plan, reporter).await?),
+        store.live_sessions()?.into_iter().filter_map(|session| session.process).collect();
+    sweep(project, &ours(&recorded, project)).await;
+    let mut steps = match plan.isolation {
+        Isolation::Workspace => Some(clean_main_branch(project, plan, readers).await?),
         Isolation::Shared => None,
     };
-    let resumed = resume(&project.store, settings(plan), &plan.limits, contain::is_alive)?;
-    let is_in_workspace = |attempt: &Attempt| attempt.isolation == Isolation::Workspace;
-    if integrator.is_none() && resumed.submitted.values().any(is_in_workspace) {
+    let resumed = resume(store, plan.engine_settings(), &plan.limits, &Secret::random()?, contain::is_alive)?;
+    if steps.is_none() && resumed.has_work_to_merge {
         // An earlier run left work that has to be merged, however this one works.
-        integrator = Some(clean_main_branch(project, plan, reporter).await?);
+        steps = Some(clean_main_branch(project, plan, readers).await?);
     }
-    if let Some(integrator) = &integrator {
-        clear_leftovers(project, integrator, reporter).await?;
+    if let Some(steps) = &steps {
+        clear_leftovers(project, store, steps, readers).await?;
     }
-    Ok(Prepared { resumed, integrator })
+    Ok(Prepared { resumed, steps })
 }
 
 /// Makes sure that what is built could land, before anything is spent on it.
@@ -67,19 +97,19 @@ pub(super) async fn prepare(
 /// # Errors
 ///
 /// As [`prepare`], but for the empty project.
-pub(crate) async fn can_land(
-    project: &Project,
+pub async fn can_land(
+    project: &Path,
     plan: &Plan,
-    reporter: &mut dyn Reporter,
-) -> Result<(), CliError> {
+    readers: &mut dyn Readers,
+) -> Result<(), NotReady> {
     match plan.isolation {
-        Isolation::Workspace => clean_main_branch(project, plan, reporter).await.map(drop),
+        Isolation::Workspace => clean_main_branch(project, plan, readers).await.map(drop),
         Isolation::Shared => Ok(()),
     }
 }
 
-fn nothing_to_do(dir: &Path) -> CliError {
-    CliError::new(format!("the project {} has no features, and no specification (app_spec.md) either", dir.display()))
+fn nothing_to_do(dir: &Path) -> NotReady {
+    NotReady::new(format!("the project {} has no features, and no specification (app_spec.md) either", dir.display()))
         .hint("write down what it should do, in any words, and let an agent plan it: cogwork plan --spec FILE")
         .hint("or add features: cogwork import FILE.json --project-dir DIR; `cogwork import --help` shows such a file")
 }
@@ -92,7 +122,7 @@ fn ours(recorded: &[ProcessIdentity], dir: &Path) -> Vec<ProcessIdentity> {
 
 /// Ends every process of this project's sessions: what is below this process, what carries the project's mark,
 /// what works inside a workspace, and these.
-pub(super) async fn sweep(dir: &Path, processes: &[ProcessIdentity]) {
+pub(crate) async fn sweep(dir: &Path, processes: &[ProcessIdentity]) {
     let state = state_dir(dir);
     let sweep = Sweep {
         descendants: true,
@@ -109,27 +139,28 @@ pub(super) async fn sweep(dir: &Path, processes: &[ProcessIdentity]) {
 /// Clears away the workspaces of sessions that are over, whatever kept an earlier run from it. What they hold and
 /// the project does not have is kept under a ref.
 async fn clear_leftovers(
-    project: &Project,
-    integrator: &Integrator,
-    reporter: &mut dyn Reporter,
-) -> Result<(), CliError> {
-    let found = numbered(&state_dir(&project.dir).join("workspaces"), "s");
+    project: &Path,
+    store: &Store,
+    steps: &GitSteps,
+    readers: &mut dyn Readers,
+) -> Result<(), NotReady> {
+    let found = numbered(&state_dir(project).join("workspaces"), "s");
     let live: BTreeSet<_> =
-        project.store.live_attempts()?.into_iter().map(|attempt| attempt.session.0).collect();
+        store.live_attempts()?.into_iter().map(|attempt| attempt.session.0).collect();
     let left: BTreeSet<_> = found.into_iter().filter(|session| !live.contains(session)).collect();
     for session in left.into_iter().map(SessionId) {
-        let taken = project.store.attempts_of_session(session)?;
+        let taken = store.attempts_of_session(session)?;
         // A directory that is no session's is not ours.
         if !taken.is_empty()
-            && let Err(error) = integrator.clear_away(session, &taken).await
+            && let Err(error) = steps.keep(session, &taken).await
         {
-            reporter.note(&format!("the workspace of {session} stays: {}", chain(&error)));
+            readers.note(clock::now(), &format!("the workspace of {session} stays: {}", chain(&error)));
         }
     }
-    for pid in numbered(&state_dir(&project.dir), "verify-") {
+    for pid in numbered(&state_dir(project), "verify-") {
         if i32::try_from(pid).is_ok_and(|pid| contain::identity(pid).is_none()) {
             // A clone of what is committed: nothing is lost with it, and nothing breaks if it stays.
-            drop(std::fs::remove_dir_all(state_dir(&project.dir).join(format!("verify-{pid}"))));
+            drop(std::fs::remove_dir_all(state_dir(project).join(format!("verify-{pid}"))));
         }
     }
     Ok(())
@@ -142,35 +173,35 @@ fn numbered(dir: &Path, prefix: &str) -> Vec<i64> {
 }
 
 async fn clean_main_branch(
-    project: &Project,
+    project: &Path,
     plan: &Plan,
-    reporter: &mut dyn Reporter,
-) -> Result<Integrator, CliError> {
-    let dir = project.dir.display();
-    let failed = |error: &dyn std::error::Error| CliError::new(chain(error));
-    let git = Git::at(&project.dir);
+    readers: &mut dyn Readers,
+) -> Result<GitSteps, NotReady> {
+    let dir = project.display();
+    let failed = |error: &dyn std::error::Error| NotReady::new(chain(error));
+    let git = Git::at(project);
     if !git.is_repository().await.map_err(|error| failed(&error))? {
-        return Err(CliError::new(format!("{dir} is not a git repository"))
+        return Err(NotReady::new(format!("{dir} is not a git repository"))
             .hint("make it one: git init && git add -A && git commit -m 'first commit'")
             .hint("or let the sessions share the directory: --isolation shared"));
     }
     git.clear_stale_locks(STALE_LOCK).await.map_err(|error| failed(&error))?;
-    match integrate::heal(&project.dir).await.map_err(|error| failed(&error))? {
+    match main_branch::heal(project).await.map_err(|error| failed(&error))? {
         Some(Healed::Finished) => {
-            reporter.note("finished a landing that the end of the last run interrupted");
+            readers.note(clock::now(), "finished a landing that the end of the last run interrupted");
         }
         Some(Healed::NothingToDo | Healed::Elsewhere { .. } | Healed::UsersFiles { .. }) | None => {}
     }
     if git.head().await.map_err(|error| failed(&error))?.is_none() {
-        return Err(CliError::new(format!("the git repository {dir} has no commit yet"))
+        return Err(NotReady::new(format!("the git repository {dir} has no commit yet"))
             .hint("make one: git add -A && git commit -m 'first commit'"));
     }
     let Some(branch) = git.current_branch().await.map_err(|error| failed(&error))? else {
-        return Err(CliError::new(format!("{dir} has no branch checked out (detached HEAD)"))
+        return Err(NotReady::new(format!("{dir} has no branch checked out (detached HEAD)"))
             .hint("check out the branch that finished work should land on: git switch main"));
     };
     if let Some(filter) = git.own_filters().await.map_err(|error| failed(&error))?.first() {
-        return Err(CliError::new(format!(
+        return Err(NotReady::new(format!(
             "the repository has a filter of its own, `{filter}`, which the sessions' clones would not have: \
              what it encrypts or converts would be committed as it is"
         ))
@@ -181,13 +212,13 @@ async fn clean_main_branch(
     if !dirty.is_empty() {
         let more = if dirty.len() > NAMED { " and more" } else { "" };
         let named = dirty.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-        return Err(CliError::new(format!(
+        return Err(NotReady::new(format!(
             "the branch `{branch}` has changes that are not committed: {named}{more}"
         ))
         .hint("commit or stash them, so that finished work can land: git stash --include-untracked"));
     }
     let own = Environment::of_this_process();
     let confinement =
-        Confinement::find(&plan.settings, &project.dir, &own).await.map_err(|error| failed(&error))?;
-    Ok(Integrator::new(project.dir.clone(), branch, own.allowed(&plan.pass_env), confinement))
+        Confinement::find(&plan.settings, project, &own).await.map_err(|error| failed(&error))?;
+    Ok(GitSteps::new(project.to_owned(), branch, own.allowed(&plan.pass_env), confinement))
 }

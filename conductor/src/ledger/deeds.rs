@@ -1,0 +1,247 @@
+//! Calls, carried out on a store: the same for a file on a disk and for the simulator's. A call that is made again
+//! under its id, because its answer was lost, is done once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cogwork_schemas::{AttemptId, AttemptOutcome, CheckPhase, Fact, FeatureId, ProcessIdentity, SessionId, SessionOutcome, Token};
+use cogwork_store::{Attempt, AttemptLimits, ErrorClass, Secret, Store, StoreError};
+use jiff::SignedDuration;
+
+use super::{Answer, Batch, Call, CallId, Changes, Fault, Job};
+use cogwork_session::{attempt_outcome, chain};
+
+/// How much of the journal is read at once.
+const PAGE: usize = 1000;
+
+/// Who knows whether the process of a session still lives.
+pub trait Owners {
+    fn is_alive(&self, process: &ProcessIdentity) -> bool;
+}
+
+/// What carries out the calls of one run: it makes the secrets of its sessions, and keeps them.
+pub struct Clerk {
+    owners: Box<dyn Owners + Send>,
+    new_secret: NewSecret,
+    /// Makes the ids of calls those of this run.
+    run: String,
+    /// The secret of the claim that was asked for last: made again, it shows the same.
+    claiming: Option<(CallId, Secret)>,
+    /// A token of each session that is this run's.
+    of_session: BTreeMap<SessionId, Token>,
+    of_attempt: BTreeMap<AttemptId, Token>,
+}
+
+/// Where secrets come from: chance on a laptop, a counter in the simulator.
+pub type NewSecret = Box<dyn FnMut() -> Result<Secret, StoreError> + Send>;
+
+impl Clerk {
+    /// Begins for a run with a name that no other has, which has taken over sessions with these tokens.
+    pub fn new(
+        owners: Box<dyn Owners + Send>,
+        new_secret: NewSecret,
+        run: String,
+        taken_over: BTreeMap<SessionId, Token>,
+    ) -> Self {
+        Self { owners, new_secret, run, claiming: None, of_session: taken_over, of_attempt: BTreeMap::new() }
+    }
+
+    /// Carries out one call, once for each id.
+    ///
+    /// # Errors
+    ///
+    /// The class of what the store says, with its sentence.
+    pub fn perform(&mut self, store: &Store, id: CallId, call: &Call) -> Result<Answer, Fault> {
+        let name = format!("{} {}", self.run, id.0);
+        store.once(&name, |store| self.carry_out(store, id, call)).map_err(|error| Fault::of(&error))
+    }
+
+    fn carry_out(&mut self, store: &Store, id: CallId, call: &Call) -> Result<Answer, StoreError> {
+        match call {
+            Call::BeginRun { started } => drop(store.append(started)?),
+            Call::Claim { feature, new, lease, batch } => {
+                let secret = self.secret_of(id)?;
+                let claim = store.claim(*feature, new, &secret, *lease)?;
+                if let Some(Batch { size, slots }) = batch {
+                    store.begin_batch(claim.session, *size, *slots)?;
+                }
+                let (session, attempt, token) = (claim.session, claim.attempt, claim.token);
+                self.of_session.insert(session, token.clone());
+                return Ok(Answer::Claimed { session, attempt, token, check_s: check_s(store, *feature)? });
+            }
+            Call::Up { session, process } => store.session_up(*session, process)?,
+            Call::NotStarted { session, attempt, outcome, limits } => {
+                self.end_attempt(store, *attempt, &attempt_outcome(outcome, None), limits)?;
+                store.end_session(*session, outcome, 0)?;
+            }
+            Call::Taken { session } => return Ok(Answer::Taken(store.attempts_of_session(*session)?)),
+            Call::Lost { session, reason } => {
+                store.end_session(*session, &SessionOutcome::NotStarted { reason: reason.clone() }, 0)?;
+                return Ok(Answer::Taken(store.attempts_of_session(*session)?));
+            }
+            Call::EndAttempt { feature, attempt, outcome, limits } => {
+                self.end_attempt(store, *attempt, outcome, limits)?;
+                return nodes_of(store, &[*feature]);
+            }
+            Call::Job { attempt } => {
+                // Known from now on, also when the attempt has ended.
+                drop(self.token(store, *attempt)?);
+                return job(store, *attempt).map(|job| Answer::Job(Box::new(job)));
+            }
+            Call::RecordMerged { attempt, commit, reports } => {
+                let token = self.token(store, *attempt)?;
+                store.record_checks(&token, CheckPhase::Merged, commit.as_deref(), reports)?;
+            }
+            Call::Land { attempt, merge } => drop(store.land(&self.token(store, *attempt)?, merge)?),
+            Call::CloseBatches => store.close_batches()?,
+            Call::Reap { lease, limits } => {
+                self.reap(store, *lease, limits)?;
+                return Ok(Answer::Nodes { nodes: store.nodes()?, gone: Vec::new() });
+            }
+            Call::Nodes => return Ok(Answer::Nodes { nodes: store.nodes()?, gone: Vec::new() }),
+            Call::EndRun { outcome } => drop(store.append(&Fact::RunEnded { result: outcome.clone() })?),
+        }
+        Ok(Answer::Done)
+    }
+
+    fn secret_of(&mut self, id: CallId) -> Result<Secret, StoreError> {
+        if let Some((_, secret)) = self.claiming.as_ref().filter(|(claim, _)| *claim == id) {
+            return Ok(secret.clone());
+        }
+        let secret = (self.new_secret)()?;
+        self.claiming = Some((id, secret.clone()));
+        Ok(secret)
+    }
+
+    /// Returns the token of an attempt whose session is this run's.
+    fn token(&mut self, store: &Store, id: AttemptId) -> Result<Token, StoreError> {
+        if let Some(token) = self.of_attempt.get(&id) {
+            return Ok(token.clone());
+        }
+        let stale = || StoreError::StaleToken { feature: None, attempt: Some(id), ended: None };
+        let session = live(store, id)?.session;
+        let token = self.of_session.get(&session).ok_or_else(stale)?.for_attempt(id);
+        self.of_attempt.insert(id, token.clone());
+        Ok(token)
+    }
+
+    /// Ends an attempt; one that is over stays as it ended.
+    fn end_attempt(
+        &mut self,
+        store: &Store,
+        id: AttemptId,
+        outcome: &AttemptOutcome,
+        limits: &AttemptLimits,
+    ) -> Result<(), StoreError> {
+        let ended = self.token(store, id).and_then(|token| store.end_attempt(&token, outcome, limits));
+        match ended {
+            Ok(_) | Err(StoreError::StaleToken { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes back claims whose lease ran out, but for those whose process lives: a laptop that slept for a night has
+    /// let every lease run out, and nobody's work has ended.
+    fn reap(&self, store: &Store, lease: SignedDuration, limits: &AttemptLimits) -> Result<(), StoreError> {
+        let now = store.now()?;
+        let is_expired = |attempt: &Attempt| attempt.lease_until.is_some_and(|at| at <= now);
+        let mut alive = store.live_sessions()?;
+        alive.retain(|session| {
+            session.attempts.iter().any(is_expired)
+                && session.process.as_ref().is_some_and(|process| self.owners.is_alive(process))
+        });
+        let alive: Vec<_> = alive.into_iter().map(|session| session.id).collect();
+        store.renew_of(&alive, lease)?;
+        store.reap(limits).map(drop)
+    }
+}
+
+impl Fault {
+    /// Returns what an error of the store means for a run.
+    pub fn of(error: &StoreError) -> Self {
+        let reason = chain(error);
+        match error.class() {
+            ErrorClass::Refused => {
+                Self::Refused { reason, not_yet: matches!(error, StoreError::DependencyNotPassing { .. }) }
+            }
+            ErrorClass::Again => Self::Again { reason },
+            ErrorClass::Unknown => Self::Unknown { reason },
+            ErrorClass::Fatal => Self::Fatal { reason },
+        }
+    }
+}
+
+/// Returns the live attempt with this number.
+fn live(store: &Store, id: AttemptId) -> Result<Attempt, StoreError> {
+    let live = store.live_attempts()?.into_iter().find(|live| live.id == id);
+    live.ok_or(StoreError::StaleToken { feature: None, attempt: Some(id), ended: None })
+}
+
+fn check_s(store: &Store, feature: FeatureId) -> Result<u64, StoreError> {
+    Ok(store.feature(feature)?.checks.iter().map(|check| u64::from(check.timeout_s)).sum())
+}
+
+fn nodes_of(store: &Store, ids: &[FeatureId]) -> Result<Answer, StoreError> {
+    let nodes = store.nodes_of(ids)?;
+    let gone = ids.iter().copied().filter(|id| nodes.iter().all(|node| node.id != *id)).collect();
+    Ok(Answer::Nodes { nodes, gone })
+}
+
+fn job(store: &Store, id: AttemptId) -> Result<Job, StoreError> {
+    let attempt = live(store, id)?;
+    let Some(submitted) = attempt.submitted else {
+        return Err(StoreError::NotSubmitted { feature: attempt.feature, attempt: id });
+    };
+    let taken = store.attempts_of_session(attempt.session)?;
+    let others = taken.into_iter().filter(|other| other.attempt.id != id);
+    let not_landed = others.filter(|other| other.outcome != Some(AttemptOutcome::Landed));
+    let records = store.attempts_of(attempt.feature)?;
+    let mut evidence = records.into_iter().filter(|record| record.id == id).flat_map(|record| record.evidence);
+    let before = evidence.find(|evidence| evidence.phase == CheckPhase::Before);
+    Ok(Job {
+        feature: store.feature(attempt.feature)?,
+        attempt: id,
+        session: attempt.session,
+        isolation: attempt.isolation,
+        commit: submitted.commit,
+        proof: submitted.proof,
+        base: before.and_then(|before| before.commit),
+        foreign: not_landed.filter_map(|other| other.attempt.submitted?.commit).collect(),
+    })
+}
+
+/// Reads what the journal gained after an entry, and the features that it is about.
+///
+/// The journal is written in the transaction of each change, so nothing can change unseen. Leases alone are renewed
+/// without an entry; whoever takes a claim back looks at them once more.
+///
+/// # Errors
+///
+/// The class of what the store says, with its sentence.
+pub fn changes_after(store: &Store, seq: i64) -> Result<Option<Changes>, Fault> {
+    read_changes(store, seq).map_err(|error| Fault::of(&error))
+}
+
+fn read_changes(store: &Store, mut seq: i64) -> Result<Option<Changes>, StoreError> {
+    let mut entries = Vec::new();
+    loop {
+        let page = store.journal_since(seq, PAGE)?;
+        let Some(last) = page.last() else { break };
+        seq = last.seq;
+        entries.extend(page);
+    }
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let changed: BTreeSet<_> = entries.iter().filter_map(|entry| entry.feature).collect();
+    let changed: Vec<_> = changed.into_iter().collect();
+    let nodes = store.nodes_of(&changed)?;
+    let gone = changed.iter().copied().filter(|id| nodes.iter().all(|node| node.id != *id)).collect();
+    let mut check_s_of = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| matches!(entry.fact, Fact::Claimed { .. })) {
+        // A feature that is gone meanwhile has no checks.
+        if let Some(feature) = entry.feature.filter(|id| nodes.iter().any(|node| node.id == *id)) {
+            check_s_of.insert(feature, check_s(store, feature)?);
+        }
+    }
+    Ok(Some(Changes { entries, nodes, gone, check_s: check_s_of }))
+}

@@ -1,0 +1,146 @@
+//! The ledger: what a run asks of the state of its project, in two closed enums, and what can come of it.
+//!
+//! A [`Call`] is one transaction or one question. A [`Clerk`] carries it out on a store, for the real
+//! port, which does so on a thread of its own, and for the simulated one alike. What can go wrong has a [`Fault`], whose
+//! class says what to do: the store decides it, in one place.
+
+mod deeds;
+mod thread;
+
+use std::collections::BTreeMap;
+
+use cogwork_schemas::{
+    AttemptId, AttemptOutcome, CheckReport, Entry, Fact, Feature, FeatureId, Isolation, ProcessIdentity, Proof,
+    RunOutcome, SessionId, SessionOutcome, Token,
+};
+use cogwork_store::graph::Node;
+use cogwork_store::{AttemptLimits, Merge, NewSession, Taken};
+use jiff::SignedDuration;
+
+pub use deeds::{Clerk, NewSecret, Owners, changes_after};
+pub use thread::LedgerThread;
+
+/// Which call is answered. The same call keeps its id until its answer is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// One thing that is asked of the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Call {
+    /// Record that the run begins.
+    BeginRun { started: Fact },
+    /// Claim a feature for a new session. Answered by [`Answer::Claimed`].
+    Claim { feature: FeatureId, new: NewSession, lease: SignedDuration, batch: Option<Batch> },
+    /// Record which process runs a session.
+    Up { session: SessionId, process: ProcessIdentity },
+    /// End a session whose runner could not be started, and give its claim back.
+    NotStarted { session: SessionId, attempt: AttemptId, outcome: SessionOutcome, limits: AttemptLimits },
+    /// Ask what a session has taken, once its runner has reported its end. Answered by [`Answer::Taken`].
+    Taken { session: SessionId },
+    /// End a session whose runner is gone without a report. Answered by [`Answer::Taken`].
+    Lost { session: SessionId, reason: String },
+    /// Record that an attempt ended without landing. Answered by [`Answer::Nodes`].
+    EndAttempt { feature: FeatureId, attempt: AttemptId, outcome: AttemptOutcome, limits: AttemptLimits },
+    /// Ask for all that landing an attempt takes. Answered by [`Answer::Job`].
+    Job { attempt: AttemptId },
+    /// Record what checks said of a merge that does not land.
+    RecordMerged { attempt: AttemptId, commit: Option<String>, reports: Vec<CheckReport> },
+    /// Record that the work of an attempt is on the main branch.
+    Land { attempt: AttemptId, merge: Merge },
+    /// Let no session take a further feature.
+    CloseBatches,
+    /// Take back claims whose lease ran out and whose owner is gone. Answered by [`Answer::Nodes`].
+    Reap { lease: SignedDuration, limits: AttemptLimits },
+    /// Ask for all features, where the view of them may be wrong. Answered by [`Answer::Nodes`].
+    Nodes,
+    /// Record that the run is over.
+    EndRun { outcome: RunOutcome },
+}
+
+/// Further features that a session may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// How many it may have, the first included.
+    pub size: u32,
+    /// How many sessions the run has at once.
+    pub slots: u32,
+}
+
+/// The answer to a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    Done,
+    Claimed { session: SessionId, attempt: AttemptId, token: Token, check_s: u64 },
+    Taken(Vec<Taken>),
+    Job(Box<Job>),
+    /// The features as they are; `gone` are no more.
+    Nodes { nodes: Vec<Node>, gone: Vec<FeatureId> },
+}
+
+/// Why a call was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The world has moved: a rule says no, and nothing was changed. `not_yet` when it may say yes later.
+    Refused { reason: String, not_yet: bool },
+    /// Nothing was changed, and the same call may be answered later: a lock is held, the disk is full.
+    Again { reason: String },
+    /// It may have been carried out or not: the same call, under the same id, finds out.
+    Unknown { reason: String },
+    /// The state of the project cannot be used any more.
+    Fatal { reason: String },
+}
+
+/// All that landing an attempt takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    pub feature: Feature,
+    pub attempt: AttemptId,
+    pub session: SessionId,
+    pub isolation: Isolation,
+    /// The commit whose checks were green, and how well they prove it.
+    pub commit: Option<String>,
+    pub proof: Proof,
+    /// The commit that the session started from, where the checks before the work have recorded it.
+    pub base: Option<String>,
+    /// Commits of the same session that did not land: they must be no part of this.
+    pub foreign: Vec<String>,
+}
+
+/// What the journal gained.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    pub entries: Vec<Entry>,
+    /// The features that the entries are about, as they are now; `gone` are no more.
+    pub nodes: Vec<Node>,
+    pub gone: Vec<FeatureId>,
+    /// How many seconds the checks may take of features that were claimed.
+    pub check_s: BTreeMap<FeatureId, u64>,
+}
+
+impl Call {
+    /// The names of all calls.
+    pub const KINDS: [&'static str; 14] = [
+        "begin_run", "claim", "up", "not_started", "taken", "lost", "end_attempt", "job", "record_merged", "land",
+        "close_batches", "reap", "nodes", "end_run",
+    ];
+
+    /// Returns the name of the call, as [`Call::KINDS`] has it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BeginRun { .. } => "begin_run",
+            Self::Claim { .. } => "claim",
+            Self::Up { .. } => "up",
+            Self::NotStarted { .. } => "not_started",
+            Self::Taken { .. } => "taken",
+            Self::Lost { .. } => "lost",
+            Self::EndAttempt { .. } => "end_attempt",
+            Self::Job { .. } => "job",
+            Self::RecordMerged { .. } => "record_merged",
+            Self::Land { .. } => "land",
+            Self::CloseBatches => "close_batches",
+            Self::Reap { .. } => "reap",
+            Self::Nodes => "nodes",
+            Self::EndRun { .. } => "end_run",
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A run on this machine: the real ports, put together around the conductor.
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use cogwork_process::contain;
+use cogwork_schemas::{Fact, Isolation, RunOutcome};
+use cogwork_session::clock::Clock;
+use cogwork_session::{AgentSettings, AgentSpec, Environment, Programs, SessionLimits};
+use cogwork_store::{AttemptLimits, Store};
+use jiff::SignedDuration;
+use tokio::sync::mpsc::{self, Receiver};
+
+use crate::conduct::{Conductor, Score, conduct};
+use crate::engine::Settings;
+use crate::ledger::LedgerThread;
+use crate::main_branch::GitMain;
+use crate::ports::{self, Deadlines, Input, Inputs, Moment, Ports, Readers, Signpost};
+use crate::prepare::{self, NotReady, Prepared};
+use crate::runner_processes::{RunnerProcesses, SessionPlan};
+use crate::signals::Signals;
+use crate::clock;
+
+/// Runners write a few lines per second. A full queue makes them wait, which is right: it means that this process
+/// is busy, and their output is not lost.
+const INPUTS: usize = 256;
+
+/// What a run is asked to do, resolved once.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub slots: usize,
+    /// How many features a session may have, one after the other.
+    pub batch: u32,
+    /// Agents try nothing out by themselves; the checks decide as ever.
+    pub yolo: bool,
+    pub agent: AgentSpec,
+    pub script: Option<PathBuf>,
+    pub isolation: Isolation,
+    pub limits: AttemptLimits,
+    pub session_limits: SessionLimits,
+    pub settings: AgentSettings,
+    pub pass_env: Vec<String>,
+}
+
+impl Plan {
+    /// Returns the settings of the engine that this asks for.
+    pub(crate) fn engine_settings(&self) -> Settings {
+        // Several minutes of a person's unsaved work on the main branch, as the waits grow.
+        Settings { slots: self.slots, batch: self.batch, postponements: 10 }
+    }
+
+    fn score(&self) -> Score {
+        let limits = &self.session_limits;
+        Score {
+            started: Fact::RunStarted {
+                process: contain::own_identity(),
+                agent: self.agent.to_string(),
+                slots: u32::try_from(self.slots).unwrap_or(u32::MAX),
+                isolation: self.isolation,
+            },
+            agent: self.agent.to_string(),
+            isolation: self.isolation,
+            slots: self.slots,
+            batch: self.batch,
+            limits: self.limits,
+            session_limit: SignedDuration::from_secs(
+                i64::from(limits.max_session_s) + i64::from(limits.grace_s),
+            ),
+            lease: SignedDuration::from_secs(i64::from(limits.lease_s)),
+        }
+    }
+
+    fn sessions(&self, base: Option<String>) -> SessionPlan {
+        SessionPlan {
+            agent: self.agent.clone(),
+            script: self.script.clone(),
+            isolation: self.isolation,
+            base,
+            batch: self.batch,
+            yolo: self.yolo,
+            attempts: self.limits.attempts,
+            limits: self.session_limits.clone(),
+            settings: self.settings.clone(),
+            pass_env: self.pass_env.clone(),
+        }
+    }
+}
+
+/// Runs a project until the run is over, and returns how it ended.
+///
+/// The caller holds the project's lock, shows there what holds the run up, and has made sure that the agent can be
+/// started.
+///
+/// # Errors
+///
+/// When the project is not in a state in which a run can begin.
+pub async fn run(
+    project: &Path,
+    store: &Store,
+    plan: &Plan,
+    programs: Programs,
+    readers: &mut dyn Readers,
+    signpost: &mut dyn Signpost,
+) -> Result<RunOutcome, NotReady> {
+    let signals = Signals::new()?;
+    let seen = store.last_seq()?;
+    let Prepared { resumed, steps } = prepare::prepare(project, store, plan, readers).await?;
+    let (sender, received) = mpsc::channel(INPUTS);
+    let environment = Environment::of_this_process();
+    let base = steps.as_ref().filter(|_| plan.isolation == Isolation::Workspace).map(|steps| steps.base());
+    let mut ledger = LedgerThread::start(project, clock::source(), seen, resumed.tokens, sender.clone())?;
+    let mut runners =
+        RunnerProcesses::new(project.to_owned(), plan.sessions(base), programs, environment, sender.clone());
+    let mut main = GitMain::new(steps, sender);
+    let clock = Clock::start();
+    let mut inputs = Sources { received, signals, clock };
+    let mut conductor = Conductor::new(plan.score(), resumed.engine);
+    let mut ports = Ports {
+        ledger: &mut ledger,
+        runners: &mut runners,
+        main: &mut main,
+        readers,
+        signpost,
+        clock: &clock,
+        inputs: &mut inputs,
+    };
+    let outcome = conduct(&mut conductor, resumed.events, &mut ports).await;
+    drop((runners, main));
+    prepare::sweep(project, &[]).await;
+    Ok(outcome)
+}
+
+impl ports::Clock for Clock {
+    fn now(&self) -> Moment {
+        Moment { wall: Self::now(self), steady: self.steady() }
+    }
+}
+
+/// Where the inputs of a real run come from. Signals first: whatever else there is to hear, a person is heard.
+struct Sources {
+    received: Receiver<Input>,
+    signals: Signals,
+    clock: Clock,
+}
+
+impl Inputs for Sources {
+    fn next(&mut self, deadlines: Deadlines) -> Pin<Box<dyn Future<Output = Input> + '_>> {
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                command = self.signals.next() => Input::Command(command),
+                Some(input) = self.received.recv() => input,
+                () = self.clock.until(deadlines.steady) => Input::Deadline,
+                () = self.clock.until_wall(deadlines.wall) => Input::Deadline,
+            }
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! The simulated main branch: commits as what they hold, tasks that fail, hang, or are done though the run is dead.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cogwork_schemas::AttemptId;
+
+use super::agents::report;
+use super::world::{Port, World};
+use crate::main_branch::{Collected, Merged, Moved, Task, TaskAnswer, TaskId};
+use crate::ports::{Input, MainBranch};
+
+/// The repository of a person, with its main branch.
+#[derive(Debug)]
+pub(super) struct Branch {
+    /// What is in a commit.
+    contents: BTreeMap<String, BTreeSet<AttemptId>>,
+    /// The main branch, oldest first.
+    history: Vec<String>,
+    next: u64,
+    pub(super) is_dirty: bool,
+    /// What a person has taken off the main branch.
+    pub(super) rewound: BTreeSet<AttemptId>,
+    under_way: BTreeSet<TaskId>,
+}
+
+impl Default for Branch {
+    fn default() -> Self {
+        let root = "g0".to_owned();
+        Self {
+            contents: BTreeMap::from([(root.clone(), BTreeSet::new())]),
+            history: vec![root],
+            next: 1,
+            is_dirty: false,
+            rewound: BTreeSet::new(),
+            under_way: BTreeSet::new(),
+        }
+    }
+}
+
+impl Branch {
+    fn tip(&self) -> &String {
+        self.history.last().unwrap()
+    }
+
+    /// Returns what is on the main branch.
+    pub(super) fn attempts(&self) -> BTreeSet<AttemptId> {
+        self.contents[self.tip()].clone()
+    }
+
+    fn commit(&mut self, contents: BTreeSet<AttemptId>) -> String {
+        let name = format!("g{}", self.next);
+        self.next += 1;
+        self.contents.insert(name.clone(), contents);
+        name
+    }
+
+    /// A session commits its work.
+    pub(super) fn hand_in(&mut self, commit: &str, attempt: AttemptId, base: &BTreeSet<AttemptId>) {
+        let mut contents = base.clone();
+        contents.insert(attempt);
+        self.contents.insert(commit.to_owned(), contents);
+    }
+
+    pub(super) fn person_commits(&mut self) {
+        let tip = self.commit(self.attempts());
+        self.history.push(tip);
+    }
+
+    /// Moves the main branch back by one and returns what it lost.
+    pub(super) fn person_rewinds(&mut self) -> BTreeSet<AttemptId> {
+        if self.history.len() < 2 {
+            return BTreeSet::new();
+        }
+        let before = self.attempts();
+        self.history.pop();
+        let lost = &before - &self.attempts();
+        self.rewound.extend(&lost);
+        lost
+    }
+
+    /// Returns whether a commit is on the main branch.
+    pub(super) fn holds(&self, commit: &str) -> bool {
+        self.contents.get(commit).is_some_and(|contents| contents.is_subset(&self.contents[self.tip()]))
+    }
+
+    pub(super) fn forget_tasks(&mut self) {
+        self.under_way.clear();
+    }
+}
+
+impl MainBranch for Port {
+    fn begin(&mut self, id: TaskId, task: &Task) {
+        self.0.borrow_mut().begin_task(id, task);
+    }
+
+    fn abandon(&mut self, id: TaskId) {
+        let mut world = self.0.borrow_mut();
+        world.say(|| format!("→ abandon {id:?}"));
+        world.branch.under_way.remove(&id);
+    }
+}
+
+impl World {
+    fn begin_task(&mut self, id: TaskId, task: &Task) {
+        if self.is_dead {
+            return;
+        }
+        self.say(|| format!("→ {id:?} {task:?}"));
+        let faults = self.faults;
+        if self.chance(faults.crash) {
+            return self.kill();
+        }
+        if let Task::Keep { taken, .. } = task {
+            self.check_keep(taken);
+        } else if !matches!(task, Task::Confirm { .. }) {
+            assert!(self.branch.under_way.is_empty(), "two landings at once");
+        }
+        if !matches!(task, Task::Keep { .. }) {
+            self.branch.under_way.insert(id);
+        }
+        let is_failing = self.chance(faults.git);
+        // Whether it was done before it failed is anybody's guess.
+        let answer = if is_failing && self.rng.bool() { None } else { Some(self.done(task)) };
+        if self.chance(faults.crash) {
+            return self.kill();
+        }
+        let answer = match answer {
+            Some(answer) if !is_failing => answer,
+            Some(_) | None if self.rng.u32(0..3) > 0 => {
+                TaskAnswer::Failed { reason: "the disk is full".into() }
+            }
+            // It hangs; nobody hears of it again.
+            Some(_) | None => {
+                self.branch.under_way.remove(&id);
+                return;
+            }
+        };
+        self.branch.under_way.remove(&id);
+        let ms = self.rng.i64(1..700);
+        self.deliver(ms, Input::Main { id, answer });
+    }
+
+    fn done(&mut self, task: &Task) -> TaskAnswer {
+        match task {
+            Task::Collect { commit, foreign, .. } => TaskAnswer::Collected(self.collect(commit.as_deref(), foreign)),
+            Task::Merge { tip, .. } => TaskAnswer::Merged(self.merge(tip)),
+            Task::Check { checks } => {
+                let green = self.rng.u32(0..20) > 0;
+                TaskAnswer::Checked(checks.iter().cloned().map(|check| report(check, green)).collect())
+            }
+            Task::Move { from, to } => TaskAnswer::Moved(self.move_branch(from, to)),
+            Task::Keep { .. } => {
+                let stays = (self.rng.u32(0..20) == 0).then(|| "it is in use".to_owned());
+                TaskAnswer::Kept { stays }
+            }
+            Task::Confirm { commits } => {
+                let missing: Vec<_> = commits.iter().filter(|commit| !self.branch.holds(commit)).cloned().collect();
+                self.missing = Some(missing.clone());
+                TaskAnswer::Confirmed { missing }
+            }
+        }
+    }
+
+    fn collect(&mut self, commit: Option<&str>, foreign: &[String]) -> Collected {
+        let Some(contents) = commit.and_then(|commit| self.branch.contents.get(commit)).cloned() else {
+            return Collected::Nowhere;
+        };
+        let main = self.branch.attempts();
+        let holds = |commit: &String| {
+            let theirs = commit.strip_prefix('a').and_then(|id| id.parse().ok()).map(AttemptId);
+            theirs.is_some_and(|id| contents.contains(&id) && !main.contains(&id))
+        };
+        if foreign.iter().any(holds) {
+            return Collected::Foreign;
+        }
+        Collected::Here { tip: commit.unwrap_or_default().to_owned() }
+    }
+
+    fn merge(&mut self, tip: &str) -> Merged {
+        let onto = self.branch.tip().clone();
+        let (theirs, ours) = (self.branch.contents[tip].clone(), self.branch.attempts());
+        if theirs.is_subset(&ours) {
+            return Merged::AlreadyThere { onto };
+        }
+        if self.rng.u32(0..20) == 0 {
+            return Merged::Conflict { files: vec!["a.txt".to_owned()] };
+        }
+        let commit = self.branch.commit(&theirs | &ours);
+        Merged::Clean { onto, commit }
+    }
+
+    fn move_branch(&mut self, from: &str, to: &str) -> Moved {
+        if self.branch.is_dirty {
+            return Moved::InUse { reason: "a.txt has changes".into() };
+        }
+        if self.branch.tip() != from {
+            return Moved::Elsewhere;
+        }
+        self.check_move(to);
+        self.branch.history.push(to.to_owned());
+        Moved::There
+    }
+
+    /// Checks that a commit brings nothing to the main branch that was not handed in for it.
+    fn check_move(&self, to: &str) {
+        // What a person took off may come back with work that began on it.
+        let new = &(&self.branch.contents[to] - &self.branch.attempts()) - &self.branch.rewound;
+        assert!(new.len() <= 1, "{to} brings {new:?} to the main branch");
+    }
+}

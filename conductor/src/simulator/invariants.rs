@@ -1,0 +1,176 @@
+//! What must hold: at every input, at the end of a run and of a night, and against the dead.
+
+use cogwork_schemas::{AttemptOutcome, RunOutcome, Status, Token};
+use cogwork_store::graph::Graph;
+use cogwork_store::{Merge, Next, StoreError, Taken};
+use jiff::SignedDuration;
+
+use super::agents::Agent;
+use super::world::{LEASE, LIMITS, World};
+use crate::conduct::Conductor;
+use crate::ledger::Call;
+use crate::marks;
+use crate::ports::{Input, Moment, Report, StartRunner};
+
+/// What a run may take that was told to stop, and a little more for what is on its way.
+const STOP_LIMIT: SignedDuration = SignedDuration::from_secs(126);
+
+impl Conductor {
+    /// What holds after every input.
+    pub(crate) fn assert_invariants(&self, now: Moment, was_deadline: bool) {
+        let engine = self.engine();
+        // No slot stays empty while something could start …
+        let is_due = engine.next_deadline().is_some_and(|at| at <= now.wall);
+        let missed = if is_due { Vec::new() } else { engine.missed(now.wall) };
+        assert!(missed.is_empty(), "{missed:?} could start and a slot is free");
+        // … but for one at the most for each landing.
+        let (waiting, landings) = engine.waiting_slots(now.wall);
+        assert!(waiting <= landings, "{waiting} slots wait for {landings} landings");
+        if waiting > 0 {
+            marks::hit("slot", "waits");
+        }
+        if was_deadline {
+            // Nothing that is over is waited for once more: the loop does not spin.
+            let deadlines = self.deadlines();
+            assert!(deadlines.wall.is_none_or(|at| at > now.wall), "a deadline in the past: {deadlines:?} at {now:?}");
+            assert!(deadlines.steady.is_none_or(|at| at > now.steady), "a deadline in the past: {deadlines:?} at {now:?}");
+        }
+    }
+}
+
+impl World {
+    /// What holds whenever the run asks for something.
+    pub(super) fn before_call(&mut self, call: &Call) {
+        self.has_landed |= matches!(call, Call::Land { .. });
+        self.is_ending |= matches!(call, Call::EndRun { .. });
+        self.check();
+    }
+
+    pub(super) fn check_start(&mut self, start: &StartRunner) {
+        for dependency in self.store.feature(start.feature).unwrap().dependencies {
+            let status = self.store.feature(dependency).unwrap().status;
+            assert_eq!(status, Status::Passing, "{} is started before {dependency}", start.feature);
+        }
+        let watched = self.agents.values().filter(|agent| agent.watched);
+        assert!(watched.clone().all(|agent| agent.is_between || agent.feature != start.feature), "two sessions on one feature");
+        let used = watched.count() + 1;
+        assert!(used <= self.settings.slots, "{used} sessions in {} slots", self.settings.slots);
+        assert!(self.stop_asked.is_none(), "something is started after a stop");
+    }
+
+    /// Nothing is cleared away that is still to land.
+    pub(super) fn check_keep(&mut self, taken: &[Taken]) {
+        for taken in taken {
+            assert!(taken.outcome.is_some(), "{:?} is cleared away and not over", taken.attempt);
+        }
+    }
+
+    /// What holds at every moment.
+    fn check(&mut self) {
+        let main = self.branch.attempts();
+        for feature in self.store.features().unwrap() {
+            assert!(feature.failed_attempts <= LIMITS.attempts, "{} was tried too often", feature.id);
+            let records = self.store.attempts_of(feature.id).unwrap();
+            for record in &records {
+                // Work that was handed in lands, or is refused with a reason that is about the work.
+                let is_lost = record.submitted.is_some()
+                    && matches!(
+                        record.outcome,
+                        Some(AttemptOutcome::Orphaned | AttemptOutcome::Expired | AttemptOutcome::Stopped)
+                    );
+                assert!(!is_lost, "the work of {} at {} was handed in and is lost: {record:?}", record.id, feature.id);
+            }
+            if feature.status == Status::Passing {
+                let landed = records.iter().filter(|record| record.outcome == Some(AttemptOutcome::Landed));
+                let landed: Vec<_> = landed.map(|record| record.id).collect();
+                assert_eq!(landed.len(), 1, "{} passes and landed {landed:?}", feature.id);
+                let is_there = main.contains(&landed[0]) || self.branch.rewound.contains(&landed[0]);
+                assert!(is_there, "{} passes and is not on the main branch", feature.id);
+                assert!(feature.proof.is_some());
+            }
+        }
+    }
+
+    /// What holds when a run says that it is over.
+    pub(super) fn check_end(&mut self, outcome: &RunOutcome) {
+        self.check();
+        // What nobody could have noticed in time is the next run's.
+        let is_news_late = self.is_news_late || self.is_notice_to_come();
+        let features = self.store.features().unwrap();
+        let all = |status| features.iter().all(|feature| feature.status == status);
+        match outcome {
+            RunOutcome::Complete => {
+                assert!(is_news_late || all(Status::Passing), "complete, but something is not passing");
+            }
+            RunOutcome::CompleteWithFailures { parked } => {
+                assert!(*parked > 0);
+                let is_over = |status| matches!(status, Status::Passing | Status::Parked);
+                assert!(is_news_late || features.iter().all(|feature| is_over(feature.status)));
+            }
+            RunOutcome::Blocked { .. } => {
+                let ready = Graph::new(self.store.nodes().unwrap()).unwrap().ready_in_order();
+                assert!(is_news_late || ready.is_empty(), "blocked, but {ready:?} are ready");
+            }
+            RunOutcome::LimitReached { .. } | RunOutcome::Stopped | RunOutcome::Broken { .. } => {}
+        }
+        if matches!(outcome, RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. }) {
+            let missing = self.missing.as_deref();
+            assert!(!self.has_landed || missing == Some(&[]), "complete, but not on the main branch: {missing:?}");
+        }
+        if let Some(asked) = self.stop_asked {
+            let taken = self.now.duration_since(asked);
+            assert!(taken <= STOP_LIMIT, "a stop took {taken:?}");
+        }
+    }
+
+    /// What holds when nobody starts the project again.
+    pub(super) fn check_night(&mut self) {
+        self.check();
+        assert!(!self.has_unlanded_work(), "work that was handed in waits for ever");
+    }
+
+    /// Returns whether work was handed in that has neither landed nor been refused.
+    pub(super) fn has_unlanded_work(&mut self) -> bool {
+        self.store.live_attempts().unwrap().iter().any(|attempt| attempt.submitted.is_some())
+    }
+
+    pub(super) fn claim_next(&self, token: &Token) -> Result<Next, StoreError> {
+        self.store.claim_next(token, LEASE)
+    }
+
+    fn renew(&self, token: &Token) -> Result<(), StoreError> {
+        let stale = self.store.renew(std::slice::from_ref(token), LEASE)?;
+        let is_stale = !stale.is_empty();
+        let error = StoreError::StaleToken { feature: None, attempt: None, ended: None };
+        if is_stale { Err(error) } else { Ok(()) }
+    }
+
+    /// A session whose claim is gone tries everything it can. Nothing may come of it.
+    pub(super) fn zombie_writes(&mut self, agent: &Agent) {
+        // A lease that still runs is a right: then it is no zombie yet.
+        if self.store.attempt(&agent.token).is_ok() {
+            return;
+        }
+        let before = self.store.features().unwrap();
+        let more = self.claim_next(&agent.token).map(drop);
+        assert!(matches!(more, Err(StoreError::StaleToken { .. })), "a zombie may take more: {more:?}");
+        if agent.is_between {
+            return; // what it had is handed in, and lands or does not
+        }
+        let green = self.reports(agent.feature, true);
+        let merge = Merge { commit: None, reports: green.clone(), merge_ms: 0, check_ms: 0 };
+        let stale = |result: Result<(), StoreError>, what: &str| {
+            assert!(matches!(result, Err(StoreError::StaleToken { .. })), "a zombie may {what}: {result:?}");
+        };
+        stale(self.renew(&agent.token), "renew");
+        stale(self.store.submit(&agent.token, None, &green).map(drop), "submit");
+        stale(self.store.land(&agent.token, &merge).map(drop), "land");
+        let failed = AttemptOutcome::NotFinished { reason: "from the dead".into() };
+        stale(self.store.end_attempt(&agent.token, &failed, &LIMITS).map(drop), "end an attempt");
+        assert_eq!(before, self.store.features().unwrap(), "a zombie changed something");
+        self.fenced_writes += 1;
+        // Its runner's last message, late: nobody may act on it.
+        let report = Report::Gone { how: "late".into() };
+        self.deliver(0, Input::Runner { session: agent.session, report });
+    }
+}

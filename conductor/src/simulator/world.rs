@@ -1,0 +1,531 @@
+//! One night: the world around the conductor, its clock, and how inputs are delivered.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::future::pending;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use cogwork_schemas::{
+    AgentEvent, AttemptId, Check, DependencyRef, Entry, Fact, FeatureId, FeatureList, Isolation, ListedFeature,
+    ProcessIdentity, RunOutcome, SessionId, Token,
+};
+use cogwork_store::{AttemptLimits, ImportLimits, Secret, Store, TimeSource};
+use jiff::{SignedDuration, Timestamp};
+
+use super::agents::Agent;
+use super::branch::Branch;
+use super::ledger::clerk;
+use super::people::PERSON;
+use crate::conduct::{Conductor, Score, conduct};
+use crate::engine::Settings;
+use crate::ledger::{Call, Clerk};
+use crate::ports::{
+    Clock, Command, Deadlines, Input, Inputs, Moment, Obstacles, Offered, Ports, Readers, Signpost,
+};
+use crate::progress::Progress;
+use crate::resume::resume;
+
+pub(super) const LIMITS: AttemptLimits = AttemptLimits { attempts: 3, crashes: 4 };
+pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What will happen, and when.
+#[derive(Debug, Clone)]
+pub(super) enum Happening {
+    /// Something reaches the run with this number.
+    Deliver(u64, Box<Input>),
+    AgentActs(SessionId),
+    /// A session between two features asks again; it does so as often as this says.
+    AsksAgain(SessionId, u32),
+    ZombieWrites(SessionId),
+    /// The ledger notices what others wrote.
+    Notice,
+    PersonClaims,
+    PersonEnds(AttemptId),
+    MoreFeatures,
+    /// A person's edits are in the way on the main branch.
+    Dirty(bool),
+    /// A person commits to the main branch.
+    PersonCommits,
+    /// A person moves the main branch back.
+    PersonRewinds,
+    /// Somebody else holds the database for so long, in milliseconds.
+    Locked(i64),
+    /// The laptop is closed for so long, in seconds.
+    Sleeps(i64),
+    Kill,
+    Command(Command),
+    LedgerDies,
+}
+
+/// Whether and how often the ports fail in this night, in thousandths of all calls.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Faults {
+    pub(super) refused: u32,
+    pub(super) again: u32,
+    pub(super) unknown: u32,
+    pub(super) fatal: u32,
+    pub(super) crash: u32,
+    pub(super) git: u32,
+    pub(super) late: u32,
+    /// One kind of call that fails far more often than the others, so that rare ones are met, too.
+    pub(super) favourite: usize,
+}
+
+/// A night, shared by its ports.
+pub(super) struct Night(Rc<RefCell<World>>);
+
+pub(super) struct World {
+    pub(super) rng: fastrand::Rng,
+    /// Steady.
+    pub(super) now: Timestamp,
+    /// What the clock on the wall is ahead: a machine that sleeps.
+    wall_ahead: SignedDuration,
+    wall: Arc<AtomicI64>,
+    pub(super) store: Store,
+    pub(super) clerk: Clerk,
+    pub(super) settings: Settings,
+    pub(super) faults: Faults,
+    pub(super) agents: BTreeMap<SessionId, Agent>,
+    pub(super) people: BTreeMap<AttemptId, Token>,
+    pub(super) tokens: BTreeMap<AttemptId, (FeatureId, Token)>,
+    to_come: BinaryHeap<Reverse<(Timestamp, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    counter: u64,
+    /// Which run this is; nothing is delivered to an earlier one.
+    pub(super) run: u64,
+    pub(super) is_dead: bool,
+    /// The last journal entry that the run was told.
+    pub(super) seen: i64,
+    /// The last journal entry that readers were offered.
+    offered: i64,
+    pub(super) locked_until: Timestamp,
+    pub(super) is_ledger_dead: bool,
+    pub(super) branch: Branch,
+    /// What is in the work of an attempt beyond itself: what it began on, and what its agent brought along.
+    pub(super) contents: BTreeMap<AttemptId, BTreeSet<AttemptId>>,
+    /// Features that no agent will ever get right.
+    pub(super) hopeless: BTreeSet<FeatureId>,
+    pub(super) stop_asked: Option<Timestamp>,
+    /// Whether this run has landed something, and what it was told is missing of it.
+    pub(super) has_landed: bool,
+    pub(super) missing: Option<Vec<String>>,
+    /// Something new came when the end of the run was being recorded.
+    pub(super) is_ending: bool,
+    pub(super) is_news_late: bool,
+    ended: Option<RunOutcome>,
+    steps: u32,
+    pub(super) trace: Vec<String>,
+    pub(super) is_loud: bool,
+    pub(super) is_traced: bool,
+    pub(super) fenced_writes: u64,
+    pub(super) kills: u64,
+    pub(super) stops: u64,
+    /// How often a session went on with a further feature.
+    pub(super) further: u64,
+}
+
+impl Night {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let settings = Settings { slots: rng.usize(1..=4), batch: rng.u32(1..=3), postponements: 10 };
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 50);
+        let wall = Arc::new(AtomicI64::new(now.as_microsecond()));
+        let clock = Arc::clone(&wall);
+        let source = TimeSource::new(move || {
+            Timestamp::from_microsecond(clock.load(Ordering::Relaxed)).unwrap_or(Timestamp::MAX)
+        });
+        // A quarter of all nights is calm: what goes wrong without a fault must not hide behind one.
+        let rate = |rng: &mut fastrand::Rng, most: u32| if rng.bool() { rng.u32(0..=most) } else { 0 };
+        let faults = if rng.u32(0..4) == 0 {
+            Faults::default()
+        } else {
+            Faults {
+                refused: rate(&mut rng, 30),
+                again: rate(&mut rng, 100),
+                unknown: rate(&mut rng, 60),
+                fatal: rate(&mut rng, 6),
+                crash: rate(&mut rng, 10),
+                git: rate(&mut rng, 80),
+                late: rate(&mut rng, 100),
+                favourite: rng.usize(0..Call::KINDS.len()),
+            }
+        };
+        let mut world = World {
+            now,
+            wall_ahead: SignedDuration::ZERO,
+            wall,
+            store: Store::in_memory(source).unwrap(),
+            clerk: clerk(0, BTreeMap::new()),
+            settings,
+            faults,
+            agents: BTreeMap::new(),
+            people: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            to_come: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            counter: 0,
+            run: 0,
+            is_dead: false,
+            seen: 0,
+            offered: 0,
+            locked_until: now,
+            is_ledger_dead: false,
+            branch: Branch::default(),
+            contents: BTreeMap::new(),
+            hopeless: BTreeSet::new(),
+            stop_asked: None,
+            has_landed: false,
+            missing: None,
+            is_ending: false,
+            is_news_late: false,
+            ended: None,
+            steps: 0,
+            trace: Vec::new(),
+            is_loud: false,
+            is_traced: false,
+            fenced_writes: 0,
+            kills: 0,
+            stops: 0,
+            further: 0,
+            rng,
+        };
+        let features = world.rng.usize(2..=10);
+        world.import(features);
+        let lock = world.rng.i64(1..60_000);
+        let sleep = world.rng.i64(1..20_000);
+        for (happening, most) in [
+            (Happening::Kill, 3),
+            (Happening::PersonClaims, 2),
+            (Happening::MoreFeatures, 1),
+            (Happening::Command(Command::Stop), 1),
+            (Happening::Command(Command::Drain), 1),
+            (Happening::Command(Command::Abandon), 1),
+            (Happening::LedgerDies, 1),
+            (Happening::Dirty(true), 1),
+            (Happening::PersonCommits, 2),
+            (Happening::PersonRewinds, 1),
+            (Happening::Locked(lock), 2),
+            (Happening::Sleeps(sleep), 1),
+        ] {
+            for _ in 0..world.rng.u32(0..=most) {
+                let after = world.rng.i64(0..120_000);
+                world.later(after, happening.clone());
+            }
+        }
+        Self(Rc::new(RefCell::new(world)))
+    }
+
+    pub(super) fn world<T>(&self, ask: impl FnOnce(&mut World) -> T) -> T {
+        ask(&mut self.0.borrow_mut())
+    }
+
+    /// Lives through one run. Returns its outcome, `None` when it was killed.
+    pub(super) fn run_until_it_ends(&mut self) -> Option<RunOutcome> {
+        let (mut conductor, opening) = self.world(World::begin);
+        let port = || Port(Rc::clone(&self.0));
+        let clock = port();
+        let (mut ledger, mut runners, mut main) = (port(), port(), port());
+        let (mut readers, mut signpost, mut inputs) = (port(), port(), port());
+        let mut ports = Ports {
+            ledger: &mut ledger,
+            runners: &mut runners,
+            main: &mut main,
+            readers: &mut readers,
+            signpost: &mut signpost,
+            clock: &clock,
+            inputs: &mut inputs,
+        };
+        let outcome = {
+            let life = pin!(conduct(&mut conductor, opening, &mut ports));
+            // Every future of this world is ready at once, but for those of a dead run.
+            match life.poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(outcome) => Some(outcome),
+                Poll::Pending => None,
+            }
+        };
+        self.world(|world| match outcome {
+            Some(outcome) => {
+                world.check_end(&outcome);
+                world.ended = Some(outcome.clone());
+                Some(outcome)
+            }
+            None => {
+                assert!(world.is_dead, "the run waits for something that never comes");
+                None
+            }
+        })
+    }
+}
+
+/// All ports of a run; each is the same world.
+pub(super) struct Port(pub(super) Rc<RefCell<World>>);
+
+impl World {
+    pub(super) fn is_complete(&self) -> bool {
+        self.ended == Some(RunOutcome::Complete)
+    }
+
+    /// The same way a real run begins, whatever ended the last one.
+    fn begin(&mut self) -> (Conductor, Vec<crate::engine::Event>) {
+        self.ended = None;
+        self.is_dead = false;
+        self.is_ledger_dead = false;
+        self.stop_asked = None;
+        self.has_landed = false;
+        self.missing = None;
+        self.is_ending = false;
+        self.is_news_late = false;
+        self.run += 1;
+        self.branch.forget_tasks();
+        // What a run leaves dies with it, or goes on unseen for a while.
+        for agent in self.agents.values_mut() {
+            agent.watched = false;
+        }
+        let (run, settings, faults) = (self.run, self.settings, self.faults);
+        self.say(|| format!("run {run} begins: {settings:?} {faults:?}"));
+        self.seen = self.store.last_seq().unwrap();
+        let alive = |process: &ProcessIdentity| process.pid == PERSON;
+        let secret = Secret::known(format!("resumed by {}", self.run));
+        let resumed = resume(&self.store, self.settings, &LIMITS, &secret, alive).unwrap();
+        self.clerk = clerk(self.run, resumed.tokens);
+        self.offered = self.seen;
+        let slots = u32::try_from(self.settings.slots).unwrap();
+        let process = ProcessIdentity { pid: 1, started: 1, boot_id: "boot".into() };
+        let isolation = Isolation::Workspace;
+        let score = Score {
+            started: Fact::RunStarted { process, agent: "simulated".into(), slots, isolation },
+            agent: "simulated".into(),
+            isolation,
+            slots: self.settings.slots,
+            batch: self.settings.batch,
+            limits: LIMITS,
+            session_limit: SignedDuration::from_secs(3_600),
+            lease: LEASE,
+        };
+        (Conductor::new(score, resumed.engine), resumed.events)
+    }
+
+    /// Writes down what happens, where somebody wants to know: most nights nobody does, and words take long.
+    pub(super) fn say(&mut self, line: impl FnOnce() -> String) {
+        if self.is_loud {
+            println!("{} {}", self.now, line());
+        } else if self.is_traced {
+            self.trace.push(line());
+        }
+    }
+
+    pub(super) fn chance(&mut self, thousandths: u32) -> bool {
+        thousandths > 0 && self.rng.u32(0..1_000) < thousandths
+    }
+
+    /// The run is killed at this very moment: nothing it asks for happens any more, and it hears nothing.
+    pub(super) fn kill(&mut self) {
+        if !self.is_dead {
+            self.say(|| "the run is killed".to_owned());
+            self.kills += 1;
+            self.is_dead = true;
+        }
+    }
+
+    pub(super) fn later(&mut self, ms: i64, happening: Happening) {
+        self.at(self.now + SignedDuration::from_millis(ms), happening);
+    }
+
+    pub(super) fn at(&mut self, at: Timestamp, happening: Happening) {
+        self.counter += 1;
+        self.happenings.insert(self.counter, happening);
+        self.to_come.push(Reverse((at, self.counter)));
+    }
+
+    /// Tells the run something, later.
+    pub(super) fn deliver(&mut self, ms: i64, input: Input) {
+        let run = self.run;
+        self.later(ms, Happening::Deliver(run, Box::new(input)));
+    }
+
+    /// Returns whether others' writes are still to be noticed.
+    pub(super) fn is_notice_to_come(&self) -> bool {
+        self.happenings.values().any(|happening| matches!(happening, Happening::Notice))
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { wall: self.now + self.wall_ahead, steady: self.now }
+    }
+
+    fn advance(&mut self, to: Timestamp) {
+        self.now = self.now.max(to);
+        self.wall.store(self.moment().wall.as_microsecond(), Ordering::Relaxed);
+    }
+
+    /// Returns what reaches the run next; nothing when it is dead.
+    fn next_input(&mut self, deadlines: Deadlines) -> Option<Input> {
+        loop {
+            if self.is_dead {
+                return None;
+            }
+            self.steps += 1;
+            assert!(self.steps < 60_000, "the night never ends");
+            let wall = deadlines.wall.map(|at| at - self.wall_ahead);
+            let deadline = [wall, deadlines.steady].into_iter().flatten().min();
+            let next = self.to_come.peek().map(|Reverse((at, _))| *at);
+            match (deadline, next) {
+                (Some(deadline), next) if next.is_none_or(|next| deadline < next) => {
+                    self.advance(deadline);
+                    return Some(Input::Deadline);
+                }
+                (_, Some(_)) => {
+                    if let Some(input) = self.next_happening() {
+                        return Some(input);
+                    }
+                }
+                (_, None) => panic!("the run hangs: nothing will happen and it is not over"),
+            }
+        }
+    }
+
+    fn next_happening(&mut self) -> Option<Input> {
+        let Reverse((at, number)) = self.to_come.pop()?;
+        let happening = self.happenings.remove(&number)?;
+        self.advance(at);
+        match happening {
+            Happening::Deliver(run, input) => return (run == self.run).then_some(*input),
+            Happening::AgentActs(session) => self.agent_acts(session),
+            Happening::AsksAgain(session, times) => self.ask_for_more(session, times),
+            Happening::ZombieWrites(session) => {
+                if let Some(agent) = self.agents.remove(&session) {
+                    self.zombie_writes(&agent);
+                }
+            }
+            Happening::Notice => self.tell_changes(),
+            Happening::PersonClaims => self.person_claims(),
+            Happening::PersonEnds(attempt) => self.person_ends(attempt),
+            Happening::MoreFeatures => self.import(2),
+            Happening::Dirty(is_dirty) => {
+                self.branch.is_dirty = is_dirty;
+                if is_dirty {
+                    let ms = self.rng.i64(1..60_000);
+                    self.later(ms, Happening::Dirty(false));
+                }
+            }
+            Happening::PersonCommits => self.branch.person_commits(),
+            Happening::PersonRewinds => {
+                let lost = self.branch.person_rewinds();
+                self.say(|| format!("a person moves the main branch back; gone are {lost:?}"));
+            }
+            Happening::Locked(ms) => self.locked_until = self.now + SignedDuration::from_millis(ms),
+            Happening::Sleeps(seconds) => {
+                self.wall_ahead += SignedDuration::from_secs(seconds);
+                self.advance(self.now);
+            }
+            Happening::Kill => self.kill(),
+            Happening::Command(command) => {
+                if command != Command::Drain {
+                    self.stops += 1;
+                    self.stop_asked.get_or_insert(self.now);
+                }
+                return Some(Input::Command(command));
+            }
+            Happening::LedgerDies => self.is_ledger_dead = true,
+        }
+        None
+    }
+
+    pub(super) fn notice_soon(&mut self) {
+        self.is_news_late |= self.is_ending;
+        let ms = self.rng.i64(1..60);
+        self.later(ms, Happening::Notice);
+    }
+
+    pub(super) fn import(&mut self, many: usize) {
+        let known = self.store.features().unwrap().len();
+        let features = (known..known + many)
+            .map(|index| {
+                let wanted = if index == 0 { 0 } else { self.rng.usize(0..=index.min(3)) };
+                let dependencies: BTreeSet<_> = (0..wanted)
+                    .map(|_| DependencyRef::Key(format!("k{}", self.rng.usize(0..index))))
+                    .collect();
+                ListedFeature {
+                    id: None,
+                    key: Some(format!("k{index}")),
+                    category: format!("category {}", self.rng.u32(0..2)),
+                    name: format!("feature {index}"),
+                    description: String::new(),
+                    steps: Vec::new(),
+                    checks: if self.rng.u32(0..5) == 0 { Vec::new() } else { vec![Check::new("t")] },
+                    dependencies: dependencies.into_iter().collect(),
+                    priority: self.rng.bool().then(|| self.rng.i64(1..5)),
+                    estimate_s: self.rng.bool().then(|| f64::from(self.rng.u32(1..50))),
+                }
+            })
+            .collect();
+        let imported = self.store.import(&FeatureList { features }, &ImportLimits::default()).unwrap();
+        for feature in imported.created {
+            if self.rng.u32(0..12) == 0 {
+                self.hopeless.insert(feature);
+            }
+        }
+        self.notice_soon();
+    }
+
+    fn offer(&mut self, entry: &Entry) -> Offered {
+        assert!(entry.seq > self.offered, "entry {} is shown after {}", entry.seq, self.offered);
+        self.offered = entry.seq;
+        match self.rng.u32(0..10) {
+            0 => Offered::Full,
+            1 => Offered::Gone,
+            _ => Offered::Taken,
+        }
+    }
+}
+
+impl Clock for Port {
+    fn now(&self) -> Moment {
+        self.0.borrow().moment()
+    }
+}
+
+impl Inputs for Port {
+    fn next(&mut self, deadlines: Deadlines) -> Pin<Box<dyn Future<Output = Input> + '_>> {
+        let input = self.0.borrow_mut().next_input(deadlines);
+        if let Some(input) = &input {
+            self.0.borrow_mut().say(|| format!("{input:?}"));
+        }
+        Box::pin(async move {
+            match input {
+                Some(input) => input,
+                None => pending().await,
+            }
+        })
+    }
+}
+
+impl Readers for Port {
+    fn offer(&mut self, entry: &Entry) -> Offered {
+        self.0.borrow_mut().offer(entry)
+    }
+
+    fn said(&mut self, _: SessionId, _: &AgentEvent) {}
+
+    fn note(&mut self, _: Timestamp, text: &str) {
+        self.0.borrow_mut().say(|| format!("note: {text}"));
+    }
+
+    fn wants_progress(&self) -> bool {
+        true
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        assert!(progress.passing <= progress.total);
+    }
+}
+
+impl Signpost for Port {
+    fn show(&mut self, obstacles: &Obstacles) {
+        self.0.borrow_mut().say(|| format!("{obstacles:?}"));
+    }
+}
