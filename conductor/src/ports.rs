@@ -49,13 +49,24 @@ pub enum Input {
     /// The journal gained entries, whoever wrote them. Arrives before the answer to the call that wrote them.
     Changes(Box<Changes>),
     /// The answer to a call.
-    Ledger { id: CallId, reply: Result<Answer, Fault> },
+    Ledger {
+        id: CallId,
+        reply: Result<Answer, Fault>,
+    },
     /// The ledger cannot be read any more, whoever asked.
-    LedgerLost { reason: String },
+    LedgerLost {
+        reason: String,
+    },
     /// What became of a runner.
-    Runner { session: SessionId, report: Report },
+    Runner {
+        session: SessionId,
+        report: Report,
+    },
     /// What came of a task on the main branch.
-    Main { id: TaskId, answer: TaskAnswer },
+    Main {
+        id: TaskId,
+        answer: TaskAnswer,
+    },
     /// One of the [`Deadlines`] has come.
     Deadline,
 }
@@ -88,12 +99,18 @@ pub enum Control {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Report {
     /// It runs.
-    Started { process: ProcessIdentity },
+    Started {
+        process: ProcessIdentity,
+    },
     /// It could not be started, and nothing is left of it.
-    NotStarted { reason: String },
+    NotStarted {
+        reason: String,
+    },
     Said(RunnerEvent),
     /// Its process is gone, and so are all that it has started.
-    Gone { how: String },
+    Gone {
+        how: String,
+    },
 }
 
 /// The processes that run sessions.

@@ -6,9 +6,9 @@ use std::path::Path;
 use cogwork_process::contain::{self, Sweep};
 use cogwork_process::git::{Git, Healed};
 use cogwork_schemas::{Isolation, ProcessIdentity, SessionId};
+use cogwork_session::chain;
 use cogwork_session::{Confinement, Environment};
 use cogwork_store::{Secret, Store, StoreError, state_dir};
-use cogwork_session::chain;
 
 use crate::clock;
 use crate::main_branch::{self, GitSteps, STALE_LOCK};
@@ -72,10 +72,12 @@ pub(crate) async fn prepare(
         return Err(nothing_to_do(project));
     }
     if let Err(error) = contain::become_subreaper() {
-        readers.note(clock::now(), &format!("processes that agents leave behind cannot be adopted here: {error}"));
+        readers.note(
+            clock::now(),
+            &format!("processes that agents leave behind cannot be adopted here: {error}"),
+        );
     }
-    let recorded: Vec<_> =
-        store.live_sessions()?.into_iter().filter_map(|session| session.process).collect();
+    let recorded: Vec<_> = store.live_sessions()?.into_iter().filter_map(|session| session.process).collect();
     sweep(project, &ours(&recorded, project)).await;
     let mut steps = match plan.isolation {
         Isolation::Workspace => Some(clean_main_branch(project, plan, readers).await?),
@@ -97,11 +99,7 @@ pub(crate) async fn prepare(
 /// # Errors
 ///
 /// As [`prepare`], but for the empty project.
-pub async fn can_land(
-    project: &Path,
-    plan: &Plan,
-    readers: &mut dyn Readers,
-) -> Result<(), NotReady> {
+pub async fn can_land(project: &Path, plan: &Plan, readers: &mut dyn Readers) -> Result<(), NotReady> {
     match plan.isolation {
         Isolation::Workspace => clean_main_branch(project, plan, readers).await.map(drop),
         Isolation::Shared => Ok(()),
@@ -145,8 +143,7 @@ async fn clear_leftovers(
     readers: &mut dyn Readers,
 ) -> Result<(), NotReady> {
     let found = numbered(&state_dir(project).join("workspaces"), "s");
-    let live: BTreeSet<_> =
-        store.live_attempts()?.into_iter().map(|attempt| attempt.session.0).collect();
+    let live: BTreeSet<_> = store.live_attempts()?.into_iter().map(|attempt| attempt.session.0).collect();
     let left: BTreeSet<_> = found.into_iter().filter(|session| !live.contains(session)).collect();
     for session in left.into_iter().map(SessionId) {
         let taken = store.attempts_of_session(session)?;
@@ -187,10 +184,13 @@ async fn clean_main_branch(
     }
     git.clear_stale_locks(STALE_LOCK).await.map_err(|error| failed(&error))?;
     match main_branch::heal(project).await.map_err(|error| failed(&error))? {
-        Some(Healed::Finished) => {
+        Healed::Landed => {
             readers.note(clock::now(), "finished a landing that the end of the last run interrupted");
         }
-        Some(Healed::NothingToDo | Healed::Elsewhere { .. } | Healed::UsersFiles { .. }) | None => {}
+        Healed::Undone => {
+            readers.note(clock::now(), "took back a landing that the end of the last run interrupted");
+        }
+        Healed::NothingToDo => {}
     }
     if git.head().await.map_err(|error| failed(&error))?.is_none() {
         return Err(NotReady::new(format!("the git repository {dir} has no commit yet"))

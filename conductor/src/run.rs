@@ -11,6 +11,7 @@ use cogwork_store::{AttemptLimits, Store};
 use jiff::SignedDuration;
 use tokio::sync::mpsc::{self, Receiver};
 
+use crate::clock;
 use crate::conduct::{Conductor, Score, conduct};
 use crate::engine::Settings;
 use crate::ledger::LedgerThread;
@@ -19,7 +20,6 @@ use crate::ports::{self, Deadlines, Input, Inputs, Moment, Ports, Readers, Signp
 use crate::prepare::{self, NotReady, Prepared};
 use crate::runner_processes::{RunnerProcesses, SessionPlan};
 use crate::signals::Signals;
-use crate::clock;
 
 /// Runners write a few lines per second. A full queue makes them wait, which is right: it means that this process
 /// is busy, and their output is not lost.

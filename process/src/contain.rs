@@ -34,7 +34,7 @@ use cogwork_schemas::{ProcessIdentity, Resources};
 use rustix::process::{Pid, Signal};
 
 pub use contained::{Asking, Contained, Exit, Output};
-pub(crate) use os::is_held;
+pub(crate) use os::{gits_at_work, is_held};
 pub use sandbox::{NoSandbox, Rule, Sandbox, SandboxChoice, Wall};
 pub use spawn::{Bond, Spawn, StartError, Stderr, Stdin};
 pub use sweep::{Sweep, kill_descendants, sweep};

@@ -8,12 +8,13 @@
 //! user's own they are what makes large-file and encrypted repositories work.
 //!
 //! A git that runs is not killed when this process dies: a half-written index is worse than a git that finishes.
-//! What a git of an earlier life left half done is finished by [`Git::heal_interrupted_ff`].
+//! What a git of an earlier life left half done is finished by [`Git::heal_landing`].
 
 mod call;
 mod change;
 mod error;
-mod heal;
+mod landing;
+mod locks;
 mod name;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use call::{Call, records};
 pub use change::Merged;
 pub use error::GitError;
-pub use heal::Healed;
+pub use landing::{BranchMove, Healed, Landing, Step};
 
 /// One repository with a working tree, by the top of that tree. Cheap: nothing is opened or cached.
 #[derive(Debug, Clone)]
@@ -192,6 +193,11 @@ impl Git {
         name::check_revision(of)?;
         let args = ["merge-base", "--is-ancestor", ancestor, of];
         Ok(self.call("compare two commits", args).or_code(1).run().await?.code == 0)
+    }
+
+    /// Returns another working tree of the same repository, as far trusted as this one.
+    fn tree_at(&self, dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), is_trusted: self.is_trusted, is_clone: false }
     }
 
     fn call<'a>(&self, purpose: &str, args: impl IntoIterator<Item = &'a str>) -> Call {

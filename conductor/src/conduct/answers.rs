@@ -3,8 +3,8 @@
 use cogwork_schemas::{AttemptId, SessionId, SessionOutcome};
 use cogwork_store::Taken;
 
-use super::{Conductor, Order};
 use super::session::{Life, Session};
+use super::{Conductor, Order};
 use crate::engine::{Event, Landing as Landed, StartFailure};
 use crate::ledger::{Answer, Call};
 use crate::ports::{Control, Moment, StartRunner};
@@ -43,7 +43,8 @@ impl Conductor {
             (Call::Land { attempt, .. }, _) => self.on_recorded(now, attempt),
             (Call::EndRun { .. }, _) => self.on_end_recorded(),
             // A runner that was told to stop may be gone before it is recorded.
-            (Call::BeginRun { .. } | Call::Up { .. } | Call::RecordMerged { .. } | Call::CloseBatches, _) => {}
+            (Call::BeginRun { .. } | Call::Up { .. } | Call::RecordMerged { .. } | Call::CloseBatches, _) => {
+            }
             (
                 call @ (Call::Claim { .. }
                 | Call::EndAttempt { .. }

@@ -35,11 +35,19 @@ pub(super) struct CallQueue {
 #[derive(Debug, PartialEq)]
 pub(super) enum Settled {
     Answered(Call, Answer),
-    Refused { call: Call, reason: String, not_yet: bool },
+    Refused {
+        call: Call,
+        reason: String,
+        not_yet: bool,
+    },
     /// It is asked again later.
-    Waits { reason: String },
+    Waits {
+        reason: String,
+    },
     /// Nothing will be answered any more.
-    Closed { reason: String },
+    Closed {
+        reason: String,
+    },
     /// The reply to something that was settled before.
     Late,
 }

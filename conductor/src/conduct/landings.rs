@@ -71,7 +71,9 @@ impl Conductor {
             return;
         }
         let is_its = matches!(&self.landing, Some(LandingUnderWay { stage: Stage::Step { task, .. }, .. }) if *task == id);
-        if is_its && let Some(LandingUnderWay { stage: Stage::Step { mut landing, .. }, .. }) = self.landing.take() {
+        if is_its
+            && let Some(LandingUnderWay { stage: Stage::Step { mut landing, .. }, .. }) = self.landing.take()
+        {
             let next = landing.on_answer(now.steady, answer);
             self.follow(now, *landing, next);
         }

@@ -20,28 +20,27 @@ mod answers;
 mod calls;
 mod ending;
 mod landings;
+mod runners;
 mod session;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use cogwork_schemas::{
-    AttemptId, Entry, Fact, FeatureId, Isolation, Role, RunOutcome, RunnerEvent, SessionId, SessionOutcome, Status,
-};
+use cogwork_schemas::{AttemptId, Entry, Fact, FeatureId, Isolation, Role, RunOutcome, SessionId, Status};
 use cogwork_store::{AttemptLimits, NewSession};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{Effect, Engine, Event, Landing as Landed, SessionEnd, StartFailure};
+use crate::engine::{Effect, Engine, Event, Landing as Landed, StartFailure};
 use crate::forecast::Forecast;
 use crate::ledger::{Batch, Call, CallId, Changes};
 use crate::main_branch::{Task, TaskId};
 use crate::marks;
-use crate::ports::{Command, Control, Deadlines, Input, Moment, Obstacles, Ports, Report, StartRunner};
+use crate::ports::{Command, Control, Deadlines, Input, Moment, Obstacles, Ports, StartRunner};
 use crate::progress::{Progress, RunningSession};
 
 use calls::{CallQueue, Settled};
 use ending::Ending;
 use landings::LandingUnderWay;
-use session::{Life, Session};
+use session::Session;
 
 /// How long a run that was told to stop may take until it is over: the graces of its agents and runners, and then some.
 const STOP_LIMIT: SignedDuration = SignedDuration::from_secs(120);
@@ -65,13 +64,27 @@ pub struct Score {
 /// One thing that a port is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
-    Call { id: CallId, call: Call },
+    Call {
+        id: CallId,
+        call: Call,
+    },
     Start(StartRunner),
-    Control { session: SessionId, control: Control },
-    Begin { id: TaskId, task: Task },
-    Abandon { id: TaskId },
+    Control {
+        session: SessionId,
+        control: Control,
+    },
+    Begin {
+        id: TaskId,
+        task: Task,
+    },
+    Abandon {
+        id: TaskId,
+    },
     Offer(Box<Entry>),
-    Said { session: SessionId, event: Box<cogwork_schemas::AgentEvent> },
+    Said {
+        session: SessionId,
+        event: Box<cogwork_schemas::AgentEvent>,
+    },
     Note(String),
     Show(Obstacles),
     /// The run is over.
@@ -207,7 +220,10 @@ impl Conductor {
         let ending = self.ending.as_ref().map(Ending::deadline);
         Deadlines {
             wall: self.engine.next_deadline(),
-            steady: [self.calls.deadline(), sessions, landing, ending, self.stop_by].into_iter().flatten().min(),
+            steady: [self.calls.deadline(), sessions, landing, ending, self.stop_by]
+                .into_iter()
+                .flatten()
+                .min(),
         }
     }
 
@@ -353,103 +369,16 @@ impl Conductor {
         }
     }
 
-    /// Returns what an entry says about a session that goes on after it has handed something in.
-    fn of_session(&mut self, now: Moment, entry: &Entry, check_s: &BTreeMap<FeatureId, u64>) -> Option<Event> {
-        let (session, feature, attempt) = (entry.session?, entry.feature?, entry.attempt?);
-        if self.score.batch == 1 {
-            return None;
-        }
-        let known = self.sessions.get_mut(&session)?;
-        if let Fact::Claimed { .. } = entry.fact {
-            if known.attempts.contains(&attempt) {
-                return None;
-            }
-            let seconds = check_s.get(&feature).copied().unwrap_or(0);
-            known.goes_on(now.steady, (feature, attempt, entry.at), self.score.session_limit, seconds);
-            return Some(Event::Took { session, feature, attempt });
-        }
-        if let Fact::ChecksGreen { .. } | Fact::SaidDone { .. } = entry.fact {
-            return Some(Event::Submitted { session, attempt });
-        }
-        None
-    }
-
-    fn on_runner(&mut self, now: Moment, id: SessionId, report: Report) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.hear(now.steady);
-        match report {
-            Report::Started { process } => {
-                let (feature, attempt) = (session.feature, session.first());
-                session.started();
-                self.calls.push(Call::Up { session: id, process });
-                self.feed(now, Event::Started { feature, session: id, attempt });
-            }
-            Report::NotStarted { reason } => {
-                let attempt = session.first();
-                self.give_back(id, attempt, SessionOutcome::NotStarted { reason });
-            }
-            Report::Said(event) => self.on_said(now, id, event),
-            Report::Gone { how } => self.on_gone(now, id, &how),
-        }
-    }
-
-    fn on_said(&mut self, now: Moment, id: SessionId, event: RunnerEvent) {
-        match event {
-            RunnerEvent::Agent { event } => {
-                self.orders.push(Order::Said { session: id, event: Box::new(event) });
-            }
-            RunnerEvent::Ended { outcome, reason, .. } => {
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    session.report = Some((outcome, reason));
-                }
-            }
-            RunnerEvent::Waiting { until, because } => {
-                self.note(&format!("session {id}: {because}; it waits until {until}"));
-                let wait = until.duration_since(now.wall).max(SignedDuration::ZERO);
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    session.waits(now.steady, wait);
-                }
-            }
-            // The journal tells these to everybody.
-            RunnerEvent::Up { .. }
-            | RunnerEvent::Alive
-            | RunnerEvent::Prepared { .. }
-            | RunnerEvent::Checked { .. }
-            | RunnerEvent::AgentStarted { .. }
-            | RunnerEvent::Resources { .. }
-            | RunnerEvent::LeftOut { .. } => {}
-        }
-    }
-
-    /// A runner process is gone, or is given up. What it handed in is asked for before anything is judged.
-    fn on_gone(&mut self, now: Moment, id: SessionId, how: &str) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.life == Life::Gone {
-            return;
-        }
-        if let Life::Starting { .. } = session.life {
-            // The engine waits for it to start before it may end.
-            let (feature, attempt) = (session.feature, session.first());
-            self.feed(now, Event::Started { feature, session: id, attempt });
-        }
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.life = Life::Gone;
-        self.calls.push(match &session.report {
-            Some(_) => Call::Taken { session: id },
-            None => {
-                let reason = format!("its runner ended without a report ({how})");
-                session.lost = Some(reason.clone());
-                Call::Lost { session: id, reason }
-            }
-        });
-    }
-
     fn on_deadline(&mut self, now: Moment) {
         if self.engine.next_deadline().is_some_and(|at| at <= now.wall) {
             self.feed(now, Event::Deadline);
         }
-        let due: Vec<_> =
-            self.sessions.iter().filter(|(_, session)| session.is_due(now.steady)).map(|(id, _)| *id).collect();
+        let due: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.is_due(now.steady))
+            .map(|(id, _)| *id)
+            .collect();
         for id in due {
             self.on_session_due(now, id);
         }
@@ -457,30 +386,6 @@ impl Conductor {
         if self.stop_by.is_some_and(|at| at <= now.steady) {
             self.note("not everything could be ended in time: the next run tidies up");
             self.orders.push(Order::End(RunOutcome::Stopped));
-        }
-    }
-
-    /// Something that was to happen with a session did not.
-    fn on_session_due(&mut self, now: Moment, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        match session.kill(now.steady) {
-            Some(why) => {
-                marks::hit("session", "killed");
-                self.orders.push(Order::Control { session: id, control: Control::Kill });
-                self.note(&format!("session {id} {why}: its runner is killed"));
-            }
-            None => {
-                marks::hit("session", "given_up");
-                self.on_gone(now, id, "it does not end, though it was killed");
-            }
-        }
-    }
-
-    fn end_of(&self, session: &Session) -> SessionEnd {
-        match (&session.report, &session.lost) {
-            (Some((outcome, red)), _) => SessionEnd::Reported { outcome: outcome.clone(), red: red.clone() },
-            (None, Some(reason)) => SessionEnd::RunnerLost { reason: reason.clone() },
-            (None, None) => SessionEnd::RunnerLost { reason: "its runner is gone".to_owned() },
         }
     }
 

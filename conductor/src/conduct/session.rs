@@ -39,11 +39,17 @@ pub(super) struct Session {
 /// Where its runner is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Life {
-    Starting { until: Timestamp },
+    Starting {
+        until: Timestamp,
+    },
     Running,
     /// It was told to stop.
-    Stopping { until: Timestamp },
-    Killed { until: Timestamp },
+    Stopping {
+        until: Timestamp,
+    },
+    Killed {
+        until: Timestamp,
+    },
     /// It is gone, and the ledger is asked what it has left.
     Gone,
 }
@@ -105,7 +111,11 @@ impl Session {
 
     /// Notes that it waits so long for its agent's account or service, and has all its time after that.
     pub(super) fn waits(&mut self, now: Timestamp, wait: SignedDuration) {
-        self.overdue_at = now.saturating_add(wait).unwrap_or(Timestamp::MAX).saturating_add(self.limit).unwrap_or(Timestamp::MAX);
+        self.overdue_at = now
+            .saturating_add(wait)
+            .unwrap_or(Timestamp::MAX)
+            .saturating_add(self.limit)
+            .unwrap_or(Timestamp::MAX);
     }
 
     /// Notes that it is told to stop; returns whether it has to be.

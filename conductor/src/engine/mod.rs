@@ -5,7 +5,9 @@
 //! killed goes on by the same path as one that was not. The simulator beside it holds its invariants over
 //! thousands of random schedules.
 
+mod ending;
 mod event;
+mod landing;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionId, Status};
 use cogwork_session::attempt_outcome;
-use cogwork_store::graph::{Graph, Node, NodeView};
+use cogwork_store::graph::{Graph, Node};
 use jiff::{SignedDuration, Timestamp};
 
 pub use event::{Effect, Event, Landing, SessionEnd, Settings, StartFailure};
@@ -26,12 +28,6 @@ use unavailable::Unavailable;
 const CRASH_BACKOFF: SignedDuration = SignedDuration::from_secs(1);
 /// … and never more than a minute, after which a passing cause (memory, disk) has mostly passed.
 const CRASH_BACKOFF_MAX: SignedDuration = SignedDuration::from_secs(60);
-/// How long a postponed landing waits: a person who has unsaved work on the main branch needs seconds, not
-/// milliseconds.
-const POSTPONED: SignedDuration = SignedDuration::from_secs(2);
-/// It doubles each time, up to this: a merge and its checks are not free.
-const POSTPONED_MAX: SignedDuration = SignedDuration::from_secs(60);
-
 /// How long a claim that was refused is not tried again, nor leases looked at once more that could not be taken back.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
@@ -230,11 +226,6 @@ impl Engine {
         Vec::new()
     }
 
-    fn on_recovered(&mut self, feature: FeatureId, attempt: AttemptId) -> Vec<Effect> {
-        self.queue.push_back(Running { feature, attempt });
-        Vec::new()
-    }
-
     fn on_started(&mut self, now: Timestamp, session: SessionId, running: Running) -> Vec<Effect> {
         self.starting.remove(&running.feature);
         self.start_after.remove(&running.feature);
@@ -266,13 +257,6 @@ impl Engine {
             held.running = Some(running);
             self.start_after.remove(&running.feature);
         }
-        Vec::new()
-    }
-
-    fn on_submitted(&mut self, session: SessionId, attempt: AttemptId) -> Vec<Effect> {
-        // Once: a newer commit of the same attempt takes the place of the older one where it waits.
-        let held = self.sessions.get_mut(&session);
-        self.queue.extend(held.and_then(|held| held.running.take_if(|running| running.attempt == attempt)));
         Vec::new()
     }
 
@@ -309,88 +293,9 @@ impl Engine {
         effects
     }
 
-    fn on_integrated(&mut self, now: Timestamp, attempt: AttemptId, landing: Landing) -> Vec<Effect> {
-        let Some(running) = self.landing.take_if(|running| running.attempt == attempt) else {
-            return Vec::new(); // an answer to a question that nobody asked in this run
-        };
-        self.waiting_slots.landing_ended(now, attempt, landing == Landing::Landed);
-        match landing {
-            Landing::Void => Vec::new(),
-            Landing::Landed => {
-                self.on_way_clear();
-                Vec::new()
-            }
-            Landing::Refused(outcome) => {
-                self.on_way_clear();
-                vec![self.end_attempt(running, outcome)]
-            }
-            Landing::Postponed { reason } => {
-                // Behind the others: what cannot land must not keep them from it.
-                self.queue.push_back(running);
-                let doubled = POSTPONED * 2_i32.saturating_pow(self.postponed.min(10));
-                self.land_after = Some(now + doubled.min(POSTPONED_MAX));
-                self.postponed += 1;
-                self.obstacle = Some(reason);
-                Vec::new()
-            }
-        }
-    }
-
-    fn on_way_clear(&mut self) {
-        self.postponed = 0;
-        self.obstacle = None;
-    }
-
     fn end_attempt(&mut self, running: Running, outcome: AttemptOutcome) -> Effect {
         self.unsettled.insert(running.feature);
         Effect::EndAttempt { feature: running.feature, attempt: running.attempt, outcome }
-    }
-
-    fn on_drain(&mut self) -> Vec<Effect> {
-        if matches!(self.mode, Mode::Opening | Mode::Running) {
-            self.mode = Mode::Draining;
-            return self.close_batches();
-        }
-        if self.mode == Mode::Finished {
-            self.mode = Mode::Over;
-        }
-        Vec::new()
-    }
-
-    fn on_close(&mut self) -> Vec<Effect> {
-        if self.mode == Mode::Finished {
-            self.mode = Mode::Over;
-        }
-        Vec::new()
-    }
-
-    /// Goes on where something new came while the run was about to end: nobody has to start it again for that.
-    fn go_on(&mut self) -> Option<Effect> {
-        let is_back = self.mode == Mode::Finished && self.can_go_on();
-        is_back.then(|| {
-            self.mode = Mode::Running;
-            Effect::GoOn
-        })
-    }
-
-    fn close_batches(&self) -> Vec<Effect> {
-        if self.settings.batch > 1 { vec![Effect::CloseBatches] } else { Vec::new() }
-    }
-
-    fn on_stop(&mut self, outcome: RunOutcome) -> Vec<Effect> {
-        match self.mode {
-            Mode::Finished => {
-                self.mode = Mode::Over;
-                Vec::new()
-            }
-            Mode::Opening | Mode::Running | Mode::Draining => {
-                self.mode = Mode::Stopping { outcome };
-                let mut effects = self.close_batches();
-                effects.extend(self.sessions.keys().map(|session| Effect::StopSession { session: *session }));
-                effects
-            }
-            Mode::Stopping { .. } | Mode::Over => Vec::new(),
-        }
     }
 
     fn on_deadline(&mut self, now: Timestamp) -> Vec<Effect> {
@@ -414,22 +319,6 @@ impl Engine {
         self.is_reaping = false;
         self.reap_after = Some(now + LOOK_AGAIN);
         Vec::new()
-    }
-
-    /// Integration is one at a time: each landing is checked against all that landed before it.
-    fn land_next(&mut self, now: Timestamp) -> Option<Effect> {
-        if self.landing.is_some() || !matches!(self.mode, Mode::Running | Mode::Draining) {
-            return None;
-        }
-        if self.land_after.is_some_and(|at| at > now) {
-            return None;
-        }
-        // A dependency that was added while the work was under way has to pass first.
-        let next = self.queue.iter().position(|running| self.dependencies_pass(running.feature))?;
-        let running = self.queue.remove(next)?;
-        self.landing = Some(running);
-        self.waiting_slots.landing_began(now, running.attempt);
-        Some(Effect::Integrate { feature: running.feature, attempt: running.attempt })
     }
 
     fn start_ready(&mut self, now: Timestamp) -> Vec<Effect> {
@@ -458,45 +347,6 @@ impl Engine {
             chosen.push(feature);
         }
         (chosen, None)
-    }
-
-    fn finish_when_over(&mut self) -> Option<Effect> {
-        if !self.sessions.is_empty() || !self.starting.is_empty() || self.landing.is_some() {
-            return None;
-        }
-        let outcome = match &self.mode {
-            Mode::Stopping { outcome } => outcome.clone(),
-            Mode::Draining if self.can_land() || !self.unsettled.is_empty() => return None,
-            Mode::Draining => self.outcome(RunOutcome::Stopped),
-            Mode::Running if self.can_go_on() => return None,
-            Mode::Running => {
-                let blocked = self.blocked();
-                self.outcome(blocked)
-            }
-            Mode::Opening | Mode::Finished | Mode::Over => return None,
-        };
-        self.mode = if self.mode == Mode::Running { Mode::Finished } else { Mode::Over };
-        Some(Effect::Finish(outcome))
-    }
-
-    /// Returns whether anything can still happen without a person: work to land, to start now or after a wait, or
-    /// held by another process whose lease will run out.
-    fn can_go_on(&self) -> bool {
-        self.can_land()
-            || !self.unsettled.is_empty()
-            || self.graph.iter().any(|node| self.is_startable(node.id))
-            || self.foreign_leases().next().is_some()
-    }
-
-    /// Returns whether work waits to land and is still worth waiting for.
-    fn can_land(&self) -> bool {
-        self.postponed < self.settings.postponements
-            && self.queue.iter().any(|running| self.dependencies_pass(running.feature))
-    }
-
-    fn dependencies_pass(&self, feature: FeatureId) -> bool {
-        let passes = |id: &FeatureId| self.graph.node(*id).is_some_and(|node| node.status == Status::Passing);
-        self.graph.node(feature).is_some_and(|node| node.dependencies.iter().all(passes))
     }
 
     fn is_startable(&self, feature: FeatureId) -> bool {
@@ -529,36 +379,4 @@ impl Engine {
         let doubled = CRASH_BACKOFF * 2_i32.saturating_pow(crashes.min(10));
         self.start_after.insert(feature, now + doubled.min(CRASH_BACKOFF_MAX));
     }
-
-    fn blocked(&self) -> RunOutcome {
-        let count = |status| count(self.graph.iter().filter(|node| node.status == status));
-        RunOutcome::Blocked {
-            waiting: count(Status::Pending) + count(Status::Claimed),
-            parked: count(Status::Parked),
-            needs_human: count(Status::NeedsHuman),
-        }
-    }
-
-    /// Returns how a run ends in which nothing runs any more; `unfinished` when something is left undone.
-    fn outcome(&self, unfinished: RunOutcome) -> RunOutcome {
-        let parked = count(self.graph.iter().filter(|node| node.status == Status::Parked));
-        let open = self.graph.iter().any(|node| match node.status {
-            Status::Pending | Status::Claimed | Status::NeedsHuman => true,
-            Status::Passing | Status::Parked => false,
-        });
-        match (open, parked) {
-            (true, _) => match &self.obstacle {
-                Some(reason) if self.postponed >= self.settings.postponements => {
-                    RunOutcome::Broken { reason: reason.clone() }
-                }
-                Some(_) | None => unfinished,
-            },
-            (false, 0) => RunOutcome::Complete,
-            (false, parked) => RunOutcome::CompleteWithFailures { parked },
-        }
-    }
-}
-
-fn count<'a>(nodes: impl Iterator<Item = NodeView<'a>>) -> u32 {
-    u32::try_from(nodes.count()).unwrap_or(u32::MAX)
 }

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cogwork_schemas::{AttemptId, AttemptOutcome, CheckPhase, Fact, FeatureId, ProcessIdentity, SessionId, SessionOutcome, Token};
+use cogwork_schemas::{
+    AttemptId, AttemptOutcome, CheckPhase, Fact, FeatureId, ProcessIdentity, SessionId, SessionOutcome, Token,
+};
 use cogwork_store::{Attempt, AttemptLimits, ErrorClass, Secret, Store, StoreError};
 use jiff::SignedDuration;
 
@@ -195,7 +197,8 @@ fn job(store: &Store, id: AttemptId) -> Result<Job, StoreError> {
     let others = taken.into_iter().filter(|other| other.attempt.id != id);
     let not_landed = others.filter(|other| other.outcome != Some(AttemptOutcome::Landed));
     let records = store.attempts_of(attempt.feature)?;
-    let mut evidence = records.into_iter().filter(|record| record.id == id).flat_map(|record| record.evidence);
+    let mut evidence =
+        records.into_iter().filter(|record| record.id == id).flat_map(|record| record.evidence);
     let before = evidence.find(|evidence| evidence.phase == CheckPhase::Before);
     Ok(Job {
         feature: store.feature(attempt.feature)?,

@@ -10,8 +10,8 @@ mod thread;
 use std::collections::BTreeMap;
 
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckReport, Entry, Fact, Feature, FeatureId, Isolation, ProcessIdentity, Proof,
-    RunOutcome, SessionId, SessionOutcome, Token,
+    AttemptId, AttemptOutcome, CheckReport, Entry, Fact, Feature, FeatureId, Isolation, ProcessIdentity,
+    Proof, RunOutcome, SessionId, SessionOutcome, Token,
 };
 use cogwork_store::graph::Node;
 use cogwork_store::{AttemptLimits, Merge, NewSession, Taken};
@@ -70,11 +70,19 @@ pub struct Batch {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     Done,
-    Claimed { session: SessionId, attempt: AttemptId, token: Token, check_s: u64 },
+    Claimed {
+        session: SessionId,
+        attempt: AttemptId,
+        token: Token,
+        check_s: u64,
+    },
     Taken(Vec<Taken>),
     Job(Box<Job>),
     /// The features as they are; `gone` are no more.
-    Nodes { nodes: Vec<Node>, gone: Vec<FeatureId> },
+    Nodes {
+        nodes: Vec<Node>,
+        gone: Vec<FeatureId>,
+    },
 }
 
 /// Why a call was not answered.
@@ -120,8 +128,20 @@ pub struct Changes {
 impl Call {
     /// The names of all calls.
     pub const KINDS: [&'static str; 14] = [
-        "begin_run", "claim", "up", "not_started", "taken", "lost", "end_attempt", "job", "record_merged", "land",
-        "close_batches", "reap", "nodes", "end_run",
+        "begin_run",
+        "claim",
+        "up",
+        "not_started",
+        "taken",
+        "lost",
+        "end_attempt",
+        "job",
+        "record_merged",
+        "land",
+        "close_batches",
+        "reap",
+        "nodes",
+        "end_run",
     ];
 
     /// Returns the name of the call, as [`Call::KINDS`] has it.

@@ -138,7 +138,10 @@ impl Serving {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this thread has nothing else to do: the ledger is what it waits for")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this thread has nothing else to do: the ledger is what it waits for"
+)]
 fn pause() {
     std::thread::sleep(NOTICE);
 }

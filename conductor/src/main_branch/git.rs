@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cogwork_process::git::{self, Git, GitError};
+use cogwork_process::git::{self, BranchMove, Git, GitError, Healed, Landing};
 use cogwork_process::{check, contain};
 use cogwork_schemas::{AttemptId, AttemptOutcome, Check, CheckReport, SessionId};
 use cogwork_session::text::cut;
@@ -19,7 +19,7 @@ use cogwork_store::{Taken, kept_ref, state_dir, workspace_dir};
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
-use super::{Collected, Merged, Moved, Task, TaskAnswer, TaskId, intent};
+use super::{Collected, Merged, Moved, Task, TaskAnswer, TaskId};
 use crate::ports::{Input, MainBranch};
 
 /// A git process that still writes is done within this time; an older lock belongs to a dead one.
@@ -110,12 +110,17 @@ impl GitSteps {
             }
             Task::Merge { tip, message } => self.merge(tip, message).await.map(TaskAnswer::Merged),
             Task::Check { checks } => Ok(TaskAnswer::Checked(self.check(checks).await)),
-            Task::Move { from, to } => self.move_branch(from, to).await.map(TaskAnswer::Moved),
+            Task::Move { from, to, message } => {
+                self.move_branch(from, to, message).await.map(TaskAnswer::Moved)
+            }
             Task::Keep { session, taken } => {
                 let kept = self.keep(*session, taken).await;
                 Ok(TaskAnswer::Kept { stays: kept.err().map(|error| chain(&error)) })
             }
-            Task::Confirm { commits } => self.confirm(commits).await.map(|missing| TaskAnswer::Confirmed { missing }),
+            Task::Confirm { commits } => {
+                let missing = self.git().not_on_branch(&self.branch, commits).await;
+                missing.map(|missing| TaskAnswer::Confirmed { missing })
+            }
         };
         match answered {
             Ok(answer) => answer,
@@ -174,7 +179,7 @@ impl GitSteps {
     async fn merge(&self, tip: &str, message: &str) -> Result<Merged, GitError> {
         let clone = self.clone_of_project().await?;
         let Some(onto) = self.tip().await? else {
-            return Ok(Merged::NoBranch { reason: format!("the branch `{}` is gone", self.branch) });
+            return Ok(Merged::NoBranch { reason: self.gone() });
         };
         // The clone shares the project's objects: every commit of it is here already.
         clone.reset_hard_clean(&onto).await?;
@@ -198,52 +203,28 @@ impl GitSteps {
         check::run_all(checks, &dir, &env, sandbox.as_ref()).await
     }
 
-    /// Moves the main branch, files and all.
-    async fn move_branch(&self, from: &str, to: &str) -> Result<Moved, GitError> {
+    /// Moves the main branch, with the files wherever it is checked out.
+    async fn move_branch(&self, from: &str, to: &str, message: &str) -> Result<Moved, GitError> {
         let git = self.git();
-        if let Some(reason) = self.in_use().await? {
-            return Ok(Moved::InUse { reason });
-        }
         git.fetch(&self.clone_dir(), "+HEAD:refs/cogwork/landing").await?;
-        intent::write(&self.project, from, to)?;
-        let moved = git.ff_only(to).await;
-        intent::clear(&self.project)?;
-        match moved {
-            Ok(()) => Ok(Moved::There),
-            Err(GitError::NotFastForward { .. }) => Ok(Moved::Elsewhere),
-            Err(GitError::WouldOverwrite { files }) => Ok(Moved::InUse {
-                reason: format!(
-                    "landing would overwrite local changes in {}: commit or remove them",
-                    cut(&files.join(", "), 200)
-                ),
-            }),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Returns why the main branch cannot be landed on, if it cannot: a person looks at another one.
-    async fn in_use(&self) -> Result<Option<String>, GitError> {
-        let now = match self.git().current_branch().await? {
-            Some(branch) if branch == self.branch => return Ok(None),
-            Some(other) => format!("`{other}`"),
-            None => "no branch".to_owned(),
+        let wish = BranchMove {
+            branch: &self.branch,
+            from,
+            to,
+            message,
+            intent: &landing_file(&self.project),
+            on_step: &|step| tracing::debug!(?step, to, "landing"),
         };
-        Ok(Some(format!("the project is on {now} instead of `{}`: check it out again", self.branch)))
+        Ok(match git.land(&wish).await? {
+            Landing::Landed => Moved::There,
+            Landing::Moved => Moved::Elsewhere,
+            Landing::InUse { sentence, .. } => Moved::InUse { reason: cut(&sentence, 400) },
+            Landing::Gone => Moved::InUse { reason: self.gone() },
+        })
     }
 
-    async fn confirm(&self, commits: &[String]) -> Result<Vec<String>, GitError> {
-        let (git, mut missing) = (self.git(), Vec::new());
-        let tip = self.tip().await?;
-        for commit in commits {
-            let is_there = match &tip {
-                Some(tip) => git.resolve(commit).await?.is_some() && git.is_ancestor(commit, tip).await?,
-                None => false,
-            };
-            if !is_there {
-                missing.push(commit.clone());
-            }
-        }
-        Ok(missing)
+    fn gone(&self) -> String {
+        format!("the branch `{}` is gone", self.branch)
     }
 
     /// Keeps what a session's attempts committed without landing under refs of the project, then removes its
@@ -338,4 +319,18 @@ impl GitSteps {
         // What cannot be removed is seen by the next try, which says so.
         drop(tokio::task::spawn_blocking(move || std::fs::remove_dir_all(dir)).await);
     }
+}
+
+/// The file that a landing is written down in while it lasts.
+fn landing_file(project: &Path) -> PathBuf {
+    state_dir(project).join("landing.json")
+}
+
+/// Finishes or undoes a landing that the end of an earlier run interrupted.
+///
+/// # Errors
+///
+/// When git fails, or a person's git keeps an index locked.
+pub async fn heal(project: &Path) -> Result<Healed, GitError> {
+    Git::at(project).heal_landing(&landing_file(project)).await
 }

@@ -35,7 +35,10 @@ pub struct Landing {
 #[derive(Debug, PartialEq)]
 pub enum Next {
     /// Do this, within so long.
-    Do { task: Task, limit: SignedDuration },
+    Do {
+        task: Task,
+        limit: SignedDuration,
+    },
     Decided(Verdict),
 }
 
@@ -125,8 +128,7 @@ impl Landing {
                 refused(AttemptOutcome::Crashed { reason })
             }
             Collected::Foreign => {
-                let reason =
-                    "it holds work of its session at another feature that did not land".to_owned();
+                let reason = "it holds work of its session at another feature that did not land".to_owned();
                 refused(AttemptOutcome::Crashed { reason })
             }
             Collected::Broken { reason } => refused(AttemptOutcome::NotFinished { reason }),
@@ -144,8 +146,8 @@ impl Landing {
             Merged::AlreadyThere { .. }
                 if self.job.proof == Proof::RedGreen && self.job.base.as_ref() == Some(&self.tip) =>
             {
-                let reason =
-                    "its checks are green without any commit: what they see is no part of the work".to_owned();
+                let reason = "its checks are green without any commit: what they see is no part of the work"
+                    .to_owned();
                 return refused(AttemptOutcome::NotFinished { reason });
             }
             // An earlier run landed it, or there was nothing to change.
@@ -173,7 +175,8 @@ impl Landing {
         }
         match &self.merged {
             Some((from, Some(to))) => {
-                let task = Task::Move { from: from.clone(), to: to.clone() };
+                let message = format!("cogwork: land feature {}", self.job.feature.id);
+                let task = Task::Move { from: from.clone(), to: to.clone(), message };
                 Next::Do { task, limit: GIT_LIMIT }
             }
             Some((_, None)) | None => self.on_main(),

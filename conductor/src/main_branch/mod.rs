@@ -6,14 +6,12 @@
 //! work on the branch and only records it.
 
 mod git;
-mod intent;
 mod landing;
 
 use cogwork_schemas::{Check, CheckReport, SessionId};
 use cogwork_store::Taken;
 
-pub use git::{GitMain, GitSteps, STALE_LOCK};
-pub use intent::heal;
+pub use git::{GitMain, GitSteps, STALE_LOCK, heal};
 pub use landing::{Landing, Next, Verdict};
 
 /// Which task is answered.
@@ -30,7 +28,7 @@ pub enum Task {
     /// Run checks on the merge. Answered by [`TaskAnswer::Checked`].
     Check { checks: Vec<Check> },
     /// Move the main branch. Answered by [`TaskAnswer::Moved`].
-    Move { from: String, to: String },
+    Move { from: String, to: String, message: String },
     /// Keep what a session made and did not land under refs, then remove its workspace. Answered by
     /// [`TaskAnswer::Kept`].
     Keep { session: SessionId, taken: Vec<Taken> },
@@ -46,34 +44,53 @@ pub enum TaskAnswer {
     Checked(Vec<CheckReport>),
     Moved(Moved),
     /// `stays` says why the workspace stays, where it does.
-    Kept { stays: Option<String> },
-    Confirmed { missing: Vec<String> },
+    Kept {
+        stays: Option<String>,
+    },
+    Confirmed {
+        missing: Vec<String>,
+    },
     /// The task could not be done, and may be tried again.
-    Failed { reason: String },
+    Failed {
+        reason: String,
+    },
 }
 
 /// What was found of the work that was handed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Collected {
-    Here { tip: String },
+    Here {
+        tip: String,
+    },
     /// Its commit is nowhere.
     Nowhere,
     /// It holds other work of its session that did not land.
     Foreign,
     /// The agent has broken the repository that it is in.
-    Broken { reason: String },
+    Broken {
+        reason: String,
+    },
 }
 
 /// What came of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merged {
     /// `commit` is the merge of the work with `onto`, the tip of the main branch.
-    Clean { onto: String, commit: String },
+    Clean {
+        onto: String,
+        commit: String,
+    },
     /// The work is on the main branch, whose tip is `onto`, already.
-    AlreadyThere { onto: String },
-    Conflict { files: Vec<String> },
+    AlreadyThere {
+        onto: String,
+    },
+    Conflict {
+        files: Vec<String>,
+    },
     /// The main branch is gone.
-    NoBranch { reason: String },
+    NoBranch {
+        reason: String,
+    },
 }
 
 /// What came of moving the main branch. It is looked at afterwards: [`Moved::There`] is what it *is*.

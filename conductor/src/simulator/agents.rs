@@ -1,7 +1,8 @@
 //! The simulated runners: agents with a fate, in runners that hang, die, or come too late.
 
 use cogwork_schemas::{
-    AttemptId, Check, CheckReport, CheckVerdict, FeatureId, ProcessIdentity, RunnerEvent, SessionId, SessionOutcome, Token,
+    AttemptId, Check, CheckReport, CheckVerdict, FeatureId, ProcessIdentity, RunnerEvent, SessionId,
+    SessionOutcome, Token,
 };
 use cogwork_store::Next;
 use jiff::SignedDuration;

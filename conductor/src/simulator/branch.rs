@@ -142,19 +142,22 @@ impl World {
 
     fn done(&mut self, task: &Task) -> TaskAnswer {
         match task {
-            Task::Collect { commit, foreign, .. } => TaskAnswer::Collected(self.collect(commit.as_deref(), foreign)),
+            Task::Collect { commit, foreign, .. } => {
+                TaskAnswer::Collected(self.collect(commit.as_deref(), foreign))
+            }
             Task::Merge { tip, .. } => TaskAnswer::Merged(self.merge(tip)),
             Task::Check { checks } => {
                 let green = self.rng.u32(0..20) > 0;
                 TaskAnswer::Checked(checks.iter().cloned().map(|check| report(check, green)).collect())
             }
-            Task::Move { from, to } => TaskAnswer::Moved(self.move_branch(from, to)),
+            Task::Move { from, to, .. } => TaskAnswer::Moved(self.move_branch(from, to)),
             Task::Keep { .. } => {
                 let stays = (self.rng.u32(0..20) == 0).then(|| "it is in use".to_owned());
                 TaskAnswer::Kept { stays }
             }
             Task::Confirm { commits } => {
-                let missing: Vec<_> = commits.iter().filter(|commit| !self.branch.holds(commit)).cloned().collect();
+                let missing: Vec<_> =
+                    commits.iter().filter(|commit| !self.branch.holds(commit)).cloned().collect();
                 self.missing = Some(missing.clone());
                 TaskAnswer::Confirmed { missing }
             }

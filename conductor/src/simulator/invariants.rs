@@ -32,8 +32,14 @@ impl Conductor {
         if was_deadline {
             // Nothing that is over is waited for once more: the loop does not spin.
             let deadlines = self.deadlines();
-            assert!(deadlines.wall.is_none_or(|at| at > now.wall), "a deadline in the past: {deadlines:?} at {now:?}");
-            assert!(deadlines.steady.is_none_or(|at| at > now.steady), "a deadline in the past: {deadlines:?} at {now:?}");
+            assert!(
+                deadlines.wall.is_none_or(|at| at > now.wall),
+                "a deadline in the past: {deadlines:?} at {now:?}"
+            );
+            assert!(
+                deadlines.steady.is_none_or(|at| at > now.steady),
+                "a deadline in the past: {deadlines:?} at {now:?}"
+            );
         }
     }
 }
@@ -52,7 +58,10 @@ impl World {
             assert_eq!(status, Status::Passing, "{} is started before {dependency}", start.feature);
         }
         let watched = self.agents.values().filter(|agent| agent.watched);
-        assert!(watched.clone().all(|agent| agent.is_between || agent.feature != start.feature), "two sessions on one feature");
+        assert!(
+            watched.clone().all(|agent| agent.is_between || agent.feature != start.feature),
+            "two sessions on one feature"
+        );
         let used = watched.count() + 1;
         assert!(used <= self.settings.slots, "{used} sessions in {} slots", self.settings.slots);
         assert!(self.stop_asked.is_none(), "something is started after a stop");
@@ -78,7 +87,11 @@ impl World {
                         record.outcome,
                         Some(AttemptOutcome::Orphaned | AttemptOutcome::Expired | AttemptOutcome::Stopped)
                     );
-                assert!(!is_lost, "the work of {} at {} was handed in and is lost: {record:?}", record.id, feature.id);
+                assert!(
+                    !is_lost,
+                    "the work of {} at {} was handed in and is lost: {record:?}",
+                    record.id, feature.id
+                );
             }
             if feature.status == Status::Passing {
                 let landed = records.iter().filter(|record| record.outcome == Some(AttemptOutcome::Landed));
@@ -115,7 +128,10 @@ impl World {
         }
         if matches!(outcome, RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. }) {
             let missing = self.missing.as_deref();
-            assert!(!self.has_landed || missing == Some(&[]), "complete, but not on the main branch: {missing:?}");
+            assert!(
+                !self.has_landed || missing == Some(&[]),
+                "complete, but not on the main branch: {missing:?}"
+            );
         }
         if let Some(asked) = self.stop_asked {
             let taken = self.now.duration_since(asked);

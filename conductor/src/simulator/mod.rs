@@ -141,8 +141,9 @@ fn one_seed() {
     let mut night = Night::new(asked("COGWORK_SEED").unwrap_or(17));
     night.world(|world| world.is_loud = asked("COGWORK_SEED").is_some());
     for _ in 0..RUNS {
-        if let Some(RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. } | RunOutcome::Blocked { .. }) =
-            night.run_until_it_ends()
+        if let Some(
+            RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. } | RunOutcome::Blocked { .. },
+        ) = night.run_until_it_ends()
             && !night.world(|world| world.has_unlanded_work())
         {
             return night.world(World::check_night);

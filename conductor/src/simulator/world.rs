@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use cogwork_schemas::{
-    AgentEvent, AttemptId, Check, DependencyRef, Entry, Fact, FeatureId, FeatureList, Isolation, ListedFeature,
-    ProcessIdentity, RunOutcome, SessionId, Token,
+    AgentEvent, AttemptId, Check, DependencyRef, Entry, Fact, FeatureId, FeatureList, Isolation,
+    ListedFeature, ProcessIdentity, RunOutcome, SessionId, Token,
 };
 use cogwork_store::{AttemptLimits, ImportLimits, Secret, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};

@@ -172,8 +172,7 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     let start = clock::now();
     let mut readers = terminal::readers(how.json, &project.store.features()?, start)?;
     let programs = crate::programs()?;
-    let run =
-        cogwork_conductor::run(&project.dir, &project.store, &plan, programs, &mut readers, &mut lock);
+    let run = cogwork_conductor::run(&project.dir, &project.store, &plan, programs, &mut readers, &mut lock);
     let outcome = match block_on(run)? {
         Ok(outcome) => outcome,
         Err(not_ready) => {

@@ -73,7 +73,8 @@ fn line(answer: &Answer) -> String {
 /// Returns what holds up the run that is under way, a line for each; nothing where nothing does.
 pub(super) fn held_up(holder: &Holder) -> String {
     let Holder { obstacles: Obstacles { ledger, landing }, .. } = holder;
-    let ledger = ledger.iter().map(|why| format!("the run cannot write its state and waits: {}\n", clean(why)));
+    let ledger =
+        ledger.iter().map(|why| format!("the run cannot write its state and waits: {}\n", clean(why)));
     let landing = landing.iter().map(|why| format!("nothing can land at the moment: {}\n", clean(why)));
     ledger.chain(landing).collect()
 }

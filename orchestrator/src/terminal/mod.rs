@@ -17,10 +17,10 @@ use std::io::{self, IsTerminal};
 use cogwork_schemas::{AgentEvent, Entry, Fact, Feature, FeatureId, SessionId};
 use jiff::Timestamp;
 
-pub(crate) use cogwork_session::text::{clean, cut};
 use cogwork_conductor::Progress;
-pub(crate) use outbox::Outbox;
+pub(crate) use cogwork_session::text::{clean, cut};
 pub(crate) use line::{ended, proof_word, short};
+pub(crate) use outbox::Outbox;
 pub(crate) use summary::summary;
 pub(crate) use table::{duration, table};
 

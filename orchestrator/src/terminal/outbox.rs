@@ -9,9 +9,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cogwork_conductor::Progress;
 use cogwork_conductor::clock;
 use cogwork_conductor::ports::{Offered, Readers};
-use cogwork_conductor::Progress;
 use cogwork_schemas::{AgentEvent, Entry, SessionId};
 use jiff::Timestamp;
 

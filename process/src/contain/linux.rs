@@ -135,6 +135,23 @@ pub(crate) fn is_held(lock: &Path, dir: &Path) -> Option<bool> {
     Some(table().living().any(|pid| has_it_open(pid) || is_at_work(pid)))
 }
 
+/// Returns whether a git that runs one of `commands` works in `dir`, and not in a repository that lies in it. `None`
+/// where that cannot be told.
+pub(crate) fn gits_at_work(dir: &Path, commands: &[&str]) -> Option<bool> {
+    let is_git = |pid: i32| fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with(b"git"));
+    let is_there = |pid: i32| {
+        working_dir(pid).is_some_and(|cwd| {
+            let mut below = cwd.ancestors().take_while(|at| *at != dir);
+            cwd.starts_with(dir) && !below.any(|at| at.join(".git").exists())
+        })
+    };
+    let runs_one = |pid: i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|arg| commands.iter().any(|command| command.as_bytes() == arg))
+    };
+    Some(table().living().any(|pid| is_git(pid) && is_there(pid) && runs_one(pid)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

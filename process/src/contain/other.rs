@@ -54,6 +54,10 @@ pub(super) fn kill_left_group(pid: i32) {
     }
 }
 
+pub(crate) fn gits_at_work(_dir: &Path, _commands: &[&str]) -> Option<bool> {
+    None
+}
+
 pub(crate) fn is_held(_lock: &Path, _dir: &Path) -> Option<bool> {
     None
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::call::{lines, records};
-use super::{Git, GitError, error, lossy, name};
+use super::{Git, GitError, lossy, name};
 
 /// Who commits when neither the user nor the repository says so.
 const FALLBACK_IDENTITY: [&str; 2] = ["user.name=Cogwork", "user.email=cogwork@localhost"];
@@ -91,29 +91,6 @@ impl Git {
         Ok(())
     }
 
-    /// Moves the branch that is checked out forward to `commit`, with index and working tree. Changes of the user
-    /// stay where they do not touch the same files.
-    ///
-    /// # Errors
-    ///
-    /// [`GitError::WouldOverwrite`] when they do, ignored files included; [`GitError::NotFastForward`].
-    pub async fn ff_only(&self, commit: &str) -> Result<(), GitError> {
-        name::check_revision(commit)?;
-        let merge =
-            self.call(&format!("fast-forward to {commit}"), ["merge", "--ff-only", "--no-overwrite-ignore"]);
-        let merge = merge.args(QUIET_MERGE).arg(commit).config(&self.disarmed().await?);
-        match merge.run().await {
-            Ok(_) => Ok(()),
-            Err(GitError::Failed { stderr, .. }) if error::would_overwrite(&stderr) => {
-                Err(GitError::WouldOverwrite { files: error::listed_files(&stderr) })
-            }
-            Err(GitError::Failed { stderr, .. }) if stderr.contains("ot possible to fast-forward") => {
-                Err(GitError::NotFastForward { commit: commit.to_owned() })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// Makes the ref `name` (from `refs/` on) at `commit`.
     ///
     /// # Errors
@@ -148,7 +125,7 @@ impl Git {
         Ok(())
     }
 
-    async fn unmerged(&self) -> Result<Vec<String>, GitError> {
+    pub(super) async fn unmerged(&self) -> Result<Vec<String>, GitError> {
         let args = ["diff", "--name-only", "--diff-filter=U", "-z", "--no-ext-diff", "--no-textconv", "--"];
         let said = self.call("list the conflicts", args).config(&self.disarmed().await?).run().await?;
         Ok(records(&said.stdout).map(lossy).collect())

@@ -35,12 +35,6 @@ pub enum GitError {
     /// It said more than is read.
     #[error("git said too much to {purpose}: more than {limit} bytes")]
     TooMuchOutput { purpose: String, limit: usize },
-    /// A fast-forward would overwrite changes that are not committed.
-    #[error("local changes would be overwritten, commit or move them first: {}", files.join(", "))]
-    WouldOverwrite { files: Vec<String> },
-    /// The branch has commits that the target has not.
-    #[error("the branch cannot be moved forward to {commit}, it has commits of its own")]
-    NotFastForward { commit: String },
     /// Somebody else made that ref first.
     #[error("the ref {name} exists already")]
     RefExists { name: String },
@@ -50,6 +44,20 @@ pub enum GitError {
     /// A name that git could take for an option or refuse.
     #[error("`{name}` cannot be used as {what}")]
     BadName { name: String, what: &'static str },
+    /// A file of Cogwork's or below `.git` could not be written.
+    #[error("{} cannot be written", path.display())]
+    NotWritten {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// A file of a working tree could not be read.
+    #[error("{} cannot be read", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     /// A file below `.git` could not be removed.
     #[error("{} cannot be removed", path.display())]
     Io {
@@ -76,15 +84,13 @@ fn sentence(stderr: &str) -> String {
     said[said.len().saturating_sub(3)..].join("; ")
 }
 
-/// Returns whether a merge was refused for the sake of files that are not committed. Of a long list only the end
-/// may be there.
-pub(super) fn would_overwrite(stderr: &str) -> bool {
-    stderr.contains("would be overwritten") || stderr.contains("before you merge")
-}
-
-/// Returns the files that git lists in a message, one per line behind a tab.
-pub(super) fn listed_files(stderr: &str) -> Vec<String> {
-    stderr.lines().filter_map(|line| line.strip_prefix('\t')).map(|file| file.trim().to_owned()).collect()
+/// Returns the file for whose sake git would not move a working tree; it names the first that it meets.
+pub(super) fn unmoved_file(stderr: &str) -> Option<String> {
+    let is_refusal = |line: &&str| {
+        line.contains("not uptodate") || line.contains("would be overwritten") || line.contains("would lose")
+    };
+    let line = stderr.lines().find(is_refusal)?;
+    Some(line.split_once('\'')?.1.rsplit_once('\'')?.0.to_owned())
 }
 
 /// Returns whether git failed because somebody else holds a lock, which passes.
@@ -106,6 +112,15 @@ mod tests {
             stderr: "fatal: not a git repository".into(),
         };
         assert_eq!(failed.to_string(), "git could not commit (exit code 128): not a git repository");
+    }
+
+    #[test]
+    fn the_file_that_stays_is_named() {
+        let file = |said| unmoved_file(said);
+        assert_eq!(file("error: Entry 'a b' not uptodate. Cannot merge.\n").as_deref(), Some("a b"));
+        let said = "error: Untracked working tree file 'it's' would be overwritten by merge.";
+        assert_eq!(file(said).as_deref(), Some("it's"));
+        assert_eq!(file("error: unable to create file x: No space left on device"), None);
     }
 
     #[test]

@@ -287,44 +287,6 @@ async fn a_reset_keeps_what_is_ignored_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_fast_forward_never_overwrites() {
-    let (repo, side) = with_side("side\n").await;
-    let before = repo.head().await;
-    let refused = async |repo: &Repo| {
-        let error = repo.git.ff_only(&side).await.unwrap_err();
-        let GitError::WouldOverwrite { files } = error else {
-            panic!("{error}");
-        };
-        files
-    };
-    repo.write("file", "mine\n");
-    assert_eq!(refused(&repo).await, ["file"]);
-    repo.write("file", "one\n");
-    repo.write("side", "mine\n");
-    assert_eq!(refused(&repo).await, ["side"]);
-    write(&repo.path(".git/info/exclude"), "side\n");
-    assert_eq!(refused(&repo).await, ["side"], "ignored is not worthless");
-    assert_eq!((repo.head().await, repo.read("side").as_str()), (before, "mine\n"));
-    fs::remove_file(repo.path("side")).unwrap();
-    repo.write("unrelated", "mine\n");
-    repo.git.ff_only(&side).await.unwrap();
-    assert_eq!((repo.head().await, repo.read("file").as_str()), (side.clone(), "side\n"));
-    assert_eq!(repo.read("unrelated"), "mine\n");
-    repo.git.ff_only(&side).await.unwrap();
-    assert_eq!(repo.git.current_branch().await.unwrap().as_deref(), Some("main"));
-}
-
-#[tokio::test]
-async fn a_branch_with_its_own_commits_is_not_moved() {
-    let (repo, side) = with_side("side\n").await;
-    repo.write("own", "");
-    let own = repo.commit("own").await;
-    let error = repo.git.ff_only(&side).await.unwrap_err();
-    assert!(matches!(&error, GitError::NotFastForward { commit } if *commit == side), "{error}");
-    assert_eq!(repo.head().await, own);
-}
-
-#[tokio::test]
 async fn a_ref_is_made_once() {
     let (repo, side) = with_side("side\n").await;
     let name = "refs/cogwork/attempts/7";

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use cogwork_process::git::{Git, Merged};
+use cogwork_process::git::{BranchMove, Git, Healed, Landing, Merged};
 
 use crate::git::{Repo, with_side};
 
@@ -83,10 +83,20 @@ async fn nothing_that_a_hostile_repository_names_is_run() {
     git.abort_merge().await.unwrap();
     git.changed_paths(&attributes, &commit).await.unwrap();
     git.reset_hard_clean(&attributes).await.unwrap();
-    git.ff_only(&commit).await.unwrap();
+    let intent = repo.beside("landing.json");
+    let wish = BranchMove {
+        branch: "main",
+        from: &attributes,
+        to: &commit,
+        message: "land",
+        intent: &intent,
+        on_step: &|_| {},
+    };
+    assert_eq!(git.land(&wish).await.unwrap(), Landing::Landed);
     git.create_ref("refs/cogwork/a", &commit).await.unwrap();
     git.reset_hard_clean(&attributes).await.unwrap();
-    git.heal_interrupted_ff(&attributes, &commit).await.unwrap();
+    fs::write(&intent, format!(r#"{{"from": "{attributes}", "to": "{commit}"}}"#)).unwrap();
+    assert_eq!(git.heal_landing(&intent).await.unwrap(), Healed::Landed);
     // Others that only read it are safe too.
     let clone = Git::clone_shared(repo.git.dir(), &repo.beside("clone"), "b").await.unwrap();
     let trap = repo.beside("trap");

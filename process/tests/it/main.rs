@@ -12,9 +12,18 @@ mod contained;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
-mod heal;
-#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod landing;
+#[cfg(test)]
+mod landing_heal;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod landing_kills;
+#[cfg(test)]
+mod landing_people;
+#[cfg(test)]
+mod locks;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod part;

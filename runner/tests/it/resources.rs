@@ -18,6 +18,7 @@ fn last_reading(over: &Over) -> (Resources, Resources, u64) {
     let mut readings = over.events.iter().rev().filter_map(|event| match event {
         RunnerEvent::Resources { tree, runner, peak_bytes } => Some((*tree, *runner, *peak_bytes)),
         RunnerEvent::Up { .. }
+        | RunnerEvent::Alive
         | RunnerEvent::Prepared { .. }
         | RunnerEvent::Checked { .. }
         | RunnerEvent::AgentStarted { .. }

@@ -169,7 +169,8 @@ impl World {
                     Effect::EndAttempt { .. }
                     | Effect::CloseBatches
                     | Effect::StopSession { .. }
-                    | Effect::Reap => unreachable!("nothing goes wrong here"),
+                    | Effect::Reap
+                    | Effect::GoOn => unreachable!("nothing goes wrong here"),
                 }
             }
         }

@@ -19,5 +19,6 @@ mod place;
 mod planning;
 mod refusals;
 mod sandbox;
+mod switching;
 mod testing;
 mod tidy;

@@ -1,0 +1,135 @@
+//! What is heard of runners, and what follows from it; also when nothing is heard.
+
+use std::collections::BTreeMap;
+
+use cogwork_schemas::{Entry, Fact, FeatureId, RunnerEvent, SessionId, SessionOutcome};
+use jiff::SignedDuration;
+
+use super::session::{Life, Session};
+use super::{Conductor, Order};
+use crate::engine::{Event, SessionEnd};
+use crate::ledger::Call;
+use crate::marks;
+use crate::ports::{Control, Moment, Report};
+
+impl Conductor {
+    pub(super) fn on_runner(&mut self, now: Moment, id: SessionId, report: Report) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.hear(now.steady);
+        match report {
+            Report::Started { process } => {
+                let (feature, attempt) = (session.feature, session.first());
+                session.started();
+                self.calls.push(Call::Up { session: id, process });
+                self.feed(now, Event::Started { feature, session: id, attempt });
+            }
+            Report::NotStarted { reason } => {
+                let attempt = session.first();
+                self.give_back(id, attempt, SessionOutcome::NotStarted { reason });
+            }
+            Report::Said(event) => self.on_said(now, id, event),
+            Report::Gone { how } => self.on_gone(now, id, &how),
+        }
+    }
+
+    pub(super) fn on_said(&mut self, now: Moment, id: SessionId, event: RunnerEvent) {
+        match event {
+            RunnerEvent::Agent { event } => {
+                self.orders.push(Order::Said { session: id, event: Box::new(event) });
+            }
+            RunnerEvent::Ended { outcome, reason, .. } => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.report = Some((outcome, reason));
+                }
+            }
+            RunnerEvent::Waiting { until, because } => {
+                self.note(&format!("session {id}: {because}; it waits until {until}"));
+                let wait = until.duration_since(now.wall).max(SignedDuration::ZERO);
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.waits(now.steady, wait);
+                }
+            }
+            // The journal tells these to everybody.
+            RunnerEvent::Up { .. }
+            | RunnerEvent::Alive
+            | RunnerEvent::Prepared { .. }
+            | RunnerEvent::Checked { .. }
+            | RunnerEvent::AgentStarted { .. }
+            | RunnerEvent::Resources { .. }
+            | RunnerEvent::LeftOut { .. } => {}
+        }
+    }
+
+    /// A runner process is gone, or is given up. What it handed in is asked for before anything is judged.
+    pub(super) fn on_gone(&mut self, now: Moment, id: SessionId, how: &str) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.life == Life::Gone {
+            return;
+        }
+        if let Life::Starting { .. } = session.life {
+            // The engine waits for it to start before it may end.
+            let (feature, attempt) = (session.feature, session.first());
+            self.feed(now, Event::Started { feature, session: id, attempt });
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.life = Life::Gone;
+        self.calls.push(match &session.report {
+            Some(_) => Call::Taken { session: id },
+            None => {
+                let reason = format!("its runner ended without a report ({how})");
+                session.lost = Some(reason.clone());
+                Call::Lost { session: id, reason }
+            }
+        });
+    }
+
+    /// Something that was to happen with a session did not.
+    pub(super) fn on_session_due(&mut self, now: Moment, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match session.kill(now.steady) {
+            Some(why) => {
+                marks::hit("session", "killed");
+                self.orders.push(Order::Control { session: id, control: Control::Kill });
+                self.note(&format!("session {id} {why}: its runner is killed"));
+            }
+            None => {
+                marks::hit("session", "given_up");
+                self.on_gone(now, id, "it does not end, though it was killed");
+            }
+        }
+    }
+
+    pub(super) fn end_of(&self, session: &Session) -> SessionEnd {
+        match (&session.report, &session.lost) {
+            (Some((outcome, red)), _) => SessionEnd::Reported { outcome: outcome.clone(), red: red.clone() },
+            (None, Some(reason)) => SessionEnd::RunnerLost { reason: reason.clone() },
+            (None, None) => SessionEnd::RunnerLost { reason: "its runner is gone".to_owned() },
+        }
+    }
+
+    /// Returns what an entry says about a session that goes on after it has handed something in.
+    pub(super) fn of_session(
+        &mut self,
+        now: Moment,
+        entry: &Entry,
+        check_s: &BTreeMap<FeatureId, u64>,
+    ) -> Option<Event> {
+        let (session, feature, attempt) = (entry.session?, entry.feature?, entry.attempt?);
+        if self.score.batch == 1 {
+            return None;
+        }
+        let known = self.sessions.get_mut(&session)?;
+        if let Fact::Claimed { .. } = entry.fact {
+            if known.attempts.contains(&attempt) {
+                return None;
+            }
+            let seconds = check_s.get(&feature).copied().unwrap_or(0);
+            known.goes_on(now.steady, (feature, attempt, entry.at), self.score.session_limit, seconds);
+            return Some(Event::Took { session, feature, attempt });
+        }
+        if let Fact::ChecksGreen { .. } | Fact::SaidDone { .. } = entry.fact {
+            return Some(Event::Submitted { session, attempt });
+        }
+        None
+    }
+}
