@@ -116,7 +116,7 @@ impl Database {
         drop(tokio::task::spawn_blocking(move || {
             // What else may be wrong, a call meets by itself.
             if let Err(error @ StoreError::Corrupt { .. }) =
-                Store::open(&project, clock::source()).and_then(|store| store.check_integrity())
+                Store::open(&project, clock::source()).and_then(|store| store.file().check_integrity())
             {
                 drop(damage.set(error));
             }

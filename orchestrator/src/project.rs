@@ -74,7 +74,7 @@ impl Project {
 
     fn opened(dir: PathBuf, store: Store, adoption: Option<Adoption>) -> Result<Self, CliError> {
         // What is damaged here would give wrong answers without a word.
-        store.check_features()?;
+        store.file().check_features()?;
         if let Some(adoption) = &adoption {
             note(&adopted(adoption));
         }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::StoreError;
+use crate::file::DatabaseFile;
 use crate::open::failed;
-use crate::{Store, StoreError};
 
 /// The directory, beside the database.
 const DIR: &str = "backups";
@@ -20,19 +21,19 @@ const KEPT: usize = 5;
 /// The newest copy while it is being made.
 const DRAFT: &str = "draft";
 
-impl Store {
+impl DatabaseFile<'_> {
     /// Copies the database, unless nothing happened since the last copy, and keeps the newest few. Returns the new
-    /// copy. Others may write meanwhile. To be called after [`Store::check_integrity`]: damage must not drive out
+    /// copy. Others may write meanwhile. To be called after [`DatabaseFile::check_integrity`]: damage must not drive out
     /// what was sound.
     ///
     /// # Errors
     ///
     /// [`StoreError::DiskFull`], [`StoreError::NotWritable`], [`StoreError::Io`]; the copies that are there stay.
-    pub fn back_up(&self) -> Result<Option<PathBuf>, StoreError> {
+    pub fn back_up(self) -> Result<Option<PathBuf>, StoreError> {
         let Some(dir) = self.directory().map(|dir| dir.join(DIR)) else { return Ok(None) };
         fs::create_dir_all(&dir).map_err(|error| failed("create", &dir, error))?;
         let copies = copies(&dir).map_err(|error| failed("look at", &dir, error))?;
-        let name = name(self.now()?);
+        let name = name(self.store.now()?);
         let last = self.last_change()?.map(crate::backups::name);
         let newest =
             copies.last().and_then(|copy| copy.file_name()).map(|name| name.to_string_lossy().into_owned());
@@ -55,9 +56,9 @@ impl Store {
         Ok(Some(copy))
     }
 
-    fn last_change(&self) -> Result<Option<Timestamp>, StoreError> {
-        let last = self.last_seq()?;
-        Ok(self.journal_since(last - 1, 1)?.first().map(|entry| entry.at))
+    fn last_change(self) -> Result<Option<Timestamp>, StoreError> {
+        let last = self.store.last_seq()?;
+        Ok(self.store.journal_since(last - 1, 1)?.first().map(|entry| entry.at))
     }
 }
 

@@ -5,9 +5,10 @@
 
 use rusqlite::{Connection, ErrorCode, Transaction};
 
+use crate::StoreError;
 use crate::error::Fail;
+use crate::file::DatabaseFile;
 use crate::migrate;
-use crate::{Store, StoreError};
 
 /// The tables, each with its first page and the way to its first row: what an open reads.
 const FIRST_ROWS: &str = "SELECT
@@ -18,15 +19,15 @@ const FIRST_ROWS: &str = "SELECT
 /// What decides what runs and passes. The journal, which is most of a database, does not.
 const DECIDING: [&str; 5] = ["features", "dependencies", "checks", "attempts", "sessions"];
 
-impl Store {
+impl DatabaseFile<'_> {
     /// Reads the whole database and looks for damage: every page, every index against its table, every rule of the
     /// schema, and the schema itself. Takes a fifth of a second with ten thousand features.
     ///
     /// # Errors
     ///
     /// [`StoreError::Corrupt`] with the first thing found.
-    pub fn check_integrity(&self) -> Result<(), StoreError> {
-        let found = self.read(|tx| match schema_damage(tx)? {
+    pub fn check_integrity(self) -> Result<(), StoreError> {
+        let found = self.store.read(|tx| match schema_damage(tx)? {
             Some(damage) => Ok(Some(damage)),
             None => first_finding(tx, "PRAGMA integrity_check(1)"),
         })?;
@@ -38,18 +39,19 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Corrupt`] with the first thing found.
-    pub fn check_features(&self) -> Result<(), StoreError> {
+    pub fn check_features(self) -> Result<(), StoreError> {
         for table in DECIDING {
-            let found = self.read(|tx| first_finding(tx, &format!("PRAGMA integrity_check({table})")))?;
+            let found =
+                self.store.read(|tx| first_finding(tx, &format!("PRAGMA integrity_check({table})")))?;
             self.sound(found)?;
         }
         Ok(())
     }
 
-    fn sound(&self, found: Option<String>) -> Result<(), StoreError> {
+    fn sound(self, found: Option<String>) -> Result<(), StoreError> {
         match found {
             None => Ok(()),
-            Some(detail) => Err(StoreError::corrupt(self.name(), detail)),
+            Some(detail) => Err(StoreError::corrupt(self.store.home.name(), detail)),
         }
     }
 }

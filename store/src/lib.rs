@@ -22,6 +22,7 @@ mod error;
 mod evidence;
 mod export;
 mod features;
+mod file;
 mod further;
 pub mod graph;
 mod import;
@@ -49,6 +50,7 @@ use cogwork_schemas::{AttemptId, SessionId};
 
 pub use clock::TimeSource;
 pub use error::{AdoptionFault, ErrorClass, StoreError};
+pub use file::DatabaseFile;
 pub use open::Store;
 pub use past::NOTE_CHARS;
 pub use secret::Secret;

@@ -1,6 +1,8 @@
 //! The connection: how the database is opened, and how everything else reads and writes through it.
 
 #[cfg(test)]
+mod round_trips;
+#[cfg(test)]
 mod tests;
 
 use std::fs;
@@ -17,9 +19,10 @@ use crate::clock::TimeSource;
 use crate::columns::Micros;
 use crate::disk::{FileIdentity, Filesystem};
 use crate::error::{AdoptionFault, Fail};
+use crate::file::Home;
 use crate::journal::last_seq;
 use crate::kept::Kept;
-use crate::lock::{Held, LOCK_WAIT, WriteLock};
+use crate::lock::{LOCK_WAIT, WriteLock};
 use crate::migrate::{self, Schema};
 use crate::{StoreError, integrity, legacy, state_dir};
 
@@ -50,36 +53,10 @@ const PREPARED_STATEMENTS: usize = 64;
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
-    home: Home,
+    pub(crate) home: Home,
     pub(crate) clock: TimeSource,
     pub(crate) calling: Calling,
     pub(crate) kept: Kept,
-}
-
-/// Where the database lives.
-#[derive(Debug)]
-enum Home {
-    /// In this process alone.
-    Memory,
-    Disk {
-        database: PathBuf,
-        identity: FileIdentity,
-        lock: WriteLock,
-    },
-    /// In a directory that this user cannot write.
-    ReadOnly {
-        database: PathBuf,
-    },
-}
-
-impl Home {
-    /// Returns what errors call the database.
-    fn name(&self) -> &Path {
-        match self {
-            Self::Memory => Path::new("the database in memory"),
-            Self::Disk { database, .. } | Self::ReadOnly { database } => database,
-        }
-    }
 }
 
 impl Store {
@@ -156,19 +133,6 @@ impl Store {
         Ok(store)
     }
 
-    /// Returns a number that changes whenever another connection commits; microseconds, so it may be polled. Also
-    /// notices that the file was deleted or replaced.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Replaced`], or the database's.
-    pub fn data_version(&self) -> Result<i64, StoreError> {
-        self.refuse_replaced()?;
-        self.ask(|connection| {
-            connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
-        })
-    }
-
     /// Asks something without waiting for anybody: what another process holds up is [`StoreError::Busy`] at once. For
     /// readers on a thread that has other things to do; they may ask again where there is time.
     ///
@@ -207,33 +171,13 @@ impl Store {
 
     /// Runs `work` as [`Store::write`] does, in a database that may have no tables yet.
     fn in_turn<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail>) -> Result<T, StoreError> {
-        let held = self.take_turn()?;
+        let held = self.home.take_turn()?;
         let done = self.transact(TransactionBehavior::Immediate, work);
         if done.is_err() {
             self.kept.forget_beyond(last_seq(&self.connection).ok());
         }
         drop(held);
         done
-    }
-
-    /// Returns what errors call the database.
-    pub(crate) fn name(&self) -> &Path {
-        self.home.name()
-    }
-
-    /// Returns the directory of a database that may be written.
-    pub(crate) fn directory(&self) -> Option<&Path> {
-        match &self.home {
-            Home::Disk { database, .. } => database.parent(),
-            Home::Memory | Home::ReadOnly { .. } => None,
-        }
-    }
-
-    /// Writes the database as it is at one moment into a new file.
-    pub(crate) fn vacuum_into(&self, file: &Path) -> Result<(), StoreError> {
-        let sql = "VACUUM INTO CAST(?1 AS TEXT)";
-        self.ask(|connection| connection.execute(sql, [file.as_os_str().as_encoded_bytes()]))?;
-        Ok(())
     }
 
     fn transact<T>(
@@ -249,29 +193,6 @@ impl Store {
             Ok(done)
         };
         attempt().map_err(|fail: Fail| fail.at(self.home.name()))
-    }
-
-    fn take_turn(&self) -> Result<Option<Held<'_>>, StoreError> {
-        match &self.home {
-            Home::Memory => Ok(None),
-            Home::Disk { lock, .. } => {
-                let held = lock.acquire()?;
-                self.refuse_replaced()?;
-                Ok(Some(held))
-            }
-            Home::ReadOnly { database } => Err(StoreError::ReadOnly { path: database.clone() }),
-        }
-    }
-
-    fn refuse_replaced(&self) -> Result<(), StoreError> {
-        match &self.home {
-            Home::Disk { database, identity, .. } => match FileIdentity::of(database) {
-                Ok(found) if found == *identity => Ok(()),
-                Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("look at", database, error)),
-                Ok(_) | Err(_) => Err(StoreError::Replaced { path: database.clone() }),
-            },
-            Home::Memory | Home::ReadOnly { .. } => Ok(()),
-        }
     }
 
     fn open_writable(
@@ -344,7 +265,7 @@ impl Store {
         let mode = |row: &Row<'_>| row.get::<_, String>(0);
         let mut got = self.ask(|connection| connection.pragma_query_value(None, "journal_mode", mode))?;
         if got != wanted {
-            let held = self.take_turn()?;
+            let held = self.home.take_turn()?;
             got = self
                 .ask(|connection| connection.pragma_update_and_check(None, "journal_mode", wanted, mode))?;
             drop(held);
@@ -355,7 +276,10 @@ impl Store {
         Err(StoreError::JournalMode { path: self.home.name().to_owned(), wanted, got })
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    pub(crate) fn ask<T>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         question(&self.connection).map_err(|error| Fail::from(error).at(self.home.name()))
     }
 

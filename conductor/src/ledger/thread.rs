@@ -100,7 +100,7 @@ impl Serving {
 
     /// Looks whether somebody else has written something. Returns whether anybody still listens.
     fn look_around(&mut self) -> bool {
-        match self.store.data_version() {
+        match self.store.file().data_version() {
             Ok(version) if self.version == Some(version) => true,
             Ok(version) => {
                 self.version = Some(version);

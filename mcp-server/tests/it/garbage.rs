@@ -321,7 +321,7 @@ fn storm(era: Era, seed: u64) {
         println!("{resident} KiB resident after {LINES} lines");
         assert!(resident < MOST_MEMORY_KIB, "{resident} KiB resident");
     }
-    project.store.check_integrity().unwrap();
+    project.store.file().check_integrity().unwrap();
     assert!(client.close().success());
 }
 

@@ -231,7 +231,11 @@ fn damage_that_no_call_would_meet_is_found_and_said() {
         let name = format!("features.db{ending}");
         std::fs::copy(database.with_file_name(&name), copy.path().join(".cogwork").join(name)).unwrap();
     }
-    cogwork_store::Store::open(copy.path(), crate::project::clock()).unwrap().check_integrity().unwrap();
+    cogwork_store::Store::open(copy.path(), crate::project::clock())
+        .unwrap()
+        .file()
+        .check_integrity()
+        .unwrap();
     let file = copy.path().join(".cogwork/features.db");
     let sound = std::fs::read(&file).unwrap();
     let mut said = 0;

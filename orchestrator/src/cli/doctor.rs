@@ -138,7 +138,7 @@ fn project(args: &DoctorArgs) -> Vec<Finding> {
     let mut findings = Vec::new();
     match Store::open_or_adopt(dir, clock::source()) {
         Ok((store, _)) => {
-            findings.push(match store.check_integrity() {
+            findings.push(match store.file().check_integrity() {
                 Ok(()) => Finding::new(Health::Good, "database", "sound"),
                 Err(error) => Finding::new(Health::Bad, "database", chain(&error)),
             });

@@ -69,7 +69,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
         .map_err(|error| CliError::new(chain(&error)))?;
     policy_in_force(&settings.policy, &project.dir, &own).map_err(|error| CliError::new(chain(&error)))?;
     let _lock = RunLock::acquire(&project.dir, clock::now())?;
-    project.store.check_integrity()?;
+    project.store.file().check_integrity()?;
     let planning = Planning {
         project: &project.dir,
         spec: &spec,

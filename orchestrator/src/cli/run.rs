@@ -159,8 +159,8 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     let mut plan = plan(project, how)?;
     // The lock goes first: everything after it may assume that no other run changes the project.
     let mut lock = RunLock::acquire(&project.dir, clock::now())?;
-    project.store.check_integrity()?;
-    if let Err(error) = project.store.back_up() {
+    project.store.file().check_integrity()?;
+    if let Err(error) = project.store.file().back_up() {
         note(&format!("the database could not be backed up: {}", cogwork_session::chain(&error)));
     }
     let own = Environment::of_this_process();

@@ -130,7 +130,7 @@ fn a_full_disk_is_said_and_nothing_is_written() {
     assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
     assert_eq!(store.features().unwrap().len(), 2);
     assert_eq!(store.last_seq().unwrap(), 2);
-    store.check_integrity().unwrap();
+    store.file().check_integrity().unwrap();
     import(&store, 1).unwrap();
 }
 
@@ -156,6 +156,7 @@ fn a_directory_that_cannot_be_written_is_still_read() {
     assert_eq!(left, after, "reading made files");
     let error = import(&reader, 1).unwrap_err();
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+    assert!(reader.file().is_read_only());
 }
 
 #[test]

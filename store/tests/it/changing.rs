@@ -188,7 +188,7 @@ fn a_deleted_feature_leaves_no_reference_but_its_journal() {
         assert_eq!(store.at(9).delete_feature(MIDDLE).unwrap(), [TOP]);
         assert_eq!(dependencies(store, TOP), []);
         assert!(matches!(store.feature(BASE), Err(StoreError::UnknownFeature { .. })));
-        store.check_integrity().unwrap();
+        store.file().check_integrity().unwrap();
         let next = store.at(10).import(&list(r#"{"name": "next"}"#), &limits()).unwrap();
         assert_eq!(next.created, [FeatureId(5)], "no number is given twice");
     });

@@ -26,7 +26,7 @@ fn grown(project: &Path) -> Vec<u8> {
         })
         .collect();
     store.at(9).import(&list(&features.join(",")), &ImportLimits::default()).unwrap();
-    store.check_integrity().unwrap();
+    store.file().check_integrity().unwrap();
     drop(store);
     fs::read(database(project)).unwrap()
 }
@@ -67,7 +67,7 @@ fn check(project: &Path, damaged: &[u8], sound: &Answers, what: &str) -> bool {
     fs::write(database(project), damaged).unwrap();
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let store = Store::open(project, clock())?;
-        Ok((store.check_features(), store.check_integrity(), Answers::of(&store)))
+        Ok((store.file().check_features(), store.file().check_integrity(), Answers::of(&store)))
     }));
     for name in ["features.db-wal", "features.db-shm"] {
         drop(fs::remove_file(state_dir(project).join(name)));
@@ -201,7 +201,7 @@ fn garbage_in_the_log_costs_no_more_than_the_log() {
         fs::write(part(dir.path(), log), &damaged).unwrap();
         drop(fs::remove_file(part(dir.path(), "features.db-shm")));
         let store = Store::open(dir.path(), clock()).unwrap();
-        store.check_integrity().unwrap();
+        store.file().check_integrity().unwrap();
         let (features, entries) = (store.features().unwrap().len(), store.last_seq().unwrap());
         assert!(
             (4..=24).contains(&features) && usize::try_from(entries).unwrap() == features,
@@ -216,7 +216,10 @@ fn a_schema_that_somebody_changed_is_found() {
         let dir = tempfile::tempdir().unwrap();
         drop(on_disk(dir.path()));
         raw(&database(dir.path())).execute_batch(change).unwrap();
-        Store::open(dir.path(), clock()).and_then(|store| store.check_integrity()).unwrap_err().to_string()
+        Store::open(dir.path(), clock())
+            .and_then(|store| store.file().check_integrity())
+            .unwrap_err()
+            .to_string()
     };
     for (change, name) in [
         ("DROP INDEX dependents", "dependents"),
@@ -241,13 +244,13 @@ fn copies_are_made_when_something_happened_and_the_newest_is_named() {
         names.sort();
         names
     };
-    let first = store.at(10).back_up().unwrap().unwrap();
+    let first = store.at(10).file().back_up().unwrap().unwrap();
     assert!(first.ends_with(".cogwork/backups/features-20231114T221330Z.db"), "{first:?}");
-    assert_eq!(store.at(20).back_up().unwrap(), None, "nothing happened");
+    assert_eq!(store.at(20).file().back_up().unwrap(), None, "nothing happened");
     for n in 3..10 {
         let name = format!(r#"{{"name": "n{n}"}}"#);
         store.at(10 * n).import(&list(&name), &ImportLimits::default()).unwrap();
-        store.at(10 * n + 5).back_up().unwrap().unwrap();
+        store.at(10 * n + 5).file().back_up().unwrap().unwrap();
     }
     assert_eq!(names().len(), 5);
     let features = store.features().unwrap();
@@ -262,6 +265,6 @@ fn copies_are_made_when_something_happened_and_the_newest_is_named() {
     drop(fs::remove_file(state_dir(dir.path()).join("features.db-wal")));
     fs::copy(backup, database(dir.path())).unwrap();
     let restored = Store::open(dir.path(), clock()).unwrap();
-    restored.check_integrity().unwrap();
+    restored.file().check_integrity().unwrap();
     assert_eq!(restored.features().unwrap(), features);
 }

@@ -34,7 +34,7 @@ fn adopt(project: &Path) -> (Store, Adoption) {
     let before = files(project);
     let (store, adoption) = Store::open_or_adopt(project, clock_at(1)).unwrap();
     assert!(files(project) == before, "the original was touched");
-    store.check_integrity().unwrap();
+    store.file().check_integrity().unwrap();
     let adoption = adoption.expect("something to take over");
     assert_eq!(store.adoption().unwrap().as_ref(), Some(&adoption));
     assert_eq!(usize::try_from(adoption.features).unwrap(), store.features().unwrap().len());

@@ -62,7 +62,7 @@ fn version_1_is_brought_to_the_present_with_all_it_has() {
     let store = Store::open(dir.path(), clock()).unwrap();
     let after = raw(&database(dir.path()));
     assert_eq!((version(&after), rows(&after)), (present(), before));
-    store.check_integrity().unwrap();
+    store.file().check_integrity().unwrap();
     let features = store.features().unwrap();
     let statuses: Vec<_> = features.iter().map(|feature| (feature.id.0, feature.status)).collect();
     assert_eq!(
@@ -132,7 +132,7 @@ fn a_kill_while_migrating_leaves_the_old_or_the_new() {
         }
         assert_eq!(rows(&connection), before);
         drop(connection);
-        Store::open(dir.path(), clock()).unwrap().check_integrity().unwrap();
+        Store::open(dir.path(), clock()).unwrap().file().check_integrity().unwrap();
     }
     println!("{old} were killed before, {new} after");
 }

@@ -238,7 +238,7 @@ impl StateMachineTest for AgainstTheModel {
 
     fn teardown(pair: Pair, model: State) {
         assert_eq!(pair.stores[1].journal_since(0, usize::MAX).unwrap(), model.journal);
-        pair.stores[0].check_integrity().unwrap();
+        pair.stores[0].file().check_integrity().unwrap();
     }
 }
 

@@ -21,7 +21,7 @@ fn a_project_is_made_once_and_opened_ever_after() {
     let opened = Store::open(dir.path(), clock()).unwrap();
     assert_eq!(again.features().unwrap().len(), 4);
     assert_eq!(all(&again), all(&opened));
-    opened.check_integrity().unwrap();
+    opened.file().check_integrity().unwrap();
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_damaged_page_is_noticed_wherever_it_is() {
         let start = if page == 0 { 100 } else { page * 4096 };
         damaged[start..start + 300].fill(0x5a);
         fs::write(database(dir.path()), &damaged).unwrap();
-        let opened = Store::open(dir.path(), clock()).and_then(|store| store.check_integrity());
+        let opened = Store::open(dir.path(), clock()).and_then(|store| store.file().check_integrity());
         assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "page {page}: {opened:?}");
         assert!(fs::read(database(dir.path())).unwrap() == damaged, "page {page} was written to");
     }
@@ -181,7 +181,7 @@ fn a_deleted_or_replaced_file_takes_no_write() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was deleted or replaced while in use, nothing was written: stop all of cogwork, put the right file in place and start again");
         }
-        assert!(matches!(store.data_version(), Err(StoreError::Replaced { .. })));
+        assert!(matches!(store.file().data_version(), Err(StoreError::Replaced { .. })));
     }
 }
 
@@ -189,11 +189,11 @@ fn a_deleted_or_replaced_file_takes_no_write() {
 fn commits_of_others_change_the_data_version() {
     let dir = tempfile::tempdir().unwrap();
     let (store, other) = (on_disk(dir.path()), Store::open(dir.path(), clock()).unwrap());
-    let version = store.data_version().unwrap();
+    let version = store.file().data_version().unwrap();
     claim(&store, 1, BASE);
-    assert_eq!(store.data_version().unwrap(), version, "its own commits do not");
+    assert_eq!(store.file().data_version().unwrap(), version, "its own commits do not");
     claim(&other, 1, PROSE);
-    assert_ne!(store.data_version().unwrap(), version);
+    assert_ne!(store.file().data_version().unwrap(), version);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn a_note_goes_with_its_feature() {
         fail(store, 3, &claim.token);
         store.at(4).delete_feature(PROSE).unwrap();
         assert_eq!(note(store, PROSE), None);
-        store.check_integrity().unwrap();
+        store.file().check_integrity().unwrap();
     });
 }
 

@@ -179,7 +179,7 @@ fn a_killed_writer_loses_nothing_that_it_was_told_is_done() {
         }
         // The lock and the database are free at once, and sound.
         let features = Store::open(dir.path(), clock()).unwrap().features().unwrap();
-        store.check_integrity().unwrap();
+        store.file().check_integrity().unwrap();
         let keys: Vec<_> = features.iter().map(|feature| feature.key.clone().unwrap()).collect();
         let told: Vec<_> = (0..2 * round + 2).flat_map(|n| notes(dir.path(), n)).collect();
         assert!(told.len() >= 12 * (round + 1));

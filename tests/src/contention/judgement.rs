@@ -73,7 +73,7 @@ pub(super) fn judge(storm: &Storm, store: &Store, books: &Books, elapsed: Durati
     violations.extend(lost(storm, books, &features, &attempts));
     let (held, recovered, not_recovered) = attempts.of_the_killed(storm);
     violations.extend(not_recovered);
-    if let Err(error) = store.check_integrity() {
+    if let Err(error) = store.file().check_integrity() {
         violations.push(Violation::LostUpdate(error.to_string()));
     }
     let entries = books.entries();

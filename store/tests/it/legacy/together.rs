@@ -136,7 +136,7 @@ fn a_kill_at_any_moment_leaves_all_or_nothing() {
         }
         let (store, _) = Store::open_or_adopt(dir.path(), clock_at(1)).unwrap();
         assert_eq!((store.features().unwrap().len(), facts(&store, 0).len()), (200, 201));
-        store.check_integrity().unwrap();
+        store.file().check_integrity().unwrap();
     }
     println!("{nothing} were killed before it was there, {whole} after");
 }
