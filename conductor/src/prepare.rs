@@ -83,7 +83,14 @@ pub(crate) async fn prepare(
         Isolation::Workspace => Some(clean_main_branch(project, plan, readers).await?),
         Isolation::Shared => None,
     };
-    let resumed = resume(store, plan.engine_settings(), &plan.limits, &Secret::random()?, contain::is_alive)?;
+    let resumed = resume(
+        store,
+        plan.engine_settings(),
+        &plan.limits,
+        plan.lease(),
+        &Secret::random()?,
+        contain::presence,
+    )?;
     if steps.is_none() && resumed.has_work_to_merge {
         // An earlier run left work that has to be merged, however this one works.
         steps = Some(clean_main_branch(project, plan, readers).await?);

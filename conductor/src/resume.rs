@@ -6,9 +6,14 @@
 use std::collections::BTreeMap;
 
 use crate::engine::{Engine, Event, Settings};
-use cogwork_schemas::{AttemptOutcome, Isolation, ProcessIdentity, SessionId, SessionOutcome, Token};
+use cogwork_schemas::{
+    AttemptOutcome, Isolation, NodeIdentity, Presence, ProcessIdentity, SessionId, SessionOutcome, Token,
+};
 use cogwork_store::graph::Graph;
-use cogwork_store::{AttemptLimits, ErrorClass, LiveSession, Secret, Store, StoreError};
+use cogwork_store::{
+    AttemptLimits, ErrorClass, OwnerQuestion, Ownership, Secret, Store, StoreError, ownership,
+};
+use jiff::SignedDuration;
 
 /// A run that can begin.
 pub struct Resumed {
@@ -23,9 +28,8 @@ pub struct Resumed {
 
 /// Judges what an earlier run left behind and builds the engine.
 ///
-/// Attempts that are green wait for integration again. The others are ended without cost, unless the process that
-/// owns them lives: that is a person's session, and `alive` knows. What is left of
-/// dead sessions is taken over with `secret`.
+/// Attempts that are green wait for integration again. The others are ended without cost, unless somebody may still be
+/// at them: a person's session, or one on another node. What is left of dead sessions is taken over with `secret`.
 ///
 /// # Errors
 ///
@@ -34,18 +38,25 @@ pub fn resume(
     store: &Store,
     settings: Settings,
     limits: &AttemptLimits,
+    lease: SignedDuration,
     secret: &Secret,
-    alive: impl Fn(&ProcessIdentity) -> bool,
+    presence: impl Fn(&ProcessIdentity, Option<&NodeIdentity>) -> Presence,
 ) -> Result<Resumed, StoreError> {
+    let question = OwnerQuestion::of_new_run(store.now()?, lease);
     let sessions: BTreeMap<_, _> =
         store.live_sessions()?.into_iter().map(|session| (session.id, session)).collect();
+    let owned = |id: &SessionId| sessions.get(id).map(|session| ownership(session, &question, &presence));
     let (mut events, mut has_work_to_merge, mut tokens) = (Vec::new(), false, BTreeMap::new());
     for attempt in store.live_attempts()? {
-        let session = sessions.get(&attempt.session);
-        if session.is_some_and(|session| is_somebodys(session, &alive)) {
-            continue;
+        match owned(&attempt.session).unwrap_or(Ownership::Dead) {
+            Ownership::Lives => continue,
+            // Handed in, it needs its session no more.
+            Ownership::Elsewhere { .. } | Ownership::NotYetUp { .. } if attempt.submitted.is_none() => {
+                continue;
+            }
+            Ownership::Elsewhere { .. } | Ownership::NotYetUp { .. } | Ownership::Dead => {}
         }
-        let seen = session.and_then(|session| session.process.as_ref());
+        let seen = sessions.get(&attempt.session).and_then(|session| session.process.as_ref());
         let token = match store.take_over(attempt.id, seen, secret) {
             Ok(token) => token,
             // It has ended, or somebody else goes on with it, since it was looked at.
@@ -60,9 +71,9 @@ pub fn resume(
             store.end_attempt(&token, &AttemptOutcome::Orphaned, limits)?;
         }
     }
-    for session in sessions.into_values() {
-        if !is_somebodys(&session, &alive) {
-            store.end_session(session.id, &SessionOutcome::Stopped, 0)?;
+    for session in sessions.keys() {
+        if owned(session) == Some(Ownership::Dead) {
+            store.end_session(*session, &SessionOutcome::Stopped, 0)?;
         }
     }
     events.push(Event::Begin);
@@ -70,23 +81,15 @@ pub fn resume(
     Ok(Resumed { engine, events, has_work_to_merge, tokens })
 }
 
-/// Returns whether a session goes on without us: its process lives, or it is a person's MCP server that claims at
-/// this very moment and has not yet said which process it is. Its lease decides then. Everybody else who claims holds
-/// the project's lock, and that is ours now.
-fn is_somebodys(session: &LiveSession, alive: impl Fn(&ProcessIdentity) -> bool) -> bool {
-    match &session.process {
-        Some(process) => alive(process),
-        None => session.agent.starts_with("mcp:"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use cogwork_schemas::{AttemptId, FeatureId, Role, Status};
     use cogwork_store::{ImportLimits, NewSession, Next, TimeSource};
-    use jiff::{SignedDuration, Timestamp};
+    use jiff::Timestamp;
 
     use super::*;
+
+    const LEASE: SignedDuration = SignedDuration::from_secs(60);
 
     /// A session that has handed in one feature and works on another.
     fn store() -> Store {
@@ -94,25 +97,25 @@ mod tests {
         let list = serde_json::from_str(r#"{"features": [{"name": "a"}, {"name": "b"}]}"#).unwrap();
         store.import(&list, &ImportLimits::default()).unwrap();
         let new = NewSession { role: Role::Coding, agent: "a".into(), isolation: Isolation::Workspace };
-        let lease = SignedDuration::from_secs(60);
-        let claim = store.claim(FeatureId(1), &new, &Secret::known("secret"), lease).unwrap();
+        let claim = store.claim(FeatureId(1), &new, &Secret::known("secret"), LEASE).unwrap();
         store.begin_batch(claim.session, 2, 1).unwrap();
         let process = ProcessIdentity { pid: 7, started: 1, boot_id: "boot".into() };
         store.session_up(claim.session, &process).unwrap();
         store.submit(&claim.token, None, &[]).unwrap();
-        assert!(matches!(store.claim_next(&claim.token, lease).unwrap(), Next::Claimed { .. }));
+        assert!(matches!(store.claim_next(&claim.token, LEASE).unwrap(), Next::Claimed { .. }));
         store
     }
 
-    fn resumed(store: &Store, is_alive: bool) -> Resumed {
+    fn resumed(store: &Store, presence: Presence) -> Resumed {
         let settings = Settings { slots: 1, batch: 2, postponements: 3 };
-        resume(store, settings, &AttemptLimits::default(), &Secret::known("successor"), |_| is_alive).unwrap()
+        let secret = Secret::known("successor");
+        resume(store, settings, &AttemptLimits::default(), LEASE, &secret, |_, _| presence).unwrap()
     }
 
     #[test]
     fn all_attempts_of_a_living_session_are_its_own() {
         let store = store();
-        assert_eq!(resumed(&store, true).events, [Event::Begin]);
+        assert_eq!(resumed(&store, Presence::Alive).events, [Event::Begin]);
         assert_eq!(store.live_attempts().unwrap().len(), 2);
         assert_eq!(store.live_sessions().unwrap().len(), 1);
     }
@@ -121,9 +124,17 @@ mod tests {
     fn a_dead_session_loses_what_it_was_at_and_keeps_what_it_handed_in() {
         let store = store();
         let recovered = Event::Recovered { feature: FeatureId(1), attempt: AttemptId(1) };
-        assert_eq!(resumed(&store, false).events, [recovered, Event::Begin]);
+        assert_eq!(resumed(&store, Presence::Gone).events, [recovered, Event::Begin]);
         let second = store.feature(FeatureId(2)).unwrap();
         assert_eq!((second.status, second.failed_attempts), (Status::Pending, 0));
         assert_eq!(store.live_sessions().unwrap(), []);
+    }
+    #[test]
+    fn a_session_of_another_node_keeps_what_it_is_at_until_its_lease_ends() {
+        let store = store();
+        let recovered = Event::Recovered { feature: FeatureId(1), attempt: AttemptId(1) };
+        assert_eq!(resumed(&store, Presence::OutOfSight).events, [recovered, Event::Begin]);
+        assert_eq!(store.feature(FeatureId(2)).unwrap().status, Status::Claimed);
+        assert_eq!(store.live_sessions().unwrap().len(), 1);
     }
 }

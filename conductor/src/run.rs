@@ -49,6 +49,11 @@ impl Plan {
         Settings { slots: self.slots, batch: self.batch, postponements: 10 }
     }
 
+    /// Returns how long a claim holds without a sign of life.
+    pub(crate) fn lease(&self) -> SignedDuration {
+        SignedDuration::from_secs(i64::from(self.session_limits.lease_s))
+    }
+
     fn score(&self) -> Score {
         let limits = &self.session_limits;
         Score {
@@ -66,7 +71,7 @@ impl Plan {
             session_limit: SignedDuration::from_secs(
                 i64::from(limits.max_session_s) + i64::from(limits.grace_s),
             ),
-            lease: SignedDuration::from_secs(i64::from(limits.lease_s)),
+            lease: self.lease(),
         }
     }
 

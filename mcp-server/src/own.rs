@@ -6,7 +6,9 @@
 
 use cogwork_process::contain;
 use cogwork_schemas::{AttemptOutcome, CheckReport, FeatureId, Isolation, SessionOutcome, Token};
-use cogwork_store::{Attempt, AttemptLimits, Claim, LiveSession, NewSession, Secret, Store};
+use cogwork_store::{
+    AttemptLimits, Claim, NewSession, OwnerQuestion, RENEWALS_PER_LEASE, SERVER_AGENT, Secret, Store,
+};
 use jiff::{SignedDuration, Timestamp};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
@@ -16,12 +18,6 @@ use crate::clock::now;
 use crate::error::{Code, ToolError};
 use crate::judge;
 use crate::server::Server;
-
-/// Claims are renewed this many times within one lease: often enough to miss it twice.
-const RENEWALS: u32 = 3;
-
-/// What the agent of such a session is called, before the client's own name.
-const AGENT: &str = "mcp";
 
 impl Server {
     /// Claims a feature for this server: the one named, or the best that is ready. The checks are run before it
@@ -120,7 +116,7 @@ impl Server {
     /// Renews all own claims for as long as the server lives.
     pub(crate) async fn keep_own_claims(self) {
         if let Claims::Own(own) = self.claims() {
-            let every = self.options().lease.unsigned_abs() / RENEWALS;
+            let every = (self.options().lease / RENEWALS_PER_LEASE).unsigned_abs();
             loop {
                 tokio::time::sleep(every).await;
                 self.renew(own).await;
@@ -227,34 +223,10 @@ fn claim_first(
     ))
 }
 
-/// Takes back claims whose lease ran out, but for those whose process lives: a laptop that slept for a night has let
-/// every lease run out, and nobody's work has ended.
+/// Takes back claims whose lease ran out and that nobody owns any more.
 pub(crate) fn reap(store: &Store, lease: SignedDuration) -> Result<(), ToolError> {
-    let now = store.now()?;
-    let (mut alive, mut deserted, mut over) = (Vec::new(), Vec::new(), Vec::new());
-    for session in store.live_sessions()? {
-        let is_expired = |attempt: &Attempt| attempt.lease_until.is_some_and(|until| until <= now);
-        if !session.attempts.iter().any(is_expired) {
-            continue;
-        }
-        if session.process.as_ref().is_some_and(contain::is_alive) {
-            alive.push(session.id);
-            continue;
-        }
-        deserted.push(session.id);
-        // Nobody else ends the session of a server like this one. What a runner left behind, whoever ends its
-        // session has to clear away.
-        if session.process.is_some() && is_servers(&session) {
-            over.push((session.id, ms_between(session.started_at, now)));
-        }
-    }
-    store.renew_of(&alive, lease)?;
-    // Those alone: a claim that was made since then is somebody's who lives.
-    store.reap_of(&deserted, &AttemptLimits::default())?;
-    for (session, ms) in over {
-        let reason = "its server was gone".to_owned();
-        store.end_session(session, &SessionOutcome::NotStarted { reason }, ms)?;
-    }
+    let question = OwnerQuestion::new(store.now()?, lease);
+    store.reap_unowned(&question, &AttemptLimits::default(), contain::presence)?;
     Ok(())
 }
 
@@ -277,16 +249,11 @@ fn ms_between(since: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(now.duration_since(since).as_millis()).unwrap_or(0)
 }
 
-/// Returns whether a server that claims for itself began a session: [`agent`] named it.
-fn is_servers(session: &LiveSession) -> bool {
-    session.agent == AGENT || session.agent.strip_prefix(AGENT).is_some_and(|rest| rest.starts_with(':'))
-}
-
 /// Names the client, so that people see who works on a feature.
 fn agent(context: &RequestContext<RoleServer>) -> String {
     match context.client_info() {
-        Some(client) => format!("{AGENT}:{}", client.name.chars().take(60).collect::<String>()),
-        None => AGENT.to_owned(),
+        Some(client) => format!("{SERVER_AGENT}:{}", client.name.chars().take(60).collect::<String>()),
+        None => SERVER_AGENT.to_owned(),
     }
 }
 

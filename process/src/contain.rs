@@ -13,13 +13,17 @@
 mod children;
 mod contained;
 mod feed;
+mod machine;
 #[cfg(target_os = "linux")]
 #[path = "contain/linux.rs"]
 mod os;
 #[cfg(not(target_os = "linux"))]
 #[path = "contain/other.rs"]
 mod os;
+#[cfg(any(test, not(target_os = "linux")))]
+mod portable;
 mod sandbox;
+mod sight;
 mod spawn;
 mod sweep;
 mod table;
@@ -30,10 +34,11 @@ use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use cogwork_schemas::{ProcessIdentity, Resources};
+use cogwork_schemas::{NodeIdentity, Presence, ProcessIdentity, Resources};
 use rustix::process::{Pid, Signal};
 
 pub use contained::{Asking, Contained, Exit, Output};
+pub use machine::Machine;
 pub(crate) use os::{gits_at_work, is_held};
 pub use sandbox::{NoSandbox, Rule, Sandbox, SandboxChoice, Wall};
 pub use spawn::{Bond, Spawn, StartError, Stderr, Stdin};
@@ -53,14 +58,14 @@ pub struct Reading {
     pub below: Resources,
 }
 
-/// Reads what this process and all that is below it take of the machine; `None` where that cannot be read, which is
-/// anywhere but on Linux.
+/// Reads what this process and all that is below it take of the machine; `None` where that cannot be read. The time of
+/// programs that have ended is told on Linux alone.
 pub fn reading() -> Option<Reading> {
-    let (own, ended_ms) = os::resources(own_pid())?;
+    let (own, ended_ms) = (os::SIGHT.resources)(own_pid())?;
     let mut below = Resources { cpu_ms: ended_ms, ..Resources::default() };
     for pid in descendants(own_pid()) {
         // One that has ended since the table was read takes nothing.
-        let Some((taken, ended_ms)) = os::resources(pid) else { continue };
+        let Some((taken, ended_ms)) = (os::SIGHT.resources)(pid) else { continue };
         below.processes += 1;
         below.memory_bytes += taken.memory_bytes;
         below.cpu_ms += taken.cpu_ms + ended_ms;
@@ -122,7 +127,7 @@ pub fn started_identity() -> ProcessIdentity {
 
 /// Returns who the process `pid` is, or `None` when there is none or it is dead but not yet reaped.
 pub fn identity(pid: i32) -> Option<ProcessIdentity> {
-    os::find(pid).filter(|process| process.alive).map(identified)
+    os::SIGHT.identity(pid)
 }
 
 /// Returns who this process is.
@@ -131,46 +136,55 @@ pub fn own_identity() -> ProcessIdentity {
     identity(pid).unwrap_or_else(|| identified(Process::unknown(pid)))
 }
 
-/// Returns whether this very process is alive: not one that got its number later, not a zombie.
+/// Returns where this process runs: only from there its number can be looked for.
+pub fn own_node() -> NodeIdentity {
+    os::SIGHT.node()
+}
+
+/// Returns whether this very process is alive: not one that got its number later, not a zombie. One that was stopped
+/// is alive.
 pub fn is_alive(process: &ProcessIdentity) -> bool {
-    identity(process.pid).as_ref() == Some(process)
+    os::SIGHT.is_alive(process)
+}
+
+/// Returns whether a process that was recorded on `node` is there, as far as that can be seen from here. A record
+/// without a node has the boot that its process names.
+pub fn presence(process: &ProcessIdentity, node: Option<&NodeIdentity>) -> Presence {
+    os::SIGHT.presence(process, node)
 }
 
 /// Returns the processes whose environment at their start had [`MARKER`] equal to `marker`, or to `marker`
 /// followed by `#` and more. So a state directory finds all its sessions, and `…#s1` never finds session 12.
 pub fn marked(marker: &str) -> Vec<i32> {
-    marked_in(&os::table(), marker)
+    marked_in(&table(), marker)
 }
 
 fn marked_in(table: &Table, marker: &str) -> Vec<i32> {
-    let matches = |value: &[u8]| match value.strip_prefix(marker.as_bytes()) {
-        Some(rest) => rest.is_empty() || rest[0] == b'#' || marker.ends_with('#'),
-        None => false,
-    };
-    let has_it = |pid: &i32| os::variable(*pid, MARKER).is_some_and(|value| matches(&value));
-    table.living().filter(has_it).collect()
+    os::SIGHT.marked(table, MARKER, marker)
 }
 
 /// Returns the processes whose working directory is `dir` or below it, also when that was deleted meanwhile.
 pub fn inside(dir: &Path) -> Vec<i32> {
-    inside_in(&os::table(), dir)
-}
-
-fn inside_in(table: &Table, dir: &Path) -> Vec<i32> {
-    let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    let is_inside = |pid: &i32| os::working_dir(*pid).is_some_and(|cwd| cwd.starts_with(&dir));
-    table.living().filter(is_inside).collect()
+    os::SIGHT.inside(&table(), dir)
 }
 
 /// Returns all living processes below the process `pid`, without itself.
 pub fn descendants(pid: i32) -> Vec<i32> {
-    let table = os::table();
-    let below = table.below([pid]);
-    table.living().filter(|pid| below.contains(pid)).collect()
+    os::SIGHT.descendants(pid)
+}
+
+/// Looks at all processes.
+fn table() -> Table {
+    (os::SIGHT.table)()
+}
+
+/// Looks at one process.
+fn find(pid: i32) -> Option<Process> {
+    (os::SIGHT.find)(pid)
 }
 
 fn identified(process: Process) -> ProcessIdentity {
-    ProcessIdentity { pid: process.pid, started: process.started, boot_id: os::boot_id() }
+    os::SIGHT.identified(process)
 }
 
 fn own_pid() -> i32 {

@@ -13,9 +13,10 @@
 //!
 //! # Other systems
 //!
-//! Everything above is complete on Linux. On other Unix systems there is no subreaper, no parent-death signal and
-//! no process table that can be read without running a program; there only a child's own process group is
-//! contained. Windows is not supported.
+//! Everything above is complete on Linux. On other Unix systems processes are found by `sysinfo`: a session's own
+//! processes, what descends from them and what carries its mark are killed. There is no subreaper and no parent-death
+//! signal there, so what loses its parent is found by its mark, at the next start at the latest. Windows is not
+//! supported.
 
 pub mod check;
 mod clock;

@@ -25,4 +25,6 @@ pub use journal::{Entry, Fact};
 pub use list::{DependencyRef, FeatureList, ListedFeature};
 pub use outcome::{AttemptOutcome, RunOutcome, SessionOutcome};
 pub use schema::{Document, documents};
-pub use session::{Control, Isolation, ProcessIdentity, Resources, Role, RunnerEvent, RunnerMessage};
+pub use session::{
+    Control, Isolation, NodeIdentity, Presence, ProcessIdentity, Resources, Role, RunnerEvent, RunnerMessage,
+};

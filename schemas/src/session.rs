@@ -49,10 +49,32 @@ pub enum Isolation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessIdentity {
     pub pid: i32,
-    /// The start time in the kernel's own unit (clock ticks since boot on Linux).
+    /// The start time in the kernel's own unit (clock ticks since boot on Linux, seconds since 1970 elsewhere).
     pub started: u64,
     /// The kernel's id of this boot; pids and start times of another boot mean nothing.
     pub boot_id: String,
+}
+
+/// Where a process runs: only there its number means something. A process of another node is judged by its lease
+/// alone, never by a look at the process table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeIdentity {
+    /// The kernel's id of this boot.
+    pub boot_id: String,
+    /// The kernel's number of the pid namespace; `None` where there are no such namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid_namespace: Option<u64>,
+}
+
+/// What a look for a process shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there. It may be stopped, and go on at any moment.
+    Alive,
+    /// It has ended, and its number is free or another's.
+    Gone,
+    /// It was recorded on another node, and cannot be seen from here.
+    OutOfSight,
 }
 
 /// What some processes take of the machine.

@@ -43,27 +43,10 @@ impl Store {
     pub fn reap(&self, limits: &AttemptLimits) -> Result<Vec<FeatureId>, StoreError> {
         self.write_once("reap", |tx, now| take_back(tx, now, limits, |_| true))
     }
-
-    /// Takes back, as [`Store::reap`] does, claims of these sessions only: for whoever has looked at who runs them.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub fn reap_of(
-        &self,
-        sessions: &[SessionId],
-        limits: &AttemptLimits,
-    ) -> Result<Vec<FeatureId>, StoreError> {
-        if sessions.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.write_once("reap_of", |tx, now| {
-            take_back(tx, now, limits, |session| sessions.contains(&session))
-        })
-    }
 }
 
-fn take_back(
+/// Takes back the claims of these sessions whose lease ran out.
+pub(crate) fn take_back(
     tx: &Transaction<'_>,
     now: Timestamp,
     limits: &AttemptLimits,

@@ -35,6 +35,7 @@ mod lock;
 mod migrate;
 mod nodes;
 mod open;
+mod ownership;
 mod past;
 mod people;
 mod search;
@@ -52,6 +53,7 @@ pub use clock::TimeSource;
 pub use error::{AdoptionFault, ErrorClass, StoreError};
 pub use file::DatabaseFile;
 pub use open::Store;
+pub use ownership::{OwnerQuestion, Ownership, RENEWALS_PER_LEASE, SERVER_AGENT, ownership};
 pub use past::NOTE_CHARS;
 pub use secret::Secret;
 pub use types::{

@@ -165,6 +165,13 @@ fn about(tx: &Transaction<'_>, session: SessionId) -> Result<About, Fail> {
     Ok(About { feature: only.map(|only| only.0), session: Some(session), attempt: only.map(|only| only.1) })
 }
 
+/// Reads a process from three columns, of which `first` is the number of the first.
+fn process(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<ProcessIdentity>> {
+    let Some(pid) = row.get(first)? else { return Ok(None) };
+    let started = row.get::<_, i64>(first + 1)?.cast_unsigned();
+    Ok(Some(ProcessIdentity { pid, started, boot_id: row.get(first + 2)? }))
+}
+
 fn live_session(row: &Row<'_>) -> rusqlite::Result<LiveSession> {
     Ok(LiveSession {
         id: row.get::<_, Id<_>>(0)?.0,
@@ -175,11 +182,4 @@ fn live_session(row: &Row<'_>) -> rusqlite::Result<LiveSession> {
         process: process(row, 5)?,
         attempts: Vec::new(),
     })
-}
-
-/// Reads the process whose columns begin at this one.
-fn process(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<ProcessIdentity>> {
-    let Some(pid) = row.get(first)? else { return Ok(None) };
-    let started = row.get::<_, i64>(first + 1)?.cast_unsigned();
-    Ok(Some(ProcessIdentity { pid, started, boot_id: row.get(first + 2)? }))
 }

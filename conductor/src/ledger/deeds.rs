@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckPhase, Fact, FeatureId, ProcessIdentity, SessionId, SessionOutcome, Token,
+    AttemptId, AttemptOutcome, CheckPhase, Fact, FeatureId, NodeIdentity, Presence, ProcessIdentity,
+    SessionId, SessionOutcome, Token,
 };
-use cogwork_store::{Attempt, AttemptLimits, ErrorClass, Secret, Store, StoreError};
-use jiff::SignedDuration;
+use cogwork_store::{Attempt, AttemptLimits, ErrorClass, OwnerQuestion, Secret, Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Answer, Batch, Call, CallId, Changes, Fault, Job};
 use cogwork_session::{attempt_outcome, chain};
@@ -15,9 +16,10 @@ use cogwork_session::{attempt_outcome, chain};
 /// How much of the journal is read at once.
 const PAGE: usize = 1000;
 
-/// Who knows whether the process of a session still lives.
+/// Who can look for the process of a session.
 pub trait Owners {
-    fn is_alive(&self, process: &ProcessIdentity) -> bool;
+    /// Looks for a process that was recorded on a node; `None` for a node that was not recorded.
+    fn presence(&self, process: &ProcessIdentity, node: Option<&NodeIdentity>) -> Presence;
 }
 
 /// What carries out the calls of one run: it makes the secrets of its sessions, and keeps them.
@@ -31,6 +33,17 @@ pub struct Clerk {
     /// A token of each session that is this run's.
     of_session: BTreeMap<SessionId, Token>,
     of_attempt: BTreeMap<AttemptId, Token>,
+    writable: Writable,
+}
+
+/// Whether the ledger takes writes, as far as this run has seen. While it takes none, no owner can renew a lease.
+#[derive(Debug, Clone, Copy)]
+enum Writable {
+    /// It has done so all the time.
+    Always,
+    NotNow,
+    /// It does so again.
+    Since(Timestamp),
 }
 
 /// Where secrets come from: chance on a laptop, a counter in the simulator.
@@ -44,7 +57,15 @@ impl Clerk {
         run: String,
         taken_over: BTreeMap<SessionId, Token>,
     ) -> Self {
-        Self { owners, new_secret, run, claiming: None, of_session: taken_over, of_attempt: BTreeMap::new() }
+        Self {
+            owners,
+            new_secret,
+            run,
+            claiming: None,
+            of_session: taken_over,
+            of_attempt: BTreeMap::new(),
+            writable: Writable::Always,
+        }
     }
 
     /// Carries out one call, once for each id.
@@ -54,7 +75,15 @@ impl Clerk {
     /// The class of what the store says, with its sentence.
     pub fn perform(&mut self, store: &Store, id: CallId, call: &Call) -> Result<Answer, Fault> {
         let name = format!("{} {}", self.run, id.0);
-        store.once(&name, |store| self.carry_out(store, id, call)).map_err(|error| Fault::of(&error))
+        let done = store.once(&name, |store| self.carry_out(store, id, call));
+        match (&done, self.writable) {
+            (Ok(_), Writable::NotNow) => {
+                self.writable = store.now().map_or(Writable::NotNow, Writable::Since)
+            }
+            (Err(error), _) if error.class() == ErrorClass::Again => self.writable = Writable::NotNow,
+            (Ok(_) | Err(_), _) => {}
+        }
+        done.map_err(|error| Fault::of(&error))
     }
 
     fn carry_out(&mut self, store: &Store, id: CallId, call: &Call) -> Result<Answer, StoreError> {
@@ -141,19 +170,17 @@ impl Clerk {
         }
     }
 
-    /// Takes back claims whose lease ran out, but for those whose process lives: a laptop that slept for a night has
-    /// let every lease run out, and nobody's work has ended.
+    /// Takes back claims whose lease ran out and that nobody owns any more.
     fn reap(&self, store: &Store, lease: SignedDuration, limits: &AttemptLimits) -> Result<(), StoreError> {
-        let now = store.now()?;
-        let is_expired = |attempt: &Attempt| attempt.lease_until.is_some_and(|at| at <= now);
-        let mut alive = store.live_sessions()?;
-        alive.retain(|session| {
-            session.attempts.iter().any(is_expired)
-                && session.process.as_ref().is_some_and(|process| self.owners.is_alive(process))
-        });
-        let alive: Vec<_> = alive.into_iter().map(|session| session.id).collect();
-        store.renew_of(&alive, lease)?;
-        store.reap(limits).map(drop)
+        let writable_since = match self.writable {
+            Writable::Always => None,
+            Writable::NotNow => Some(store.now()?),
+            Writable::Since(since) => Some(since),
+        };
+        let question = OwnerQuestion { writable_since, ..OwnerQuestion::new(store.now()?, lease) };
+        let presence =
+            |process: &ProcessIdentity, node: Option<&NodeIdentity>| self.owners.presence(process, node);
+        store.reap_unowned(&question, limits, presence).map(drop)
     }
 }
 

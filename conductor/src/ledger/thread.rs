@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use cogwork_process::contain;
-use cogwork_schemas::{ProcessIdentity, SessionId, Token};
+use cogwork_schemas::{NodeIdentity, Presence, ProcessIdentity, SessionId, Token};
 use cogwork_store::{Secret, Store, StoreError, TimeSource};
 use tokio::sync::mpsc::Sender;
 
@@ -65,8 +65,8 @@ impl Ledger for LedgerThread {
 struct ThisMachine;
 
 impl Owners for ThisMachine {
-    fn is_alive(&self, process: &ProcessIdentity) -> bool {
-        contain::is_alive(process)
+    fn presence(&self, process: &ProcessIdentity, node: Option<&NodeIdentity>) -> Presence {
+        contain::presence(process, node)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cogwork_schemas::{ProcessIdentity, SessionId, Token};
+use cogwork_schemas::{NodeIdentity, Presence, ProcessIdentity, SessionId, Token};
 use cogwork_store::Secret;
 
 use super::people::PERSON;
@@ -18,8 +18,8 @@ const LOCK_WAIT: i64 = 10_000;
 pub(super) struct Living;
 
 impl Owners for Living {
-    fn is_alive(&self, process: &ProcessIdentity) -> bool {
-        process.pid == PERSON
+    fn presence(&self, process: &ProcessIdentity, _: Option<&NodeIdentity>) -> Presence {
+        if process.pid == PERSON { Presence::Alive } else { Presence::Gone }
     }
 }
 

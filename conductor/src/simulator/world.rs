@@ -12,18 +12,17 @@ use std::task::{Context, Poll, Waker};
 
 use cogwork_schemas::{
     AgentEvent, AttemptId, Check, DependencyRef, Entry, Fact, FeatureId, FeatureList, Isolation,
-    ListedFeature, ProcessIdentity, RunOutcome, SessionId, Token,
+    ListedFeature, NodeIdentity, ProcessIdentity, RunOutcome, SessionId, Token,
 };
 use cogwork_store::{AttemptLimits, ImportLimits, Secret, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 
 use super::agents::Agent;
 use super::branch::Branch;
-use super::ledger::clerk;
-use super::people::PERSON;
+use super::ledger::{Living, clerk};
 use crate::conduct::{Conductor, Score, conduct};
 use crate::engine::Settings;
-use crate::ledger::{Call, Clerk};
+use crate::ledger::{Call, Clerk, Owners};
 use crate::ports::{
     Clock, Command, Deadlines, Input, Inputs, Moment, Obstacles, Offered, Ports, Readers, Signpost,
 };
@@ -289,9 +288,10 @@ impl World {
         let (run, settings, faults) = (self.run, self.settings, self.faults);
         self.say(|| format!("run {run} begins: {settings:?} {faults:?}"));
         self.seen = self.store.last_seq().unwrap();
-        let alive = |process: &ProcessIdentity| process.pid == PERSON;
+        let presence =
+            |process: &ProcessIdentity, node: Option<&NodeIdentity>| Living.presence(process, node);
         let secret = Secret::known(format!("resumed by {}", self.run));
-        let resumed = resume(&self.store, self.settings, &LIMITS, &secret, alive).unwrap();
+        let resumed = resume(&self.store, self.settings, &LIMITS, LEASE, &secret, presence).unwrap();
         self.clerk = clerk(self.run, resumed.tokens);
         self.offered = self.seen;
         let slots = u32::try_from(self.settings.slots).unwrap();

@@ -65,18 +65,6 @@ async fn a_renewal_moves_the_lease_and_forgets_what_was_lost() {
 }
 
 #[tokio::test]
-async fn a_claim_whose_server_was_killed_is_free_after_its_lease() {
-    let project = tempfile::tempdir().unwrap();
-    drop(holding(project.path()).await);
-    let store = Store::open(project.path(), source()).unwrap();
-    let limits = AttemptLimits::default();
-    assert_eq!(store.reap(&limits).unwrap(), []);
-    let store = Store::open(project.path(), TimeSource::new(after_the_lease)).unwrap();
-    assert_eq!(store.reap(&limits).unwrap(), [FeatureId(1), FeatureId(2)]);
-    assert_eq!(store.feature(FeatureId(1)).unwrap().status, Status::Pending);
-}
-
-#[tokio::test]
 async fn an_expired_claim_of_a_living_process_is_not_taken_back() {
     let project = tempfile::tempdir().unwrap();
     drop(holding(project.path()).await);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use cogwork_process::contain::{self, SandboxChoice, Wall};
+use cogwork_process::contain::{self, Machine, SandboxChoice, Wall};
 use cogwork_process::git::Git;
 use cogwork_session::Environment;
 use cogwork_store::{Adoption, Store, state_dir};
@@ -51,7 +51,7 @@ impl Finding {
 const AGENTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {
-    let mut findings = vec![git()?, containment(), sandbox()?];
+    let mut findings = vec![machine(), git()?, containment(), sandbox()?];
     findings.extend(agents());
     findings.extend(project(args));
     if args.json {
@@ -70,6 +70,22 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {
     Ok(if sick { Exit::Error } else { Exit::Ok })
 }
 
+fn machine() -> Finding {
+    let Machine { system, cores, memory_bytes, available_bytes } = Machine::look();
+    let gib = |bytes: u64| format!("{}.{} GiB", bytes >> 30, ((bytes >> 20) & 1023) * 10 / 1024);
+    let told = [
+        system,
+        cores.map(|cores| format!("{cores} cores")),
+        memory_bytes.map(|bytes| format!("{} of memory", gib(bytes))),
+        available_bytes.map(|bytes| format!("{} available", gib(bytes))),
+    ];
+    let told: Vec<_> = told.into_iter().flatten().collect();
+    match told.is_empty() {
+        true => Finding::new(Health::Note, "machine", "it tells nothing about itself"),
+        false => Finding::new(Health::Good, "machine", told.join(", ")),
+    }
+}
+
 fn git() -> Result<Finding, CliError> {
     Ok(match block_on(Git::version())? {
         Ok(version) => Finding::new(Health::Good, "git", version),
@@ -85,7 +101,8 @@ fn containment() -> Finding {
         Ok(()) => Finding::new(
             Health::Note,
             "containment",
-            "on this system only process groups are contained: what leaves its group is found at the next start",
+            "what loses its parent cannot be adopted on this system: it is found by its mark, at the next start at \
+             the latest",
         ),
         Err(error) => {
             Finding::new(Health::Note, "containment", format!("the kernel refuses adoption: {error}"))

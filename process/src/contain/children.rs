@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Bond;
-use super::os;
 use super::table::Table;
+use super::{Bond, find};
 
 /// A program that was started here and is not yet cleared away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +32,7 @@ pub(super) fn add(
     let mut children = children();
     let handle = start()?;
     let pid = handle.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
-    let started = os::find(pid).map_or(0, |found| found.started);
+    let started = find(pid).map_or(0, |found| found.started);
     let child = Child { started, bond };
     children.insert(pid, child);
     Ok((pid, child, handle))

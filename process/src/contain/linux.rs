@@ -10,7 +10,20 @@ use std::sync::OnceLock;
 use cogwork_schemas::Resources;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use super::sight::Sight;
 use super::table::{Process, Table};
+
+/// What the kernel's own files tell.
+pub(super) const SIGHT: Sight = Sight {
+    boot_id,
+    is_same_boot: |one, other| one == other,
+    pid_namespace,
+    find,
+    table,
+    resources,
+    variable,
+    working_dir,
+};
 
 pub(super) fn become_subreaper() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
@@ -22,19 +35,30 @@ pub(super) fn set_death_signal(signal: Signal) -> io::Result<()> {
 }
 
 /// Returns the kernel's id of this boot.
-pub(super) fn boot_id() -> String {
+fn boot_id() -> String {
     static BOOT_ID: OnceLock<String> = OnceLock::new();
     let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     BOOT_ID.get_or_init(|| read().trim().to_owned()).clone()
 }
 
+/// Returns the number of the namespace that this process's pids belong to.
+fn pid_namespace() -> Option<u64> {
+    static NAMESPACE: OnceLock<Option<u64>> = OnceLock::new();
+    // The link has no target to follow: `pid:[4026531836]` names the file it stands for.
+    let read = || {
+        let link = fs::read_link("/proc/self/ns/pid").ok()?;
+        link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+    };
+    *NAMESPACE.get_or_init(read)
+}
+
 /// Returns one process, dead ones that wait to be reaped included.
-pub(super) fn find(pid: i32) -> Option<Process> {
+fn find(pid: i32) -> Option<Process> {
     parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// Returns all processes that can be seen.
-pub(super) fn table() -> Table {
+fn table() -> Table {
     pids().filter_map(find).collect()
 }
 
@@ -61,7 +85,7 @@ fn parse(pid: i32, stat: &[u8]) -> Option<Process> {
 
 /// Returns what a process takes of the machine, and the processor time in milliseconds of what it has started and
 /// waited for.
-pub(super) fn resources(pid: i32) -> Option<(Resources, u64)> {
+fn resources(pid: i32) -> Option<(Resources, u64)> {
     parse_resources(
         &fs::read(format!("/proc/{pid}/stat")).ok()?,
         rustix::param::clock_ticks_per_second(),
@@ -86,7 +110,7 @@ fn after_name(stat: &[u8]) -> Option<Vec<&str>> {
 }
 
 /// Returns a variable of the environment that a process was started with.
-pub(super) fn variable(pid: i32, name: &str) -> Option<Vec<u8>> {
+fn variable(pid: i32, name: &str) -> Option<Vec<u8>> {
     let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
     environ
         .split(|byte| *byte == 0)
@@ -94,7 +118,7 @@ pub(super) fn variable(pid: i32, name: &str) -> Option<Vec<u8>> {
 }
 
 /// Returns where a process works; where it worked when that was deleted.
-pub(super) fn working_dir(pid: i32) -> Option<PathBuf> {
+fn working_dir(pid: i32) -> Option<PathBuf> {
     let dir = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
     match dir.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
         Some(deleted) => Some(OsString::from_vec(deleted.to_vec()).into()),
@@ -180,27 +204,5 @@ mod tests {
         let own = Resources { processes: 1, memory_bytes: 3 * 4096, cpu_ms: 2000 };
         assert_eq!(parse_resources(stat.as_bytes(), 100, 4096), Some((own, 500)));
         assert_eq!(parse_resources(b"42 (sh) S 7", 100, 4096), None);
-    }
-
-    #[test]
-    fn this_process_is_in_the_table() {
-        let own = i32::try_from(std::process::id()).unwrap();
-        let table = table();
-        assert_eq!(table.get(own), find(own).as_ref());
-        assert!(table.living().any(|pid| pid == own));
-        assert!(!boot_id().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_signal_reaches_this_very_process_or_nobody() {
-        let mut spawn = crate::contain::Spawn::new("sleep", "/");
-        (spawn.args, spawn.env) = (vec!["60".into()], crate::base_env());
-        let mut sleep = spawn.start().unwrap();
-        let process = find(sleep.identity().pid).unwrap();
-        signal_exactly(Process { started: process.started + 1, ..process }, Signal::KILL);
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        assert_eq!(find(process.pid), Some(process));
-        signal_exactly(process, Signal::TERM);
-        assert_eq!(sleep.wait().await, crate::contain::Exit::Signal(15));
     }
 }

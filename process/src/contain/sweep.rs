@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::children::{self, Child};
 use super::table::{Process, Table};
-use super::{Bond, identified, inside_in, marked_in, os, own_pid};
+use super::{Bond, identified, marked_in, os, own_pid, table};
 use crate::clock;
 
 /// How long a sweep goes on. A killed process is gone within milliseconds; what is still there after this hangs in
@@ -48,11 +48,10 @@ impl Sweep {
         }
         roots.extend(self.markers.iter().flat_map(|marker| marked_in(table, marker)));
         let is_persons = |pid: &i32| table.get(*pid).is_some_and(|process| process.has_terminal);
-        let inside = self.dirs.iter().flat_map(|dir| inside_in(table, dir));
+        let inside = self.dirs.iter().flat_map(|dir| os::SIGHT.inside(table, dir));
         roots.extend(inside.filter(|pid| !is_persons(pid)));
         let is_it = |process: &&ProcessIdentity| {
-            let found = table.get(process.pid);
-            found.is_some_and(|found| identified(*found) == **process)
+            table.get(process.pid).is_some_and(|found| os::SIGHT.is_it(found, process))
         };
         roots.extend(self.processes.iter().filter(is_it).map(|process| process.pid));
         roots
@@ -87,7 +86,7 @@ pub(super) async fn clear_tree(pid: i32, child: Child) {
 
 /// Kills once what belongs to the program `pid`, without waiting.
 pub(super) fn kill_tree_once(pid: i32, child: Child) {
-    let table = os::table();
+    let table = table();
     for victim in tree(&table, own_pid(), pid, child, &children::as_of(&table)) {
         kill(&table, victim);
     }
@@ -95,7 +94,7 @@ pub(super) fn kill_tree_once(pid: i32, child: Child) {
 
 /// Signals what is below the process `pid` and in its session, but not itself.
 pub(super) fn signal_below(pid: i32, signal: Signal) {
-    let table = os::table();
+    let table = table();
     for found in table.below([pid]).into_iter().filter_map(|below| table.get(below)) {
         if found.alive && found.session == pid {
             os::signal_exactly(*found, signal);
@@ -105,7 +104,7 @@ pub(super) fn signal_below(pid: i32, signal: Signal) {
 
 /// Reaps the adopted children that have ended.
 pub(super) fn reap_adopted() {
-    reap(&os::table());
+    reap(&table());
 }
 
 async fn kill_until_none(victims: impl Fn(&Table) -> BTreeSet<i32>) -> Vec<ProcessIdentity> {
@@ -115,7 +114,7 @@ async fn kill_until_none(victims: impl Fn(&Table) -> BTreeSet<i32>) -> Vec<Proce
     // it takes two looks without a find.
     let mut empty_looks = 1;
     loop {
-        let table = os::table();
+        let table = table();
         reap(&table);
         let found = victims(&table);
         if found.is_empty() {

@@ -31,9 +31,6 @@ mod part;
 #[cfg(target_os = "linux")]
 mod reading;
 #[cfg(test)]
-#[cfg(target_os = "linux")]
-mod recognise;
-#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 #[cfg(target_os = "linux")]

@@ -15,7 +15,8 @@ use clap::Parser;
 use cogwork_process::contain;
 use cogwork_schemas::{AttemptOutcome, FeatureId, Isolation, Role, SessionId, Status, Token};
 use cogwork_store::graph::Cycle;
-use cogwork_store::{AttemptLimits, Claim, NewSession, Secret, Store, StoreError};
+use cogwork_store::{AttemptLimits, Claim, NewSession, OwnerQuestion, Secret, Store, StoreError};
+use jiff::SignedDuration;
 
 use cogwork_conductor::{RunLock, RunLockError};
 use cogwork_session::clock::{self, Clock};
@@ -212,9 +213,10 @@ impl Lone<'_> {
     }
 
     fn claim_next(&self) -> Result<Option<(FeatureId, Claim)>, StandaloneError> {
-        self.store.reap(&AttemptLimits::default())?;
+        let question = OwnerQuestion::new(self.store.now()?, self.lease());
+        self.store.reap_unowned(&question, &AttemptLimits::default(), contain::presence)?;
         let new = self.new_session();
-        let lease = self.flags.limits.durations().lease;
+        let lease = self.lease();
         // Not held while claims change the store: see Store::graph.
         let ready = self.store.graph()?.ready_in_order();
         for id in ready {
@@ -229,6 +231,10 @@ impl Lone<'_> {
             }
         }
         Ok(None)
+    }
+
+    fn lease(&self) -> SignedDuration {
+        self.flags.limits.durations().lease
     }
 
     fn new_session(&self) -> NewSession {

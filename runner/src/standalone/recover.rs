@@ -1,20 +1,17 @@
 //! Taking over from a run that died: its processes are ended, its claims given back, its finished work landed.
 //!
-//! It runs under the project's run lock, so whatever session has no living process has nobody.
+//! It runs under the project's run lock, before the first session of its own.
 
 use cogwork_process::contain::{self, Sweep};
 use cogwork_schemas::{AttemptOutcome, Isolation, SessionOutcome, Token};
-use cogwork_store::{Attempt, AttemptLimits, ErrorClass, LiveSession, Secret};
-use jiff::{SignedDuration, Timestamp};
+use cogwork_store::{
+    Attempt, AttemptLimits, ErrorClass, LiveSession, OwnerQuestion, Ownership, Secret, ownership,
+};
 
 use super::{Lone, StandaloneError};
 use cogwork_session::driver::{Claimed, is_stale};
 use cogwork_session::environment::marker;
 use cogwork_session::inbox::Inbox;
-
-/// How long a session may take to say which process it is. Longer than any start takes, so that nobody's is taken
-/// who claims through an MCP server at this very moment.
-const UNNAMED: SignedDuration = SignedDuration::from_secs(60);
 
 /// How far taking over came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +24,10 @@ pub(super) enum Recovered {
 impl Lone<'_> {
     /// Ends the sessions that nobody runs any more.
     pub(super) async fn recover(&self, inbox: &mut Inbox) -> Result<Recovered, StandaloneError> {
+        let question = OwnerQuestion::of_new_run(self.store.now()?, self.lease());
         for session in self.store.live_sessions()? {
-            if is_dead(&session, self.store.now()?) && self.bury(&session, inbox).await? == Recovered::Stopped
-            {
+            let is_dead = ownership(&session, &question, contain::presence) == Ownership::Dead;
+            if is_dead && self.bury(&session, inbox).await? == Recovered::Stopped {
                 return Ok(Recovered::Stopped);
             }
         }
@@ -98,12 +96,5 @@ impl Lone<'_> {
         let job = self.job(attempt.session, claimed.clone());
         let world = self.world(&job, &report);
         self.land_again(world, &claimed, inbox).await
-    }
-}
-
-fn is_dead(session: &LiveSession, now: Timestamp) -> bool {
-    match &session.process {
-        Some(process) => !contain::is_alive(process),
-        None => now.duration_since(session.started_at) > UNNAMED,
     }
 }

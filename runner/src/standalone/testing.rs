@@ -47,8 +47,7 @@ impl Lone<'_> {
     }
 
     fn inspect(&self, id: FeatureId) -> Result<Option<Claim>, StandaloneError> {
-        let lease = self.flags.limits.durations().lease;
-        match self.store.inspect(id, &self.new_session(), &Secret::random()?, lease) {
+        match self.store.inspect(id, &self.new_session(), &Secret::random()?, self.lease()) {
             Ok(claim) => Ok(Some(claim)),
             // Somebody tests it already, or has found it broken meanwhile.
             Err(StoreError::AlreadyClaimed { .. } | StoreError::WrongStatus { .. }) => Ok(None),

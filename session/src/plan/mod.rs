@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use cogwork_process::contain::{self, Sweep};
 use cogwork_prompts::{EXISTING_TOLD, Existing, FILES_TOLD, Initializer, Prompt};
 use cogwork_schemas::{Feature, FeatureId, Isolation, Role, SessionOutcome, Token};
-use cogwork_store::{AttemptLimits, NewSession, Store, StoreError};
+use cogwork_store::{AttemptLimits, NewSession, OwnerQuestion, Ownership, Store, StoreError, ownership};
 
 pub use error::PlanError;
 pub use lint::{Finding, lint};
@@ -237,9 +237,11 @@ impl Planner<'_> {
 
     /// Ends planning sessions whose process is gone, with what they left behind.
     async fn bury_the_dead(&self) -> Result<(), PlanError> {
+        let lease = self.planning.limits.durations().lease;
+        let question = OwnerQuestion::of_new_run(self.store.now()?, lease);
         for session in self.store.live_sessions()? {
-            let is_alive = session.process.as_ref().is_some_and(contain::is_alive);
-            if session.role != Role::Initializer || is_alive {
+            let is_dead = ownership(&session, &question, contain::presence) == Ownership::Dead;
+            if session.role != Role::Initializer || !is_dead {
                 continue;
             }
             let markers = vec![marker(self.planning.project, session.id)];

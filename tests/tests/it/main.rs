@@ -14,6 +14,7 @@ mod hostile;
 mod kills;
 mod landing;
 mod logs;
+mod ownership;
 mod people;
 mod place;
 mod planning;
