@@ -96,7 +96,7 @@ mod tests {
         let store = Store::in_memory(TimeSource::new(|| Timestamp::UNIX_EPOCH)).unwrap();
         let list = serde_json::from_str(r#"{"features": [{"name": "a"}, {"name": "b"}]}"#).unwrap();
         store.import(&list, &ImportLimits::default()).unwrap();
-        let new = NewSession { role: Role::Coding, agent: "a".into(), isolation: Isolation::Workspace };
+        let new = NewSession::new(Role::Coding, "a", Isolation::Workspace);
         let claim = store.claim(FeatureId(1), &new, &Secret::known("secret"), LEASE).unwrap();
         store.begin_batch(claim.session, 2, 1).unwrap();
         let process = ProcessIdentity { pid: 7, started: 1, boot_id: "boot".into() };

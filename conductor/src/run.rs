@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use cogwork_process::contain;
-use cogwork_schemas::{Fact, Isolation, RunOutcome};
+use cogwork_process::git::Git;
+use cogwork_schemas::{Isolation, RunOutcome, RunSettings};
 use cogwork_session::clock::Clock;
 use cogwork_session::{AgentSettings, AgentSpec, Environment, Programs, SessionLimits};
-use cogwork_store::{AttemptLimits, Store};
+use cogwork_store::{AttemptLimits, NewRun, Store};
 use jiff::SignedDuration;
 use tokio::sync::mpsc::{self, Receiver};
 
@@ -54,14 +55,19 @@ impl Plan {
         SignedDuration::from_secs(i64::from(self.session_limits.lease_s))
     }
 
-    fn score(&self) -> Score {
+    fn score(&self, base_commit: Option<String>) -> Score {
         let limits = &self.session_limits;
         Score {
-            started: Fact::RunStarted {
+            run: NewRun {
                 process: contain::own_identity(),
-                agent: self.agent.to_string(),
-                slots: u32::try_from(self.slots).unwrap_or(u32::MAX),
-                isolation: self.isolation,
+                node: Some(contain::own_node()),
+                settings: RunSettings {
+                    agent: self.agent.to_string(),
+                    slots: u32::try_from(self.slots).unwrap_or(u32::MAX),
+                    isolation: self.isolation,
+                    batch: Some(self.batch),
+                },
+                base_commit,
             },
             agent: self.agent.to_string(),
             isolation: self.isolation,
@@ -119,7 +125,8 @@ pub async fn run(
     let mut main = GitMain::new(steps, sender);
     let clock = Clock::start();
     let mut inputs = Sources { received, signals, clock };
-    let mut conductor = Conductor::new(plan.score(), resumed.engine);
+    let base_commit = Git::at(project).head().await.ok().flatten();
+    let mut conductor = Conductor::new(plan.score(base_commit), resumed.engine);
     let mut ports = Ports {
         ledger: &mut ledger,
         runners: &mut runners,

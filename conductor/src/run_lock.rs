@@ -42,11 +42,11 @@ pub struct RunLock {
 #[derive(Debug, thiserror::Error)]
 pub enum RunLockError {
     /// Another run holds it.
-    #[error("{} is being worked on by {}: wait for it to end, or stop it", project.display(), by(holder.as_ref()))]
+    #[error("{} is being worked on by {}: wait for it to end, or stop it", project.display(), by(holder.as_deref()))]
     Held {
         project: PathBuf,
         /// `None` when it has not said who it is.
-        holder: Option<Holder>,
+        holder: Option<Box<Holder>>,
     },
     /// The lock file cannot be used.
     #[error("cannot lock {}", path.display())]
@@ -83,7 +83,10 @@ impl RunLock {
                     let holder = read(&mut file);
                     let lives = holder.as_ref().is_some_and(|holder| contain::is_alive(&holder.process));
                     if lives || tries == TRIES {
-                        return Err(RunLockError::Held { project: project.to_owned(), holder });
+                        return Err(RunLockError::Held {
+                            project: project.to_owned(),
+                            holder: holder.map(Box::new),
+                        });
                     }
                 }
             }

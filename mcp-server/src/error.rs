@@ -267,7 +267,9 @@ impl From<&StoreError> for ToolError {
                 )
             }
             // Sentences for the person who looks after the machine; the model can only pass them on.
-            StoreError::UnknownSession { .. }
+            StoreError::UnknownRun { .. }
+            | StoreError::UnknownLanding { .. }
+            | StoreError::UnknownSession { .. }
             | StoreError::SessionOver { .. }
             | StoreError::NotSubmitted { .. }
             | StoreError::NotParked { .. }

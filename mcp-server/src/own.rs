@@ -85,7 +85,10 @@ impl Server {
 
     /// Returns what a claim by this server says about the session it starts.
     pub(crate) fn new_session(&self, context: &RequestContext<RoleServer>) -> NewSession {
-        NewSession { role: self.options().role, agent: agent(context), isolation: Isolation::Shared }
+        NewSession {
+            node: Some(cogwork_process::contain::own_node()),
+            ..NewSession::new(self.options().role, agent(context), Isolation::Shared)
+        }
     }
 
     /// Runs a feature's checks as they are before the work on it, and puts them on record.

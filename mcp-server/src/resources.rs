@@ -173,7 +173,7 @@ fn state(hold: &Hold) -> &'static str {
     match hold {
         Hold::Ready => "ready",
         Hold::Running { .. } => "running",
-        Hold::Landing => "landing",
+        Hold::Landing { .. } => "landing",
         Hold::Passing => "passing",
         Hold::Blocked { .. } => "blocked",
         Hold::Parked { .. } => "parked",

@@ -14,7 +14,11 @@ pub enum Hold {
     /// It is being worked on.
     Running { session: SessionId },
     /// Its work is green and waits to be merged; no session runs for it any more.
-    Landing,
+    /// `waits_for` is what has to happen before that, as far as anybody said so.
+    Landing {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waits_for: Option<String>,
+    },
     /// It is done.
     Passing,
     /// These dependencies do not pass yet; `roots` are the features whose own state decides when that changes.
@@ -34,8 +38,11 @@ impl Hold {
                 format!("is being worked on by session {session}"),
                 "It is free again when that session ends without passing it.".to_owned(),
             ),
-            Self::Landing => (
-                "is green and waits to be integrated".to_owned(),
+            Self::Landing { waits_for } => (
+                match waits_for {
+                    Some(wait) => format!("is green, and its landing waits for {wait}"),
+                    None => "is green and waits to be integrated".to_owned(),
+                },
                 "It passes when its work has landed on the main branch.".to_owned(),
             ),
             Self::Passing => ("passes already".to_owned(), "Nothing is left to do for it.".to_owned()),

@@ -42,6 +42,14 @@ integer_id!(
     /// Names one life of an agent program.
     SessionId, "s"
 );
+integer_id!(
+    /// Names one run of the orchestrator over a project.
+    RunId, "r"
+);
+integer_id!(
+    /// Names one try at moving a branch to an attempt's work.
+    LandingId, "l"
+);
 
 /// The fencing token of an attempt: whoever shows it may change that attempt's feature, until the attempt ends.
 ///

@@ -12,6 +12,7 @@ mod id;
 mod journal;
 mod list;
 mod outcome;
+mod run;
 mod schema;
 mod session;
 
@@ -20,11 +21,13 @@ pub use check::{Check, CheckPhase, CheckReport, CheckVerdict, DEFAULT_CHECK_TIME
 pub use feature::{Feature, Proof, Status, Summary};
 pub use hold::{Hold, listed};
 pub use human::{Answer, HumanField, HumanFieldKind, HumanOption, HumanRequest, HumanResponse};
-pub use id::{AttemptId, FeatureId, SessionId, Token};
-pub use journal::{Entry, Fact};
+pub use id::{AttemptId, FeatureId, LandingId, RunId, SessionId, Token};
+pub use journal::{ENTRY_VERSION, Entry, Fact};
 pub use list::{DependencyRef, FeatureList, ListedFeature};
 pub use outcome::{AttemptOutcome, RunOutcome, SessionOutcome};
+pub use run::{LandingOutcome, LandingWait, RunSettings, StartHold};
 pub use schema::{Document, documents};
 pub use session::{
-    Control, Isolation, NodeIdentity, Presence, ProcessIdentity, Resources, Role, RunnerEvent, RunnerMessage,
+    Activity, ChecksSeen, Control, Isolation, NodeIdentity, Presence, ProcessIdentity, Resources, Role,
+    RunnerEvent, RunnerMessage, Usage,
 };

@@ -49,6 +49,46 @@ mod tests {
         }
     }
 
+    /// One entry of each kind that came with runs, landings and what sessions do.
+    #[test]
+    fn the_journal_schema_takes_good_entries_and_refuses_bad_ones() {
+        let schema = serde_json::to_value(schema_for!(Entry)).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let entry = |fact: &str| -> serde_json::Value {
+            let text = format!(r#"{{"seq": 1, "at": "2026-11-29T10:00:00Z", "run": 2, "fact": {fact}}}"#);
+            serde_json::from_str(&text).unwrap()
+        };
+        let good = [
+            r#"{"kind": "session_waits", "until": "2026-11-29T11:00:00Z", "because": {"outcome": "usage_limit"}}"#,
+            r#"{"kind": "session_goes_on"}"#,
+            r#"{"kind": "session_active", "activity": {"tool": "Edit a.rs", "checks": {"green": 1, "total": 2}}}"#,
+            r#"{"kind": "session_ended", "result": {"outcome": "completed"}, "agent_ms": 5}"#,
+            r#"{"kind": "session_ended", "result": {"outcome": "completed"}, "agent_ms": 5,
+                "usage": {"input_tokens": 7, "output_tokens": 8, "cost_usd": 0.5}}"#,
+            r#"{"kind": "slot_idle", "slot": 2, "hold": {"hold": "nothing_ready"}}"#,
+            r#"{"kind": "start_avoided", "hold": {"hold": "gate_closed", "account": "work"}}"#,
+            r##"{"kind": "landing_waits", "wait": {"wait": "behind", "feature": 3}}"##,
+            r#"{"kind": "landing_begun", "landing": 1, "branch": "main", "from": "a", "to": "b"}"#,
+            r#"{"kind": "landing_ended", "landing": 1, "result": {"outcome": "undone", "reason": "moved"}}"#,
+        ];
+        for good in good.map(entry) {
+            assert!(validator.is_valid(&good), "{good}");
+            serde_json::from_value::<Entry>(good).unwrap();
+        }
+        let bad = [
+            r#"{"kind": "session_waits", "because": {"outcome": "usage_limit"}}"#,
+            r#"{"kind": "session_active", "activity": {"checks": {"green": 1}}}"#,
+            r#"{"kind": "session_ended", "result": {"outcome": "completed"}, "agent_ms": 5, "usage": {}}"#,
+            r#"{"kind": "slot_idle", "slot": 2, "hold": {"hold": "tired"}}"#,
+            r#"{"kind": "landing_waits", "wait": "main"}"#,
+            r#"{"kind": "landing_begun", "landing": 1, "branch": "main"}"#,
+        ];
+        for bad in bad.map(entry) {
+            assert!(!validator.is_valid(&bad), "{bad}");
+            serde_json::from_value::<Entry>(bad).unwrap_err();
+        }
+    }
+
     #[test]
     fn the_feature_list_schema_takes_good_lists_and_refuses_bad_ones() {
         let schema = serde_json::to_value(schema_for!(FeatureList)).unwrap();

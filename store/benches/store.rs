@@ -91,7 +91,7 @@ fn create(store: &Store, items: &[NewFeature]) {
 }
 
 fn claim(store: &Store, id: FeatureId) -> Claim {
-    let new = NewSession { role: Role::Coding, agent: "bench".to_owned(), isolation: Isolation::Shared };
+    let new = NewSession::new(Role::Coding, "bench", Isolation::Shared);
     store.claim(id, &new, &Secret::random().unwrap(), SignedDuration::from_mins(10)).unwrap()
 }
 

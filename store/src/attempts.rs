@@ -16,7 +16,7 @@ use crate::{Store, StoreError, evidence};
 const ATTEMPT: &str =
     "SELECT a.id, a.feature_id, a.session_id, s.isolation, a.number, a.started_at, a.lease_until,
        a.submitted_commit, a.submitted_proof, a.before = 'already_green', a.before IS NOT NULL, a.outcome,
-       a.ended_at, f.attempt_id IS a.id, f.status = 'passing'
+       a.ended_at, f.attempt_id IS NOT DISTINCT FROM a.id, f.status = 'passing'
   FROM attempts a JOIN sessions s ON s.id = a.session_id JOIN features f ON f.id = a.feature_id";
 
 /// An attempt as the operations see it, dead or alive.

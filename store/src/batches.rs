@@ -116,7 +116,7 @@ impl Store {
             let made = insert_attempt(tx, now, feature, session, &attempts::digest_of(token), lease)?;
             tx.prepare_cached("UPDATE features SET status = 'claimed', attempt_id = ?2 WHERE id = ?1")?
                 .execute((Id(feature), Id(made.attempt)))?;
-            let about = About { feature: Some(feature), session: Some(session), attempt: Some(made.attempt) };
+            let about = About { feature: Some(feature), attempt: Some(made.attempt), ..About::from(session) };
             journal::record(tx, now, about, &Fact::Claimed { number: made.number })?;
             Ok(Won::Claimed(feature, made))
         })?;

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, ToSql, Transaction};
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{Id, Micros, Word};
+use crate::columns::{Id, Micros};
 use crate::error::Fail;
 use crate::features::{list, status, unmet_of};
 use crate::graph::Graph;
@@ -104,13 +104,12 @@ impl Store {
         if status != Status::Pending || !unmet_of(tx, feature)?.is_empty() {
             return Err(not_claimable(&*self.kept.now(tx)?, feature).into());
         }
-        let session = insert_session(tx, now, new)?;
+        let session = sessions::insert_session(tx, now, new)?;
         let made = insert_attempt(tx, now, feature, session, &secret.digest(), lease)?;
         tx.prepare_cached("UPDATE features SET status = 'claimed', attempt_id = ?2 WHERE id = ?1")?
             .execute((Id(feature), Id(made.attempt)))?;
-        let about = About { feature: Some(feature), session: Some(session), attempt: Some(made.attempt) };
-        let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
-        journal::record(tx, now, about, &started)?;
+        let about = About { feature: Some(feature), attempt: Some(made.attempt), ..About::from(session) };
+        sessions::tell_started(tx, now, about, new)?;
         journal::record(tx, now, about, &Fact::Claimed { number: made.number })?;
         Ok(made)
     }
@@ -203,17 +202,6 @@ fn is_free(tx: &Transaction<'_>, id: FeatureId) -> Result<bool, Fail> {
         .query_row([Id(id)], |row| row.get(0))
         .optional()?;
     Ok(pending == Some(true) && unmet_of(tx, id)?.is_empty())
-}
-
-/// Begins a session.
-pub(crate) fn insert_session(
-    tx: &Transaction<'_>,
-    now: Timestamp,
-    new: &NewSession,
-) -> Result<SessionId, Fail> {
-    tx.prepare_cached("INSERT INTO sessions (role, agent, isolation, started_at) VALUES (?1, ?2, ?3, ?4)")?
-        .execute((Word(new.role), &new.agent, Word(new.isolation), Micros(now)))?;
-    Ok(SessionId(tx.last_insert_rowid()))
 }
 
 /// Begins an attempt of a session.

@@ -1,6 +1,6 @@
 //! How values stand in columns: times as microseconds, enums as the words they have on the wire, the rest as JSON.
 
-use cogwork_schemas::{AttemptId, FeatureId, SessionId};
+use cogwork_schemas::{AttemptId, FeatureId, LandingId, RunId, SessionId};
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error as WordError};
@@ -94,7 +94,7 @@ macro_rules! id_column {
     )*};
 }
 
-id_column!(FeatureId, SessionId, AttemptId);
+id_column!(FeatureId, SessionId, AttemptId, RunId, LandingId);
 
 fn unfit(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(error.into())

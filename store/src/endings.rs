@@ -73,7 +73,9 @@ pub(crate) fn end(
     limits: &AttemptLimits,
 ) -> Result<Status, Fail> {
     let (mut failed_attempts, mut crashes, owns): (u32, u32, bool) = tx
-        .prepare_cached("SELECT failed_attempts, crashes, attempt_id IS ?2 FROM features WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT failed_attempts, crashes, attempt_id IS NOT DISTINCT FROM ?2 FROM features WHERE id = ?1",
+        )?
         .query_row((Id(attempt.feature), Id(attempt.id)), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;

@@ -7,8 +7,9 @@ use rusqlite::Transaction;
 use crate::columns::{Id, Json, Micros, Millis, Word};
 use crate::error::Fail;
 use crate::features::{checks_of, list};
+use crate::journal::CheckRun;
 use crate::types::{Attempt, Evidence};
-use crate::{Store, StoreError, attempts, journal};
+use crate::{Store, StoreError, attempts, journal, outputs};
 
 impl Store {
     /// Records the checks that were run on the base commit, before the work. Counts once per attempt; later calls,
@@ -73,10 +74,10 @@ pub(crate) fn insert(
     reports: &[CheckReport],
 ) -> Result<(), Fail> {
     for report in reports {
+        let output = outputs::keep(tx, report)?;
         tx.prepare_cached(
-            "INSERT INTO evidence
-                 (attempt_id, at, phase, commit_id, command, verdict, duration_ms, output_tail, output_digest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO evidence (attempt_id, at, phase, commit_id, command, verdict, duration_ms, output_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute((
             Id(attempt.id),
@@ -86,11 +87,9 @@ pub(crate) fn insert(
             &report.command,
             Json(&report.verdict),
             Millis(report.duration_ms),
-            &report.output_tail,
-            &report.output_digest,
+            output.0,
         ))?;
-        let commit = commit.map(str::to_owned);
-        journal::record(tx, now, attempt, &Fact::Checked { phase, commit, report: report.clone() })?;
+        journal::record_check(tx, now, attempt, CheckRun { phase, commit, report, output })?;
     }
     Ok(())
 }
@@ -102,9 +101,10 @@ pub(crate) fn of_feature(
 ) -> Result<Vec<(AttemptId, Evidence)>, Fail> {
     list(
         tx,
-        "SELECT e.attempt_id, e.at, e.phase, e.commit_id, e.command, e.verdict, e.duration_ms, e.output_tail,
-                e.output_digest
-           FROM evidence e JOIN attempts a ON a.id = e.attempt_id WHERE a.feature_id = ?1 ORDER BY e.id",
+        "SELECT e.attempt_id, e.at, e.phase, e.commit_id, e.command, e.verdict, e.duration_ms, o.tail,
+                o.digest
+           FROM evidence e JOIN attempts a ON a.id = e.attempt_id JOIN outputs o ON o.id = e.output_id
+          WHERE a.feature_id = ?1 ORDER BY e.id",
         [Id(feature)],
         |row| {
             let evidence = Evidence {

@@ -14,7 +14,8 @@ use crate::migrate;
 const FIRST_ROWS: &str = "SELECT
     EXISTS (SELECT 1 FROM project), EXISTS (SELECT 1 FROM features), EXISTS (SELECT 1 FROM dependencies),
     EXISTS (SELECT 1 FROM checks), EXISTS (SELECT 1 FROM sessions), EXISTS (SELECT 1 FROM attempts),
-    EXISTS (SELECT 1 FROM evidence), EXISTS (SELECT 1 FROM journal), EXISTS (SELECT 1 FROM calls)";
+    EXISTS (SELECT 1 FROM evidence), EXISTS (SELECT 1 FROM journal), EXISTS (SELECT 1 FROM calls),
+    EXISTS (SELECT 1 FROM runs), EXISTS (SELECT 1 FROM landings), EXISTS (SELECT 1 FROM outputs)";
 
 /// What decides what runs and passes. The journal, which is most of a database, does not.
 const DECIDING: [&str; 5] = ["features", "dependencies", "checks", "attempts", "sessions"];

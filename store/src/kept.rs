@@ -11,11 +11,11 @@ use std::sync::Arc;
 use cogwork_schemas::{Fact, FeatureId};
 use rusqlite::Transaction;
 
-use crate::columns::{Id, Json};
+use crate::columns::Id;
 use crate::error::Fail;
 use crate::features::list;
 use crate::graph::Graph;
-use crate::journal::last_seq;
+use crate::journal::{last_seq, read_fact};
 use crate::nodes;
 use crate::{Store, StoreError};
 
@@ -115,9 +115,10 @@ fn changed_since(tx: &Transaction<'_>, seq: i64) -> Result<Option<Vec<FeatureId>
             Ok(row.get::<_, Option<Id<_>>>(0)?.map(|id| id.0))
         })?;
     if named.contains(&None) {
-        let sql = "SELECT fact FROM journal WHERE seq > ?1 AND feature_id IS NULL";
-        let facts: Vec<Fact> = list(tx, sql, [seq], |row| Ok(row.get::<_, Json<_>>(0)?.0))?;
-        if facts.iter().any(changes_features) {
+        let sql = "SELECT version, fact FROM journal WHERE seq > ?1 AND feature_id IS NULL";
+        let facts: Vec<Option<Fact>> = list(tx, sql, [seq], |row| read_fact(row, 0, 1))?;
+        // What a later program wrote may mean anything.
+        if facts.iter().any(|fact| fact.as_ref().is_none_or(changes_features)) {
             return Ok(None);
         }
     }
@@ -131,7 +132,15 @@ fn changes_features(fact: &Fact) -> bool {
         | Fact::RunEnded { .. }
         | Fact::SessionStarted { .. }
         | Fact::SessionUp { .. }
+        | Fact::SessionWaits { .. }
+        | Fact::SessionGoesOn
+        | Fact::SessionActive { .. }
         | Fact::SessionEnded { .. }
+        | Fact::SlotIdle { .. }
+        | Fact::StartAvoided { .. }
+        | Fact::LandingWaits { .. }
+        | Fact::LandingBegun { .. }
+        | Fact::LandingEnded { .. }
         | Fact::ChecksChanged { .. }
         | Fact::NotShown { .. }
         | Fact::NoteLeft { .. } => false,

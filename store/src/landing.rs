@@ -11,7 +11,7 @@ use crate::error::Fail;
 use crate::evidence::{self, Coverage};
 use crate::features::{freed_by, unmet_of};
 use crate::types::{Attempt, Merge, Submitted};
-use crate::{Store, StoreError, attempts, journal, past, sessions};
+use crate::{Store, StoreError, attempts, journal, landings, past, sessions};
 
 impl Store {
     /// Takes an attempt's work as done, to be integrated. The feature stays claimed and its claim cannot expire.
@@ -116,13 +116,7 @@ fn land(tx: &Transaction<'_>, now: Timestamp, token: &Token, merge: &Merge) -> R
     let found = attempts::live(tx, token)?;
     let attempt = &found.attempt;
     let feature = attempt.feature;
-    let Some(submitted) = &attempt.submitted else {
-        return Err(StoreError::NotSubmitted { feature, attempt: attempt.id }.into());
-    };
-    let waiting_for = unmet_of(tx, feature)?;
-    if !waiting_for.is_empty() {
-        return Err(StoreError::DependencyNotPassing { feature, waiting_for }.into());
-    }
+    let submitted = landable(tx, attempt)?;
     let coverage = Coverage::of(tx, feature, &merge.reports)?;
     match found.attempt.isolation {
         Isolation::Workspace => coverage.all_green()?,
@@ -130,6 +124,19 @@ fn land(tx: &Transaction<'_>, now: Timestamp, token: &Token, merge: &Merge) -> R
     };
     pass(tx, now, attempt, submitted.proof, merge)?;
     freed_by(tx, feature)
+}
+
+/// Returns what an attempt handed in, if it may land as far as that does not depend on its checks.
+pub(crate) fn landable<'a>(tx: &Transaction<'_>, attempt: &'a Attempt) -> Result<&'a Submitted, Fail> {
+    let feature = attempt.feature;
+    let Some(submitted) = &attempt.submitted else {
+        return Err(StoreError::NotSubmitted { feature, attempt: attempt.id }.into());
+    };
+    let waiting_for = unmet_of(tx, feature)?;
+    if !waiting_for.is_empty() {
+        return Err(StoreError::DependencyNotPassing { feature, waiting_for }.into());
+    }
+    Ok(submitted)
 }
 
 fn pass(
@@ -150,6 +157,7 @@ fn pass(
     )?
     .execute((Id(attempt.feature), Word(proof)))?;
     past::forget_note(tx, attempt.feature)?;
+    landings::landed(tx, now, attempt, merge)?;
     let fact = Fact::Integrated {
         commit: merge.commit.clone(),
         proof,

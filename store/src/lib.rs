@@ -8,6 +8,7 @@
 //!
 //! [`graph`] is the pure part: what is ready, blocked, cyclic and critical.
 
+mod activity;
 mod attempts;
 mod backups;
 mod batches;
@@ -30,14 +31,17 @@ mod integrity;
 mod journal;
 mod kept;
 mod landing;
+mod landings;
 mod legacy;
 mod lock;
 mod migrate;
 mod nodes;
 mod open;
+mod outputs;
 mod ownership;
 mod past;
 mod people;
+mod runs;
 mod search;
 mod secret;
 mod sessions;
@@ -49,12 +53,16 @@ use std::path::{Path, PathBuf};
 
 use cogwork_schemas::{AttemptId, SessionId};
 
+pub use activity::{ACTIVITY_CHARS, ACTIVITY_EVERY, Waiting};
 pub use clock::TimeSource;
 pub use error::{AdoptionFault, ErrorClass, StoreError};
 pub use file::DatabaseFile;
+pub use journal::JournalPage;
+pub use landings::{LandingRecord, NewLanding, QueuedLanding};
 pub use open::Store;
 pub use ownership::{OwnerQuestion, Ownership, RENEWALS_PER_LEASE, SERVER_AGENT, ownership};
 pub use past::NOTE_CHARS;
+pub use runs::{NewRun, RunRecord};
 pub use secret::Secret;
 pub use types::{
     Adoption, Attempt, AttemptLimits, AttemptRecord, Claim, Evidence, ImportLimits, Imported, ListProblem,

@@ -15,6 +15,7 @@ const MIGRATIONS: &[Step] = &[
     Step::Sql(include_str!("migrations/0004_quick_questions.sql")),
     Step::Sql(include_str!("migrations/0005_notes.sql")),
     Step::Code(secrets_become_digests),
+    Step::Sql(include_str!("migrations/0007_runs.sql")),
 ];
 
 /// One step: statements, or a function where these cannot compute what is needed.

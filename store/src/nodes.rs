@@ -1,17 +1,17 @@
 //! What scheduling needs of the features, read for the graph: all of them in one pass, or some of them.
 
-use cogwork_schemas::{FeatureId, Status};
+use cogwork_schemas::{FeatureId, LandingWait, Status};
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use crate::columns::{Id, Micros, Word};
+use crate::columns::{Id, Json, Micros, Word};
 use crate::error::Fail;
 use crate::features::{dependencies_of, list};
 use crate::graph::{Draft, Graph, Node, Plain};
 use crate::{Store, StoreError};
 
 const NODE: &str = "SELECT f.id, f.status, f.priority, f.estimate_s, f.failed_attempts, f.crashes,
-       coalesce(f.parked_because, CASE f.status WHEN 'needs_human' THEN f.human_request ->> '$.prompt' END),
-       a.session_id, a.submitted_at IS NOT NULL, a.lease_until
+       coalesce(f.parked_because, CASE f.status WHEN 'needs_human' THEN f.human_request ->> 'prompt' END),
+       a.session_id, a.submitted_at IS NOT NULL, a.lease_until, a.landing_wait
   FROM features f LEFT JOIN attempts a ON a.id = f.attempt_id";
 
 /// What every feature with one status has, read from an index that holds it all. The attempts and the crashes, which
@@ -103,7 +103,10 @@ fn node(row: &Row<'_>) -> rusqlite::Result<Node> {
         estimate_s: row.get(3)?,
         failed_attempts: row.get(4)?,
         crashes: row.get(5)?,
-        reason: row.get(6)?,
+        reason: match row.get::<_, Option<Json<LandingWait>>>(10)? {
+            Some(wait) => Some(wait.0.to_string()),
+            None => row.get(6)?,
+        },
         session: row.get::<_, Option<Id<_>>>(7)?.map(|id| id.0),
         submitted: row.get(8)?,
         lease_until: row.get::<_, Option<Micros>>(9)?.map(|at| at.0),

@@ -44,7 +44,7 @@ const LOG_SIZE_LIMIT: i64 = 64 * 1024 * 1024;
 const SMALLEST_PAGE: u64 = 512;
 
 /// Statements kept prepared: all there are, so that a hot path never parses SQL again.
-const PREPARED_STATEMENTS: usize = 64;
+const PREPARED_STATEMENTS: usize = 160;
 
 /// The state of one project.
 ///
@@ -87,7 +87,10 @@ impl Store {
         let create = OpenFlags::SQLITE_OPEN_CREATE;
         let store = Self::open_writable(&dir, Filesystem::of(&dir), lock, create, clock)?;
         store.write(|tx, now| {
-            tx.execute("INSERT OR IGNORE INTO project (one, created_at) VALUES (1, ?1)", [Micros(now)])?;
+            tx.execute(
+                "INSERT INTO project (one, created_at) VALUES (1, ?1) ON CONFLICT (one) DO NOTHING",
+                [Micros(now)],
+            )?;
             Ok(())
         })?;
         Ok(store)

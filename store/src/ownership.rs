@@ -87,16 +87,11 @@ pub fn ownership(
             Some(_) | None => Ownership::Dead,
         };
     };
-    match (presence(process, node(session)), holds) {
+    match (presence(process, session.node.as_ref()), holds) {
         (Presence::Alive, _) => Ownership::Lives,
         (Presence::OutOfSight, Some(until)) => Ownership::Elsewhere { until },
         (Presence::Gone, _) | (Presence::OutOfSight, None) => Ownership::Dead,
     }
-}
-
-/// Returns where the process of a session was recorded. Sessions do not tell that yet.
-fn node(_session: &LiveSession) -> Option<&NodeIdentity> {
-    None
 }
 
 /// Returns whether a session is that of an MCP server that claims for itself.

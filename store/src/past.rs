@@ -97,7 +97,8 @@ fn was_reopened(tx: &Transaction<'_>, feature: FeatureId) -> Result<bool, Fail> 
     Ok(tx
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM journal WHERE feature_id = ?1
-                 AND fact ->> '$.kind' = 'reported_failing' AND fact ->> '$.reopened')",
+                 AND fact ->> 'kind' = 'reported_failing'
+                 AND CAST(fact ->> 'reopened' AS TEXT) IN ('1', 'true'))",
         )?
         .query_row([Id(feature)], |row| row.get(0))?)
 }

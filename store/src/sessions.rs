@@ -4,13 +4,12 @@ use cogwork_schemas::{AttemptId, Fact, FeatureId, ProcessIdentity, SessionId, Se
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use crate::claims::insert_session;
 use crate::columns::{Id, Json, Micros, Millis, Word};
 use crate::error::Fail;
 use crate::features::list;
 use crate::journal::{self, About};
 use crate::types::{LiveSession, NewSession};
-use crate::{Store, StoreError, attempts};
+use crate::{Store, StoreError, activity, attempts, runs};
 
 impl Store {
     /// Begins a session without a feature: one that plans, and has no right to any.
@@ -21,9 +20,7 @@ impl Store {
     pub fn begin_session(&self, new: &NewSession) -> Result<SessionId, StoreError> {
         self.write_once("begin_session", |tx, now| {
             let session = insert_session(tx, now, new)?;
-            let about = About { feature: None, session: Some(session), attempt: None };
-            let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
-            journal::record(tx, now, about, &started)?;
+            tell_started(tx, now, About::from(session), new)?;
             Ok(session)
         })
     }
@@ -35,10 +32,9 @@ impl Store {
     /// The database's.
     pub fn next_session(&self) -> Result<SessionId, StoreError> {
         self.read(|tx| {
-            let last: Option<i64> = tx
-                .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'sessions'", [], |row| row.get(0))
-                .optional()?;
-            Ok(SessionId(last.unwrap_or(0) + 1))
+            // Sessions are never deleted, so the highest number is the last one given.
+            let sql = "SELECT coalesce(max(id), 0) + 1 FROM sessions";
+            Ok(SessionId(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
         })
     }
 
@@ -77,7 +73,8 @@ impl Store {
         self.read(|tx| {
             let mut sessions = list(
                 tx,
-                "SELECT id, role, agent, isolation, started_at, pid, process_started, boot_id
+                "SELECT id, role, agent, isolation, started_at, pid, process_started, boot_id, run_id, slot,
+                        account, node, usage, cost_usd, waits_until, waits_for, activity
                    FROM sessions WHERE ended_at IS NULL ORDER BY id",
                 [],
                 live_session,
@@ -90,6 +87,43 @@ impl Store {
             Ok(sessions)
         })
     }
+}
+
+/// Begins a session.
+pub(crate) fn insert_session(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    new: &NewSession,
+) -> Result<SessionId, Fail> {
+    if let Some(run) = new.run {
+        runs::is_over(tx, run)?;
+        new.slot.map_or(Ok(()), |slot| runs::take_slot(tx, run, slot))?;
+    }
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO sessions (role, agent, isolation, started_at, run_id, slot, account, node)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id",
+    )?;
+    let (role, isolation, run) = (Word(new.role), Word(new.isolation), new.run.map(Id));
+    let node = new.node.as_ref().map(Json);
+    let params = (role, &new.agent, isolation, Micros(now), run, new.slot, &new.account, node);
+    Ok(insert.query_row(params, |row| row.get::<_, Id<_>>(0))?.0)
+}
+
+/// Tells that a session began, with what it took at once.
+pub(crate) fn tell_started(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    about: About,
+    new: &NewSession,
+) -> Result<(), Fail> {
+    let fact = Fact::SessionStarted {
+        role: new.role,
+        agent: new.agent.clone(),
+        slot: new.slot,
+        account: new.account.clone(),
+    };
+    journal::record(tx, now, About { run: new.run, ..about }, &fact)?;
+    Ok(())
 }
 
 /// Ends a session that has not ended yet.
@@ -105,7 +139,11 @@ pub(crate) fn end(
     }
     tx.prepare_cached("UPDATE sessions SET ended_at = ?2, outcome = ?3, agent_ms = ?4 WHERE id = ?1")?
         .execute((Id(session), Micros(now), Json(outcome), Millis(agent_ms)))?;
-    let fact = Fact::SessionEnded { result: outcome.clone(), agent_ms };
+    activity::stop_waiting(tx, session)?;
+    let usage = tx
+        .prepare_cached("SELECT usage, cost_usd FROM sessions WHERE id = ?1")?
+        .query_row([Id(session)], |row| Ok(activity::usage(row.get(0)?, row.get(1)?)))?;
+    let fact = Fact::SessionEnded { result: outcome.clone(), agent_ms, usage };
     journal::record(tx, now, about(tx, session)?, &fact)?;
     Ok(())
 }
@@ -123,7 +161,7 @@ pub(crate) fn up(
     let changed = tx
         .prepare_cached(
             "UPDATE sessions SET pid = ?2, process_started = ?3, boot_id = ?4 WHERE id = ?1
-                AND (pid, process_started, boot_id) IS NOT (?2, ?3, ?4)",
+                AND (pid, process_started, boot_id) IS DISTINCT FROM (?2, ?3, ?4)",
         )?
         .execute((Id(session), process.pid, process.started.cast_signed(), &process.boot_id))?;
     if changed == 0 {
@@ -162,7 +200,8 @@ fn about(tx: &Transaction<'_>, session: SessionId) -> Result<About, Fail> {
         [only] => Some(*only),
         _ => None,
     };
-    Ok(About { feature: only.map(|only| only.0), session: Some(session), attempt: only.map(|only| only.1) })
+    let (feature, attempt) = only.unzip();
+    Ok(About { feature, attempt, ..About::from(session) })
 }
 
 /// Reads a process from three columns, of which `first` is the number of the first.
@@ -180,6 +219,13 @@ fn live_session(row: &Row<'_>) -> rusqlite::Result<LiveSession> {
         isolation: row.get::<_, Word<_>>(3)?.0,
         started_at: row.get::<_, Micros>(4)?.0,
         process: process(row, 5)?,
+        run: row.get::<_, Option<Id<_>>>(8)?.map(|run| run.0),
+        slot: row.get(9)?,
+        account: row.get(10)?,
+        node: row.get::<_, Option<Json<_>>>(11)?.map(|node| node.0),
+        usage: activity::usage(row.get(12)?, row.get(13)?),
+        waiting: activity::waiting(row.get(14)?, row.get(15)?),
+        activity: row.get::<_, Option<Json<_>>>(16)?.map(|activity| activity.0),
         attempts: Vec::new(),
     })
 }

@@ -4,13 +4,13 @@ use cogwork_schemas::{Fact, FeatureId, Status, Token};
 use jiff::SignedDuration;
 use rusqlite::OptionalExtension;
 
-use crate::claims::{already_claimed, insert_attempt, insert_session};
+use crate::claims::{already_claimed, insert_attempt};
 use crate::columns::Id;
 use crate::features::status;
 use crate::journal::{self, About};
 use crate::secret::Secret;
 use crate::types::{Claim, NewSession};
-use crate::{Store, StoreError, attempts};
+use crate::{Store, StoreError, attempts, sessions};
 
 impl Store {
     /// Takes a passing feature for a test by a new session. It passes on, and counts for what depends on it, until
@@ -35,11 +35,10 @@ impl Store {
             if let Some(taken) = already_claimed(tx, feature)? {
                 return Err(taken.into());
             }
-            let session = insert_session(tx, now, new)?;
+            let session = sessions::insert_session(tx, now, new)?;
             let made = insert_attempt(tx, now, feature, session, &secret.digest(), lease)?;
-            let about = About { feature: Some(feature), session: Some(session), attempt: Some(made.attempt) };
-            let started = Fact::SessionStarted { role: new.role, agent: new.agent.clone() };
-            journal::record(tx, now, about, &started)?;
+            let about = About { feature: Some(feature), attempt: Some(made.attempt), ..About::from(session) };
+            sessions::tell_started(tx, now, about, new)?;
             journal::record(tx, now, about, &Fact::Inspected { number: made.number })?;
             Ok(made)
         })?;
@@ -76,8 +75,8 @@ impl Store {
     pub fn last_report(&self, feature: FeatureId) -> Result<Option<String>, StoreError> {
         self.read(|tx| {
             let mut statement = tx.prepare_cached(
-                "SELECT fact ->> '$.reason' FROM journal
-                  WHERE feature_id = ?1 AND fact ->> '$.kind' = 'reported_failing' ORDER BY seq DESC LIMIT 1",
+                "SELECT fact ->> 'reason' FROM journal
+                  WHERE feature_id = ?1 AND fact ->> 'kind' = 'reported_failing' ORDER BY seq DESC LIMIT 1",
             )?;
             Ok(statement.query_row([Id(feature)], |row| row.get(0)).optional()?)
         })

@@ -3,11 +3,13 @@
 use std::fmt;
 
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckPhase, CheckReport, FeatureId, Isolation, ListedFeature, ProcessIdentity,
-    Proof, Role, SessionId, Token,
+    Activity, AttemptId, AttemptOutcome, CheckPhase, CheckReport, FeatureId, Isolation, ListedFeature,
+    NodeIdentity, ProcessIdentity, Proof, Role, RunId, SessionId, Token, Usage,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::activity::Waiting;
 
 /// How large a feature list may be. The defaults stop a mistake, not a big project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +112,22 @@ pub struct NewSession {
     /// The agent backend as the command line names it.
     pub agent: String,
     pub isolation: Isolation,
+    /// The run that starts it.
+    pub run: Option<RunId>,
+    /// Its place in that run, from 1.
+    pub slot: Option<u32>,
+    /// Whose allowance it uses.
+    pub account: Option<String>,
+    /// Where its process is to be looked for.
+    pub node: Option<NodeIdentity>,
+}
+
+impl NewSession {
+    /// Describes a session of no run, of which nothing more is known.
+    pub fn new(role: Role, agent: impl Into<String>, isolation: Isolation) -> Self {
+        let (run, slot, account, node) = (None, None, None, None);
+        Self { role, agent: agent.into(), isolation, run, slot, account, node }
+    }
 }
 
 /// A won claim.
@@ -235,7 +253,7 @@ impl Default for AttemptLimits {
 }
 
 /// A session that has not ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LiveSession {
     pub id: SessionId,
     pub role: Role,
@@ -244,6 +262,19 @@ pub struct LiveSession {
     pub started_at: Timestamp,
     /// Who runs it; `None` until its process has reported itself.
     pub process: Option<ProcessIdentity>,
+    /// Where that process is to be looked for; `None` for a session of an earlier version.
+    pub node: Option<NodeIdentity>,
+    /// The run that started it, and its place in there, from 1.
+    pub run: Option<RunId>,
+    pub slot: Option<u32>,
+    /// Whose allowance it uses.
+    pub account: Option<String>,
+    /// What it took so far.
+    pub usage: Option<Usage>,
+    /// Until when it waits, and for what; `None` while it works.
+    pub waiting: Option<Waiting>,
+    /// What was told last of what it does.
+    pub activity: Option<Activity>,
     /// Its attempts that have not ended.
     pub attempts: Vec<Attempt>,
 }

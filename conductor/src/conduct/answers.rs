@@ -62,8 +62,8 @@ impl Conductor {
     }
 
     /// The world has moved: what was asked for does not fit it any more. Never the end of a run.
-    pub(super) fn on_refusal(&mut self, now: Moment, call: Call, reason: &str, not_yet: bool) {
-        match call {
+    pub(super) fn on_refusal(&mut self, now: Moment, call: &Call, reason: &str, not_yet: bool) {
+        match *call {
             Call::Claim { feature, .. } => {
                 // Another process was faster, or its dependencies changed. The store knows more than we do.
                 self.calls.push(Call::Nodes);
@@ -96,8 +96,8 @@ impl Conductor {
     }
 
     /// The ledger answers no more. What waits for an answer gets one, so that the run can end.
-    pub(super) fn on_lost_call(&mut self, now: Moment, call: Call) {
-        match call {
+    pub(super) fn on_lost_call(&mut self, now: Moment, call: &Call) {
+        match *call {
             Call::Claim { feature, .. } => {
                 self.feed(now, Event::StartFailed { feature, failure: StartFailure::Lost });
             }

@@ -16,6 +16,9 @@ const FIRST_WAIT: SignedDuration = SignedDuration::from_millis(100);
 /// … and the longest: whoever frees the disk does not want to wait for us.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(5);
 
+/// How long a call is tried: a person who holds the database for longer has forgotten about it.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
+
 /// The queue.
 #[derive(Debug, Default)]
 pub(super) struct CallQueue {
@@ -26,6 +29,8 @@ pub(super) struct CallQueue {
     /// Whether the first may have been carried out, though nobody knows.
     may_be_done: bool,
     faults: u32,
+    /// Since when the first cannot be carried out.
+    stuck_since: Option<Timestamp>,
     /// When the first is sent again. Steady, as all times here.
     again_at: Option<Timestamp>,
     is_closed: bool,
@@ -99,6 +104,11 @@ impl CallQueue {
                     None => Settled::Late,
                 }
             }
+            Err(Fault::Again { reason } | Fault::Unknown { reason }) if self.is_out_of_patience(now) => {
+                marks::hit("ledger", "given_up");
+                self.is_closed = true;
+                Settled::Closed { reason: format!("{reason}; it was waited for an hour") }
+            }
             Err(Fault::Again { reason }) => {
                 marks::hit(kind, "again");
                 self.wait(now);
@@ -150,11 +160,17 @@ impl CallQueue {
 
     fn settle(&mut self) -> Option<Call> {
         self.faults = 0;
+        self.stuck_since = None;
         self.may_be_done = false;
         self.waiting.pop_front().map(|(_, call)| call)
     }
 
+    fn is_out_of_patience(&self, now: Timestamp) -> bool {
+        self.stuck_since.is_some_and(|since| now.duration_since(since) > PATIENCE)
+    }
+
     fn wait(&mut self, now: Timestamp) {
+        self.stuck_since.get_or_insert(now);
         let doubled = FIRST_WAIT * 2_i32.saturating_pow(self.faults.min(10));
         self.faults += 1;
         self.again_at = Some(now + doubled.min(LONGEST_WAIT));

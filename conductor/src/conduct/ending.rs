@@ -43,6 +43,13 @@ impl Ending {
 
 impl Conductor {
     pub(super) fn begin_ending(&mut self, now: Moment, outcome: RunOutcome) {
+        if let Some(ending) = &mut self.ending {
+            // Something changed that does not make it go on. What speaks against its landings stays said.
+            if !matches!(ending.outcome, RunOutcome::Broken { .. }) {
+                ending.outcome = outcome;
+            }
+            return;
+        }
         let commits: Vec<_> = self.landed.iter().map(|(_, commit)| commit.clone()).collect();
         let stage = if commits.is_empty() {
             Stage::Clearing

@@ -108,22 +108,22 @@ impl Conductor {
                     self.note(&format!("landing of {feature} waits: {reason}"));
                     return self.integrated(now, attempt, Landed::Postponed { reason });
                 }
-                Verdict::Failed { reason } => return self.on_landing_failed(now, feature, attempt, reason),
+                Verdict::Failed { reason } => return self.on_landing_failed(now, feature, attempt, &reason),
             },
         };
         self.landing = Some(LandingUnderWay { feature, attempt, stage });
     }
 
-    fn on_landing_failed(&mut self, now: Moment, feature: FeatureId, attempt: AttemptId, reason: String) {
+    fn on_landing_failed(&mut self, now: Moment, feature: FeatureId, attempt: AttemptId, reason: &str) {
         let failures = self.failures.entry(attempt).or_insert(0);
         *failures += 1;
         // One piece of work that git cannot handle must not keep all others from landing.
         let landed = if *failures < FAILURES {
             marks::hit("landing", "failed");
-            Landed::Postponed { reason: reason.clone() }
+            Landed::Postponed { reason: reason.to_owned() }
         } else {
             marks::hit("landing", "failed_for_good");
-            Landed::Refused(AttemptOutcome::Crashed { reason: reason.clone() })
+            Landed::Refused(AttemptOutcome::Crashed { reason: reason.to_owned() })
         };
         self.note(&format!("landing of {feature} failed: {reason}"));
         self.integrated(now, attempt, landed);
@@ -185,6 +185,6 @@ impl Conductor {
         let (feature, attempt, seconds) = (*feature, *attempt, limit.as_secs());
         marks::hit("landing", "overdue");
         self.orders.push(Order::Abandon { id: *task });
-        self.on_landing_failed(now, feature, attempt, format!("a step of it took more than {seconds} s"));
+        self.on_landing_failed(now, feature, attempt, &format!("a step of it took more than {seconds} s"));
     }
 }

@@ -7,30 +7,19 @@ use super::{Effect, Engine, Mode};
 
 impl Engine {
     pub(super) fn on_drain(&mut self) -> Vec<Effect> {
+        if self.finishing.is_some() {
+            return self.on_close();
+        }
         if matches!(self.mode, Mode::Opening | Mode::Running) {
             self.mode = Mode::Draining;
             return self.close_batches();
-        }
-        if self.mode == Mode::Finished {
-            self.mode = Mode::Over;
         }
         Vec::new()
     }
 
     pub(super) fn on_close(&mut self) -> Vec<Effect> {
-        if self.mode == Mode::Finished {
-            self.mode = Mode::Over;
-        }
+        self.mode = Mode::Over;
         Vec::new()
-    }
-
-    /// Goes on where something new came while the run was about to end: nobody has to start it again for that.
-    pub(super) fn go_on(&mut self) -> Option<Effect> {
-        let is_back = self.mode == Mode::Finished && self.can_go_on();
-        is_back.then(|| {
-            self.mode = Mode::Running;
-            Effect::GoOn
-        })
     }
 
     pub(super) fn close_batches(&self) -> Vec<Effect> {
@@ -38,11 +27,10 @@ impl Engine {
     }
 
     pub(super) fn on_stop(&mut self, outcome: RunOutcome) -> Vec<Effect> {
+        if self.finishing.is_some() {
+            return self.on_close();
+        }
         match self.mode {
-            Mode::Finished => {
-                self.mode = Mode::Over;
-                Vec::new()
-            }
             Mode::Opening | Mode::Running | Mode::Draining => {
                 self.mode = Mode::Stopping { outcome };
                 let mut effects = self.close_batches();
@@ -53,23 +41,30 @@ impl Engine {
         }
     }
 
+    /// Says that the run is about to be over, and takes it back where something new came in time: nobody has to start
+    /// it again for that.
     pub(super) fn finish_when_over(&mut self) -> Option<Effect> {
+        let verdict = self.verdict();
+        if verdict == self.finishing || self.mode == Mode::Over {
+            return None;
+        }
+        self.finishing.clone_from(&verdict);
+        Some(verdict.map_or(Effect::GoOn, Effect::Finish))
+    }
+
+    /// Returns how the run ends as things stand; nothing while it goes on.
+    fn verdict(&self) -> Option<RunOutcome> {
         if !self.sessions.is_empty() || !self.starting.is_empty() || self.landing.is_some() {
             return None;
         }
-        let outcome = match &self.mode {
-            Mode::Stopping { outcome } => outcome.clone(),
-            Mode::Draining if self.can_land() || !self.unsettled.is_empty() => return None,
-            Mode::Draining => self.outcome(RunOutcome::Stopped),
-            Mode::Running if self.can_go_on() => return None,
-            Mode::Running => {
-                let blocked = self.blocked();
-                self.outcome(blocked)
-            }
-            Mode::Opening | Mode::Finished | Mode::Over => return None,
-        };
-        self.mode = if self.mode == Mode::Running { Mode::Finished } else { Mode::Over };
-        Some(Effect::Finish(outcome))
+        match &self.mode {
+            Mode::Stopping { outcome } => Some(outcome.clone()),
+            Mode::Draining if self.can_land() || !self.unsettled.is_empty() => None,
+            Mode::Draining => Some(self.outcome(RunOutcome::Stopped)),
+            Mode::Running if self.can_go_on() => None,
+            Mode::Running => Some(self.outcome(self.blocked())),
+            Mode::Opening | Mode::Over => None,
+        }
     }
 
     /// Returns whether anything can still happen without a person: work to land, to start now or after a wait, or

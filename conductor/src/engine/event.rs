@@ -101,7 +101,7 @@ pub enum Effect {
     StopSession { session: SessionId },
     /// Take back claims whose lease ran out. Answered by [`Event::Reaped`].
     Reap,
-    /// The run is over, unless something new comes before [`Event::Close`].
+    /// The run is over, unless something new comes before [`Event::Close`]. Another one takes the place of the last.
     Finish(RunOutcome),
     /// It is not: something new came.
     GoOn,

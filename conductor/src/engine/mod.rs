@@ -42,9 +42,7 @@ enum Mode {
     Draining,
     /// Everything was told to stop; wait for it, then end with this outcome.
     Stopping { outcome: RunOutcome },
-    /// [`Effect::Finish`] was returned by itself: something new can still make the run go on.
-    Finished,
-    /// The run is over, or was told to end; every later event is ignored.
+    /// The run is over; every later event is ignored.
     Over,
 }
 
@@ -68,6 +66,8 @@ struct Held {
 pub struct Engine {
     settings: Settings,
     mode: Mode,
+    /// How the run is about to end: [`Effect::Finish`] was returned, and [`Event::Close`] has not come.
+    finishing: Option<RunOutcome>,
     graph: Graph,
     /// Asked for by [`Effect::Start`] and not answered yet; each one holds a slot.
     starting: BTreeSet<FeatureId>,
@@ -103,6 +103,7 @@ impl Engine {
         Self {
             settings,
             mode: Mode::Opening,
+            finishing: None,
             graph,
             starting: BTreeSet::new(),
             sessions: BTreeMap::new(),
@@ -150,7 +151,6 @@ impl Engine {
             Event::Broken { reason } => self.on_stop(RunOutcome::Broken { reason }),
             Event::Deadline => self.on_deadline(now),
         };
-        effects.extend(self.go_on());
         effects.extend(self.land_next(now));
         effects.extend(self.start_ready(now));
         effects.extend(self.finish_when_over());
@@ -180,7 +180,7 @@ impl Engine {
         let (running, landing) = match self.mode {
             Mode::Running => (true, true),
             Mode::Draining => (false, true),
-            Mode::Opening | Mode::Stopping { .. } | Mode::Finished | Mode::Over => (false, false),
+            Mode::Opening | Mode::Stopping { .. } | Mode::Over => (false, false),
         };
         let land = self.land_after.filter(|_| landing && self.landing.is_none() && !self.queue.is_empty());
         let free = running && self.used_slots() < self.settings.slots;
@@ -232,7 +232,7 @@ impl Engine {
         self.sessions.insert(session, Held { running: Some(running), since: now });
         match self.mode {
             Mode::Stopping { .. } => vec![Effect::StopSession { session }],
-            Mode::Opening | Mode::Running | Mode::Draining | Mode::Finished | Mode::Over => Vec::new(),
+            Mode::Opening | Mode::Running | Mode::Draining | Mode::Over => Vec::new(),
         }
     }
 

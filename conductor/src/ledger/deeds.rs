@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckPhase, Fact, FeatureId, NodeIdentity, Presence, ProcessIdentity,
+    AttemptId, AttemptOutcome, CheckPhase, Fact, FeatureId, NodeIdentity, Presence, ProcessIdentity, RunId,
     SessionId, SessionOutcome, Token,
 };
-use cogwork_store::{Attempt, AttemptLimits, ErrorClass, OwnerQuestion, Secret, Store, StoreError};
+use cogwork_store::{
+    Attempt, AttemptLimits, ErrorClass, NewSession, OwnerQuestion, Secret, Store, StoreError,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Answer, Batch, Call, CallId, Changes, Fault, Job};
@@ -27,7 +29,9 @@ pub struct Clerk {
     owners: Box<dyn Owners + Send>,
     new_secret: NewSecret,
     /// Makes the ids of calls those of this run.
-    run: String,
+    name: String,
+    /// The number of the run, once it has begun.
+    run: Option<RunId>,
     /// The secret of the claim that was asked for last: made again, it shows the same.
     claiming: Option<(CallId, Secret)>,
     /// A token of each session that is this run's.
@@ -54,13 +58,14 @@ impl Clerk {
     pub fn new(
         owners: Box<dyn Owners + Send>,
         new_secret: NewSecret,
-        run: String,
+        name: String,
         taken_over: BTreeMap<SessionId, Token>,
     ) -> Self {
         Self {
             owners,
             new_secret,
-            run,
+            name,
+            run: None,
             claiming: None,
             of_session: taken_over,
             of_attempt: BTreeMap::new(),
@@ -74,11 +79,11 @@ impl Clerk {
     ///
     /// The class of what the store says, with its sentence.
     pub fn perform(&mut self, store: &Store, id: CallId, call: &Call) -> Result<Answer, Fault> {
-        let name = format!("{} {}", self.run, id.0);
+        let name = format!("{} {}", self.name, id.0);
         let done = store.once(&name, |store| self.carry_out(store, id, call));
         match (&done, self.writable) {
             (Ok(_), Writable::NotNow) => {
-                self.writable = store.now().map_or(Writable::NotNow, Writable::Since)
+                self.writable = store.now().map_or(Writable::NotNow, Writable::Since);
             }
             (Err(error), _) if error.class() == ErrorClass::Again => self.writable = Writable::NotNow,
             (Ok(_) | Err(_), _) => {}
@@ -88,10 +93,11 @@ impl Clerk {
 
     fn carry_out(&mut self, store: &Store, id: CallId, call: &Call) -> Result<Answer, StoreError> {
         match call {
-            Call::BeginRun { started } => drop(store.append(started)?),
+            Call::BeginRun { new } => self.run = Some(store.begin_run(new)?),
             Call::Claim { feature, new, lease, batch } => {
                 let secret = self.secret_of(id)?;
-                let claim = store.claim(*feature, new, &secret, *lease)?;
+                let new = NewSession { run: self.run, ..new.clone() };
+                let claim = store.claim(*feature, &new, &secret, *lease)?;
                 if let Some(Batch { size, slots }) = batch {
                     store.begin_batch(claim.session, *size, *slots)?;
                 }
@@ -129,7 +135,8 @@ impl Clerk {
                 return Ok(Answer::Nodes { nodes: store.nodes()?, gone: Vec::new() });
             }
             Call::Nodes => return Ok(Answer::Nodes { nodes: store.nodes()?, gone: Vec::new() }),
-            Call::EndRun { outcome } => drop(store.append(&Fact::RunEnded { result: outcome.clone() })?),
+            // A run whose beginning could not be recorded has no end there either.
+            Call::EndRun { outcome } => self.run.map_or(Ok(()), |run| store.end_run(run, outcome))?,
         }
         Ok(Answer::Done)
     }
@@ -251,18 +258,20 @@ pub fn changes_after(store: &Store, seq: i64) -> Result<Option<Changes>, Fault> 
     read_changes(store, seq).map_err(|error| Fault::of(&error))
 }
 
-fn read_changes(store: &Store, mut seq: i64) -> Result<Option<Changes>, StoreError> {
-    let mut entries = Vec::new();
+fn read_changes(store: &Store, seq: i64) -> Result<Option<Changes>, StoreError> {
+    let (mut entries, mut changed, mut through) = (Vec::new(), BTreeSet::new(), seq);
     loop {
-        let page = store.journal_since(seq, PAGE)?;
-        let Some(last) = page.last() else { break };
-        seq = last.seq;
-        entries.extend(page);
+        let page = store.journal_page(through, PAGE)?;
+        if page.through == through {
+            break;
+        }
+        through = page.through;
+        entries.extend(page.entries);
+        changed.extend(page.features);
     }
-    if entries.is_empty() {
+    if through == seq {
         return Ok(None);
     }
-    let changed: BTreeSet<_> = entries.iter().filter_map(|entry| entry.feature).collect();
     let changed: Vec<_> = changed.into_iter().collect();
     let nodes = store.nodes_of(&changed)?;
     let gone = changed.iter().copied().filter(|id| nodes.iter().all(|node| node.id != *id)).collect();
@@ -273,5 +282,5 @@ fn read_changes(store: &Store, mut seq: i64) -> Result<Option<Changes>, StoreErr
             check_s_of.insert(feature, check_s(store, feature)?);
         }
     }
-    Ok(Some(Changes { entries, nodes, gone, check_s: check_s_of }))
+    Ok(Some(Changes { entries, through, nodes, gone, check_s: check_s_of }))
 }

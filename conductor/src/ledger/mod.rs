@@ -10,11 +10,11 @@ mod thread;
 use std::collections::BTreeMap;
 
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckReport, Entry, Fact, Feature, FeatureId, Isolation, ProcessIdentity,
-    Proof, RunOutcome, SessionId, SessionOutcome, Token,
+    AttemptId, AttemptOutcome, CheckReport, Entry, Feature, FeatureId, Isolation, ProcessIdentity, Proof,
+    RunOutcome, SessionId, SessionOutcome, Token,
 };
 use cogwork_store::graph::Node;
-use cogwork_store::{AttemptLimits, Merge, NewSession, Taken};
+use cogwork_store::{AttemptLimits, Merge, NewRun, NewSession, Taken};
 use jiff::SignedDuration;
 
 pub use deeds::{Clerk, NewSecret, Owners, changes_after};
@@ -28,8 +28,8 @@ pub struct CallId(pub u64);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Call {
     /// Record that the run begins.
-    BeginRun { started: Fact },
-    /// Claim a feature for a new session. Answered by [`Answer::Claimed`].
+    BeginRun { new: NewRun },
+    /// Claim a feature for a new session of the run. Answered by [`Answer::Claimed`].
     Claim { feature: FeatureId, new: NewSession, lease: SignedDuration, batch: Option<Batch> },
     /// Record which process runs a session.
     Up { session: SessionId, process: ProcessIdentity },
@@ -118,7 +118,9 @@ pub struct Job {
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     pub entries: Vec<Entry>,
-    /// The features that the entries are about, as they are now; `gone` are no more.
+    /// Where to go on: behind what a later program wrote and this one passes over, too.
+    pub through: i64,
+    /// The features that all of it is about, as they are now; `gone` are no more.
     pub nodes: Vec<Node>,
     pub gone: Vec<FeatureId>,
     /// How many seconds the checks may take of features that were claimed.

@@ -119,7 +119,7 @@ impl Serving {
             match changes_after(&self.store, self.seen) {
                 Ok(None) => return true,
                 Ok(Some(changes)) => {
-                    self.seen = changes.entries.last().map_or(self.seen, |entry| entry.seq);
+                    self.seen = changes.through;
                     return self.tell(Input::Changes(Box::new(changes)));
                 }
                 Err(Fault::Fatal { reason }) => return self.tell(Input::LedgerLost { reason }),

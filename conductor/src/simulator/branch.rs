@@ -112,7 +112,12 @@ impl World {
         }
         if let Task::Keep { taken, .. } = task {
             self.check_keep(taken);
-        } else if !matches!(task, Task::Confirm { .. }) {
+        } else if let Task::Confirm { .. } = task {
+            // Somebody thinks of something more at the last moment.
+            if self.rng.u32(0..12) == 0 {
+                self.import(1);
+            }
+        } else {
             assert!(self.branch.under_way.is_empty(), "two landings at once");
         }
         if !matches!(task, Task::Keep { .. }) {

@@ -50,7 +50,7 @@ impl World {
             for rate in [&mut faults.refused, &mut faults.again, &mut faults.unknown] {
                 *rate *= 5;
             }
-            faults.fatal *= 10;
+            faults.fatal *= 40;
         }
         if self.chance(faults.crash) {
             return self.kill();
@@ -99,7 +99,7 @@ impl World {
             return;
         }
         if let Some(changes) = changes_after(&self.store, self.seen).unwrap() {
-            self.seen = changes.entries.last().map_or(self.seen, |entry| entry.seq);
+            self.seen = changes.through;
             self.deliver(0, Input::Changes(Box::new(changes)));
         }
     }

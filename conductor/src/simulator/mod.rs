@@ -96,6 +96,7 @@ fn expected_marks() -> BTreeSet<(&'static str, &'static str)> {
     let calls = Call::KINDS.into_iter().flat_map(|kind| classes.map(|class| (kind, class)));
     let others = [
         ("claim", "withdrawn"),
+        ("ledger", "given_up"),
         ("slot", "waits"),
         ("session", "killed"),
         ("session", "given_up"),

@@ -12,7 +12,7 @@ impl World {
     pub(super) fn person_claims(&mut self) {
         let features = self.store.features().unwrap();
         let pending = features.into_iter().filter(|feature| feature.status == Status::Pending);
-        let new = NewSession { role: Role::All, agent: "person".into(), isolation: Isolation::Shared };
+        let new = NewSession::new(Role::All, "person", Isolation::Shared);
         for feature in pending {
             let secret = Secret::known(format!("person at {}", self.now));
             let process = ProcessIdentity { pid: PERSON, started: 1, boot_id: "boot".into() };

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use cogwork_schemas::{
-    AgentEvent, AttemptId, Check, DependencyRef, Entry, Fact, FeatureId, FeatureList, Isolation,
-    ListedFeature, NodeIdentity, ProcessIdentity, RunOutcome, SessionId, Token,
+    AgentEvent, AttemptId, Check, DependencyRef, Entry, FeatureId, FeatureList, Isolation, ListedFeature,
+    NodeIdentity, ProcessIdentity, RunOutcome, RunSettings, SessionId, Token,
 };
-use cogwork_store::{AttemptLimits, ImportLimits, Secret, Store, TimeSource};
+use cogwork_store::{AttemptLimits, ImportLimits, NewRun, Secret, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 
 use super::agents::Agent;
@@ -195,7 +195,9 @@ impl Night {
         };
         let features = world.rng.usize(2..=10);
         world.import(features);
-        let lock = world.rng.i64(1..60_000);
+        // Most locks are let go within a minute; some people go home.
+        let longest = if world.rng.u32(0..20) == 0 { 6_000_000 } else { 60_000 };
+        let lock = world.rng.i64(1..longest);
         let sleep = world.rng.i64(1..20_000);
         for (happening, most) in [
             (Happening::Kill, 3),
@@ -296,9 +298,12 @@ impl World {
         self.offered = self.seen;
         let slots = u32::try_from(self.settings.slots).unwrap();
         let process = ProcessIdentity { pid: 1, started: 1, boot_id: "boot".into() };
+        let node = NodeIdentity { boot_id: "boot".into(), pid_namespace: None };
         let isolation = Isolation::Workspace;
+        let settings =
+            RunSettings { agent: "simulated".into(), slots, isolation, batch: Some(self.settings.batch) };
         let score = Score {
-            started: Fact::RunStarted { process, agent: "simulated".into(), slots, isolation },
+            run: NewRun { process, node: Some(node), settings, base_commit: None },
             agent: "simulated".into(),
             isolation,
             slots: self.settings.slots,

@@ -31,7 +31,7 @@ async fn holding(project: &std::path::Path) -> Server {
     });
     let server = server.unwrap();
     for _ in 0..2 {
-        let new = NewSession { role: Role::All, agent: "mcp".into(), isolation: Isolation::Shared };
+        let new = NewSession::new(Role::All, "mcp", Isolation::Shared);
         let claim = move |store: &Store| claim_first(store, None, &[], &new, LEASE);
         let (id, claim) = server.database().run(claim).await.unwrap();
         own(&server).hold(id, Held { token: claim.token, session: claim.session, since: now() });
@@ -90,7 +90,7 @@ async fn a_claim_that_cannot_say_whose_it_is_is_given_back() {
     let server = holding(project.path()).await;
     let store = Store::open(project.path(), source()).unwrap();
     server.give_back_all().await;
-    let new = NewSession { role: Role::All, agent: "mcp".into(), isolation: Isolation::Shared };
+    let new = NewSession::new(Role::All, "mcp", Isolation::Shared);
     let claim = store.claim(FeatureId(1), &new, &Secret::random().unwrap(), LEASE).unwrap();
     store.end_session(claim.session, &SessionOutcome::Stopped, 0).unwrap();
     let error = introduced(&store, claim).unwrap_err();

@@ -50,7 +50,7 @@ impl Explanation {
             Hold::Blocked { roots, .. } => roots.as_slice(),
             Hold::Ready
             | Hold::Running { .. }
-            | Hold::Landing
+            | Hold::Landing { .. }
             | Hold::Passing
             | Hold::Parked { .. }
             | Hold::NeedsHuman { .. } => &[],

@@ -107,11 +107,11 @@ fn every_red_check_is_named() {
 fn checks_that_were_green_before_prove_nothing() {
     let project = Project::with(json!([{"name": "Done", "checks": ["true"]}]));
     let claim = {
-        let new = cogwork_store::NewSession {
-            role: cogwork_schemas::Role::Coding,
-            agent: "test".into(),
-            isolation: cogwork_schemas::Isolation::Workspace,
-        };
+        let new = cogwork_store::NewSession::new(
+            cogwork_schemas::Role::Coding,
+            "test",
+            cogwork_schemas::Isolation::Workspace,
+        );
         project
             .store
             .claim(FeatureId(1), &new, &Secret::random().unwrap(), jiff::SignedDuration::from_mins(1))

@@ -60,7 +60,7 @@ impl Project {
 
     /// Claims a feature as an orchestrator does, with its checks red before the work.
     pub(crate) fn claim(&self, id: i64) -> Claim {
-        let new = NewSession { role: Role::Coding, agent: "test".into(), isolation: Isolation::Workspace };
+        let new = NewSession::new(Role::Coding, "test", Isolation::Workspace);
         let claim = self
             .store
             .claim(FeatureId(id), &new, &Secret::random().unwrap(), SignedDuration::from_mins(10))
@@ -76,7 +76,7 @@ impl Project {
 
     /// Takes a passing feature for a test, as an orchestrator does.
     pub(crate) fn inspect(&self, id: i64) -> Claim {
-        let new = NewSession { role: Role::Testing, agent: "test".into(), isolation: Isolation::Workspace };
+        let new = NewSession::new(Role::Testing, "test", Isolation::Workspace);
         self.store
             .inspect(FeatureId(id), &new, &Secret::random().unwrap(), SignedDuration::from_mins(10))
             .unwrap()

@@ -62,14 +62,14 @@ pub(crate) fn standing(feature: &Feature, hold: Option<&Hold>) -> &'static str {
             Some(
                 Hold::Ready
                 | Hold::Running { .. }
-                | Hold::Landing
+                | Hold::Landing { .. }
                 | Hold::Passing
                 | Hold::Parked { .. }
                 | Hold::NeedsHuman { .. },
             )
             | None => "ready",
         },
-        Status::Claimed if hold == Some(&Hold::Landing) => "landing",
+        Status::Claimed if matches!(hold, Some(Hold::Landing { .. })) => "landing",
         Status::Claimed => "running",
         Status::Passing => feature.proof.map_or("passing", |proof| match proof {
             cogwork_schemas::Proof::RedGreen => "passing",

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use cogwork_schemas::{AgentEvent, Entry, Fact, SessionId};
+use cogwork_schemas::{AgentEvent, ENTRY_VERSION, Entry, Fact, SessionId};
 use jiff::Timestamp;
 
 use super::{Progress, Reporter};
@@ -40,7 +40,16 @@ impl Reporter for Json {
 
     fn lost(&mut self, at: Timestamp, entries: u64) -> io::Result<()> {
         let fact = Fact::NotShown { entries };
-        Self::line(&Entry { seq: self.last, at, feature: None, session: None, attempt: None, fact })
+        Self::line(&Entry {
+            seq: self.last,
+            version: ENTRY_VERSION,
+            at,
+            run: None,
+            feature: None,
+            session: None,
+            attempt: None,
+            fact,
+        })
     }
 
     fn last_words(&mut self, _: &str) -> io::Result<()> {

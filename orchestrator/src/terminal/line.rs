@@ -1,6 +1,6 @@
 //! One journal entry as one line of text.
 
-use cogwork_schemas::{CheckPhase, Entry, Fact, Proof, RunOutcome, listed};
+use cogwork_schemas::{CheckPhase, Entry, Fact, LandingOutcome, Proof, RunOutcome, listed};
 
 use super::{cut, duration};
 
@@ -12,6 +12,13 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         }
         Fact::NotShown { entries } => super::plain::not_shown(*entries),
         Fact::RunEnded { result } => format!("the run {}", ended(result)),
+        Fact::SessionWaits { until, because } => format!("waits until {until}: {because}"),
+        Fact::SessionGoesOn => "goes on".to_owned(),
+        Fact::StartAvoided { hold } => format!("is not started: {}", cut(&hold.to_string(), 200)),
+        Fact::LandingWaits { wait } => format!("landing waits for {}", cut(&wait.to_string(), 200)),
+        Fact::LandingEnded { result: LandingOutcome::Undone { reason }, .. } => {
+            format!("was not landed: {}", cut(reason, 200))
+        }
         Fact::Claimed { number } => format!("claimed, attempt {number}"),
         Fact::Checked { phase: CheckPhase::After | CheckPhase::Merged, report, .. }
             if !report.verdict.is_green() =>
@@ -74,7 +81,11 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         Fact::Created { .. }
         | Fact::SessionStarted { .. }
         | Fact::SessionUp { .. }
+        | Fact::SlotIdle { .. }
+        | Fact::SessionActive { .. }
         | Fact::SessionEnded { .. }
+        | Fact::LandingBegun { .. }
+        | Fact::LandingEnded { result: LandingOutcome::Landed | LandingOutcome::Overtaken, .. }
         | Fact::Checked { .. } => {
             return None;
         }

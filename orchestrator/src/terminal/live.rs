@@ -59,7 +59,15 @@ impl Reporter for Live {
             | Fact::Created { .. }
             | Fact::SessionStarted { .. }
             | Fact::SessionUp { .. }
+            | Fact::SessionWaits { .. }
+            | Fact::SessionGoesOn
+            | Fact::SessionActive { .. }
             | Fact::SessionEnded { .. }
+            | Fact::SlotIdle { .. }
+            | Fact::StartAvoided { .. }
+            | Fact::LandingWaits { .. }
+            | Fact::LandingBegun { .. }
+            | Fact::LandingEnded { .. }
             | Fact::Checked { .. }
             | Fact::ChecksAlreadyGreen { .. }
             | Fact::SaidDone { .. }

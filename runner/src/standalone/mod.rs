@@ -239,9 +239,8 @@ impl Lone<'_> {
 
     fn new_session(&self) -> NewSession {
         NewSession {
-            role: self.flags.role,
-            agent: self.flags.agent.to_string(),
-            isolation: Isolation::Shared,
+            node: Some(cogwork_process::contain::own_node()),
+            ..NewSession::new(self.flags.role, self.flags.agent.to_string(), Isolation::Shared)
         }
     }
 

@@ -56,7 +56,7 @@ impl Project {
     }
 
     pub(crate) fn claim(&self, feature: i64) -> Claim {
-        let new = NewSession { role: Role::Coding, agent: "exec".into(), isolation: Isolation::Workspace };
+        let new = NewSession::new(Role::Coding, "exec", Isolation::Workspace);
         self.store
             .claim(FeatureId(feature), &new, &Secret::random().unwrap(), SignedDuration::from_secs(60))
             .unwrap()

@@ -190,7 +190,7 @@ fn help_is_enough_for_a_newcomer() {
 fn work_that_was_green_when_its_runner_died_is_looked_at_again_and_landed() {
     let submitted_by_a_dead_runner = |file: &str| {
         let project = Project::plain(CHAIN);
-        let new = NewSession { role: Role::Coding, agent: "exec".into(), isolation: Isolation::Shared };
+        let new = NewSession::new(Role::Coding, "exec", Isolation::Shared);
         let claim = project
             .store
             .claim(FeatureId(1), &new, &Secret::random().unwrap(), SignedDuration::from_secs(60))

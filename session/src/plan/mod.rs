@@ -194,8 +194,10 @@ impl Planner<'_> {
         inbox: &mut Inbox,
     ) -> Result<(), PlanError> {
         let Planning { project, agent: spec, script, .. } = self.planning;
-        let new =
-            NewSession { role: Role::Initializer, agent: spec.to_string(), isolation: Isolation::Shared };
+        let new = NewSession {
+            node: Some(cogwork_process::contain::own_node()),
+            ..NewSession::new(Role::Initializer, spec.to_string(), Isolation::Shared)
+        };
         let prompt = prompt(self.store, project, self.planning.spec, findings)?;
         let backend = agent::backend(spec, script.as_deref(), self.programs)?;
         let session = self.store.begin_session(&new)?;

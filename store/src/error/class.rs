@@ -23,6 +23,8 @@ impl StoreError {
         match self {
             Self::BadList { .. }
             | Self::UnknownFeature { .. }
+            | Self::UnknownRun { .. }
+            | Self::UnknownLanding { .. }
             | Self::UnknownSession { .. }
             | Self::SessionOver { .. }
             | Self::NotClaimable { .. }

@@ -192,7 +192,7 @@ impl Graph {
                 Hold::Blocked { waiting_for: self.unmet_of(id).collect(), roots: self.roots(id) }
             }
             // The store keeps no claim without a session; 0 is nobody's number.
-            Status::Claimed if node.submitted => Hold::Landing,
+            Status::Claimed if node.submitted => Hold::Landing { waits_for: node.reason.map(str::to_owned) },
             Status::Claimed => Hold::Running { session: node.session.unwrap_or(SessionId(0)) },
             Status::Passing => Hold::Passing,
             Status::Parked => Hold::Parked {

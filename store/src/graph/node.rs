@@ -24,7 +24,8 @@ pub struct Node {
     pub submitted: bool,
     /// When its claim may be taken back; `None` when nobody claims it or it is submitted.
     pub lease_until: Option<Timestamp>,
-    /// What the last attempt said, while parked; what is asked, while a person has to answer.
+    /// What the last attempt said, while parked; what is asked, while a person has to answer; what its landing waits
+    /// for, once it is submitted.
     pub reason: Option<String>,
 }
 

@@ -194,7 +194,8 @@ fn write(
 /// was ever given. So a list that was exported comes back as it was.
 fn may_keep_ids(tx: &Transaction<'_>, items: &[NewFeature]) -> Result<bool, Fail> {
     let all = items.iter().all(|item| item.listed.id.is_some_and(|id| (1..=HIGHEST_ID).contains(&id)));
-    let none_given = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'features')";
+    // Every feature is named in the journal, also one that was deleted since.
+    let none_given = "SELECT NOT EXISTS (SELECT 1 FROM journal WHERE feature_id IS NOT NULL)";
     Ok(all && tx.prepare_cached(none_given)?.query_row([], |row| row.get(0))?)
 }
 
@@ -205,11 +206,11 @@ fn insert(
     priority: i64,
     id: Option<i64>,
 ) -> Result<FeatureId, Fail> {
-    tx.prepare_cached(
+    let mut insert = tx.prepare_cached(
         "INSERT INTO features (id, key, priority, category, name, description, steps, estimate_s)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?
-    .execute((
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id",
+    )?;
+    let params = (
         id,
         &item.key,
         priority,
@@ -218,8 +219,8 @@ fn insert(
         &item.description,
         Json(&item.steps),
         item.estimate_s,
-    ))?;
-    let id = FeatureId(tx.last_insert_rowid());
+    );
+    let id = insert.query_row(params, |row| row.get::<_, Id<_>>(0))?.0;
     insert_checks(tx, id, &item.checks)?;
     journal::record(tx, now, id, &Fact::Created { name: item.name.clone() })?;
     Ok(id)

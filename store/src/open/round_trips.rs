@@ -42,7 +42,7 @@ fn no_hot_call_costs_more_statements_than_it_did() {
     store.import(&list, &ImportLimits::default()).unwrap();
     store.connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(count)).unwrap();
     let (lease, secret) = (SignedDuration::from_secs(60), Secret::known("secret"));
-    let new = NewSession { role: Role::Coding, agent: "a".into(), isolation: Isolation::Workspace };
+    let new = NewSession::new(Role::Coding, "a", Isolation::Workspace);
     let green = [CheckReport {
         command: "t".into(),
         verdict: CheckVerdict::Green,

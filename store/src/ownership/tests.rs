@@ -40,7 +40,7 @@ impl Rig {
 
     /// Claims a feature at the second 0, so that the lease ends at 60.
     fn claim(&self, feature: i64, agent: &str) -> SessionId {
-        let new = NewSession { role: Role::Coding, agent: agent.into(), isolation: Isolation::Shared };
+        let new = NewSession::new(Role::Coding, agent, Isolation::Shared);
         self.store.claim(FeatureId(feature), &new, &Secret::known("s"), LEASE).unwrap().session
     }
 
@@ -142,7 +142,7 @@ fn whoever_could_not_write_has_a_renewal_period_for_it() {
 #[test]
 fn what_was_handed_in_needs_no_owner() {
     let rig = Rig::new();
-    let new = NewSession { role: Role::Coding, agent: "claude".into(), isolation: Isolation::Shared };
+    let new = NewSession::new(Role::Coding, "claude", Isolation::Shared);
     let claim = rig.store.claim(FeatureId(1), &new, &Secret::known("s"), LEASE).unwrap();
     rig.store.session_up(claim.session, &process()).unwrap();
     rig.store.submit(&claim.token, None, &[]).unwrap();

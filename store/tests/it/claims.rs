@@ -228,6 +228,7 @@ fn a_session_is_up_and_ends_once() {
         let ended = cogwork_schemas::Fact::SessionEnded {
             result: SessionOutcome::TimedOut { after_s: 2 },
             agent_ms: 1500,
+            usage: None,
         };
         assert_eq!(facts, [ended]);
         assert_eq!(kinds(store, seq), ["#1 session_ended"]);

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use cogwork_schemas::{
     AttemptOutcome, CheckReport, CheckVerdict, Entry, Fact, Feature, FeatureId, FeatureList, HumanRequest,
-    Isolation, ProcessIdentity, Role, SessionId, Token,
+    Isolation, NodeIdentity, ProcessIdentity, Role, RunSettings, SessionId, Token,
 };
 use cogwork_store::{
-    Attempt, AttemptLimits, AttemptRecord, Claim, ImportLimits, LiveSession, Merge, NewSession, Secret,
-    Store, StoreError, TimeSource, state_dir,
+    Attempt, AttemptLimits, AttemptRecord, Claim, ImportLimits, LiveSession, Merge, NewRun, NewSession,
+    Secret, Store, StoreError, TimeSource, state_dir,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags};
@@ -99,7 +99,7 @@ fn filled(store: Store) -> Store {
 }
 
 pub(crate) fn session(isolation: Isolation) -> NewSession {
-    NewSession { role: Role::Coding, agent: "scripted".to_owned(), isolation }
+    NewSession::new(Role::Coding, "scripted", isolation)
 }
 
 pub(crate) fn claim(store: &Store, second: i64, feature: FeatureId) -> Claim {
@@ -135,6 +135,34 @@ pub(crate) fn not_finished() -> AttemptOutcome {
 
 pub(crate) fn process() -> ProcessIdentity {
     ProcessIdentity { pid: 77, started: u64::MAX, boot_id: "this boot".to_owned() }
+}
+
+pub(crate) fn node() -> NodeIdentity {
+    NodeIdentity { boot_id: "this boot".to_owned(), pid_namespace: Some(4_026_531_836) }
+}
+
+pub(crate) fn run() -> NewRun {
+    NewRun {
+        process: process(),
+        node: Some(node()),
+        settings: RunSettings {
+            agent: "scripted".to_owned(),
+            slots: 3,
+            isolation: Isolation::Workspace,
+            batch: Some(2),
+        },
+        base_commit: Some("c0".to_owned()),
+    }
+}
+
+/// What the journal tells of the begin of that run.
+pub(crate) fn run_started() -> Fact {
+    Fact::RunStarted {
+        process: process(),
+        agent: "scripted".to_owned(),
+        slots: 3,
+        isolation: Isolation::Workspace,
+    }
 }
 
 /// Takes a feature through its whole life.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cogwork_schemas::{Answer, Fact, FeatureId, Isolation, RunOutcome, SessionOutcome, Status};
+use cogwork_schemas::{Answer, FeatureId, Isolation, RunOutcome, SessionOutcome, Status};
 use cogwork_store::graph::{Graph, Node};
 use cogwork_store::{AttemptLimits, Claim, ImportLimits, NewFeature, Store, StoreError};
 use fastrand::Rng;
@@ -93,9 +93,9 @@ impl Doer {
             }),
             24 => ("retry", store.retry(id)),
             _ => ("sundries", {
-                let run = Fact::RunEnded { result: RunOutcome::Complete };
+                let run = store.begin_run(&run()).unwrap();
                 let session = claim.as_ref().map_or(NOBODY, |claim| claim.session);
-                store.append(&run).unwrap();
+                store.end_run(run, &RunOutcome::Complete).unwrap();
                 store.reap(&LIMITS).unwrap();
                 store
                     .session_up(session, &process())

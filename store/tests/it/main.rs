@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod activity;
 mod batches;
 mod calls;
 mod changing;
@@ -13,11 +14,14 @@ mod importing;
 mod journal;
 mod keeping;
 mod landing;
+mod landings;
 mod legacy;
 mod migrating;
 mod model;
 mod opening;
 mod past;
+mod portable;
 mod processes;
+mod runs;
 mod succession;
 mod time;

@@ -13,7 +13,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use cogwork_schemas::{AttemptId, CheckPhase, Fact, FeatureId, Isolation, RunOutcome, SessionOutcome, Token};
+use cogwork_schemas::{AttemptId, CheckPhase, FeatureId, Isolation, RunOutcome, SessionOutcome, Token};
 use cogwork_store::graph::Graph;
 use cogwork_store::{AttemptLimits, Claim, ImportLimits, Merge, Secret, Store, StoreError};
 use jiff::SignedDuration;
@@ -22,7 +22,7 @@ use proptest::test_runner::{Config, FileFailurePersistence};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use tempfile::TempDir;
 
-use crate::fixture::{At, clock, clock_at, session};
+use crate::fixture::{At, clock, clock_at, run, session};
 use op::{Op, Step, Tok};
 use state::{State, Told};
 use words::{answers, commit, features, identity, question, refusal, reports};
@@ -177,8 +177,8 @@ impl Pair {
                 })
             }
             Op::EndSession { session } => said(store.end_session(*session, &SessionOutcome::Completed, 5)),
-            Op::Append { own: true } => said(store.append(&Fact::RunEnded { result: RunOutcome::Stopped })),
-            Op::Append { own: false } => said(store.append(&Fact::Retried)),
+            Op::BeginRun => said(store.begin_run(&run())),
+            Op::EndRun { run } => said(store.end_run(*run, &RunOutcome::Stopped)),
         }
     }
 }

@@ -185,7 +185,7 @@ impl World {
     }
 
     fn start(&mut self, feature: FeatureId) -> [Event; 2] {
-        let new = NewSession { role: Role::Coding, agent: "none".into(), isolation: Isolation::Workspace };
+        let new = NewSession::new(Role::Coding, "none", Isolation::Workspace);
         let claim = self.store.claim(feature, &new, &secret(), LEASE).expect("it is ready");
         let slots = u32::try_from(self.settings.slots).expect("few");
         self.store.begin_batch(claim.session, self.settings.batch, slots).expect("a session");

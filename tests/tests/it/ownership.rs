@@ -118,7 +118,7 @@ fn signal(name: &str, pid: u32) {
 
 /// Claims the first feature for a session of `agent` that `process` runs.
 fn claimed_by(place: &Place, agent: &str, process: Option<&ProcessIdentity>, lease: SignedDuration) {
-    let new = NewSession { role: Role::Coding, agent: agent.into(), isolation: Isolation::Shared };
+    let new = NewSession::new(Role::Coding, agent, Isolation::Shared);
     let store = place.store();
     let claim = store.claim(FeatureId(1), &new, &cogwork_store::Secret::random().unwrap(), lease).unwrap();
     if let Some(process) = process {

@@ -161,8 +161,7 @@ fn ask(place: &Place, id: i64) {
         {"id": "sure", "label": "Sure?", "type": "boolean"},
         {"id": "why", "label": "Why", "required": false}]}))
         .unwrap();
-    let new =
-        NewSession { role: Role::Coding, agent: "exec:true".to_owned(), isolation: Isolation::Workspace };
+    let new = NewSession::new(Role::Coding, "exec:true", Isolation::Workspace);
     let store = place.store();
     let claim =
         store.claim(FeatureId(id), &new, &Secret::random().unwrap(), SignedDuration::from_hours(1)).unwrap();

@@ -1,6 +1,6 @@
 //! What can be asked of a store, with good arguments and bad ones, and how it is made up.
 
-use cogwork_schemas::{AttemptOutcome, FeatureId, Isolation, SessionId, Status};
+use cogwork_schemas::{AttemptOutcome, FeatureId, Isolation, RunId, SessionId, Status};
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -122,8 +122,9 @@ pub(crate) enum Op {
     EndSession {
         session: SessionId,
     },
-    Append {
-        own: bool,
+    BeginRun,
+    EndRun {
+        run: RunId,
     },
 }
 
@@ -299,7 +300,8 @@ fn op(state: &State) -> BoxedStrategy<Op> {
         (session(state), 1..4_i32).prop_map(|(session, pid)| Op::SessionUp { session, pid }),
         session(state).prop_map(|session| Op::EndSession { session }),
         (t(), option::weighted(0.3, 1..4_i32)).prop_map(|(attempt, pid)| Op::TakeOver { attempt, pid }),
-        any::<bool>().prop_map(|own| Op::Append { own }),
+        Just(Op::BeginRun),
+        (1..=state.runs.len() as i64 + 1).prop_map(|run| Op::EndRun { run: RunId(run) }),
     ];
     let unsent = || token_of(state, |attempt| attempt.submitted.is_none());
     let sent = || token_of(state, |attempt| attempt.submitted.is_some());

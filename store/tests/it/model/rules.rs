@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cogwork_schemas::{
     AttemptId, AttemptOutcome, CheckPhase, Fact, FeatureId, Hold, HumanResponse, Isolation, Proof, Role,
-    RunOutcome, SessionId, SessionOutcome, Status,
+    RunId, RunOutcome, SessionId, SessionOutcome, Status,
 };
 use cogwork_store::{Evidence, StoreError, Submitted};
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::op::{Op, Report, Step, Tok};
 use super::state::{Known, Life, State, Told, Try, check};
 use super::words::{answers, commit, identity, question, reports};
+use crate::fixture::run_started;
 
 pub(super) fn no(error: &StoreError) -> String {
     format!("{error:?}")
@@ -113,14 +114,21 @@ impl State {
                 Ok(String::new())
             }
             Op::EndSession { session } => self.end_session(*session),
-            Op::Append { own: true } => {
-                let result = RunOutcome::Stopped;
-                self.note(None, None, None, Fact::RunEnded { result });
-                Ok(self.journal.len().to_string())
+            Op::BeginRun => {
+                let run = RunId(self.runs.len() as i64 + 1);
+                self.runs.insert(run, false);
+                self.note_run(run, run_started());
+                Ok(format!("{run:?}"))
             }
-            Op::Append { own: false } => Err(no(&StoreError::Misuse {
-                what: "only the begin and the end of a run may be appended to the journal",
-            })),
+            Op::EndRun { run } => {
+                let Some(over) = self.runs.get_mut(run) else {
+                    return Err(no(&StoreError::UnknownRun { id: *run }));
+                };
+                if !std::mem::replace(over, true) {
+                    self.note_run(*run, Fact::RunEnded { result: RunOutcome::Stopped });
+                }
+                Ok("()".to_owned())
+            }
         }
     }
 
@@ -190,7 +198,7 @@ impl State {
                 evidence,
             },
         );
-        self.note_of(id, Fact::SessionStarted { role, agent: "model".to_owned() });
+        self.note_of(id, Fact::SessionStarted { role, agent: "model".to_owned(), slot: None, account: None });
         id
     }
 
@@ -469,7 +477,10 @@ impl State {
         };
         if !life.over {
             life.over = true;
-            self.note_session(session, Fact::SessionEnded { result: SessionOutcome::Completed, agent_ms: 5 });
+            self.note_session(
+                session,
+                Fact::SessionEnded { result: SessionOutcome::Completed, agent_ms: 5, usage: None },
+            );
         }
         Ok("()".to_owned())
     }

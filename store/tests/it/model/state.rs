@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cogwork_schemas::{
     AttemptId, AttemptOutcome, Check, Entry, Fact, Feature, FeatureId, HumanRequest, HumanResponse,
-    Isolation, ProcessIdentity, Proof, Role, SessionId, Status,
+    Isolation, ProcessIdentity, Proof, Role, RunId, SessionId, Status,
 };
 use cogwork_store::graph::Node;
 use cogwork_store::{Attempt, AttemptRecord, Evidence, Imported, LiveSession, Submitted};
@@ -28,6 +28,8 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<SessionId, Life>,
     pub(crate) calls: BTreeMap<u8, (i64, Imported)>,
     pub(crate) journal: Vec<Entry>,
+    /// Whether each run is over.
+    pub(crate) runs: BTreeMap<RunId, bool>,
     pub(crate) next_feature: i64,
     pub(crate) next_attempt: i64,
     pub(crate) next_session: i64,
@@ -195,6 +197,13 @@ impl State {
             isolation: life.isolation,
             started_at: life.started,
             process: life.process.clone(),
+            node: None,
+            run: None,
+            slot: None,
+            account: None,
+            usage: None,
+            waiting: None,
+            activity: None,
             attempts: attempts.iter().filter(|attempt| attempt.session == *id).cloned().collect(),
         })
         .collect()
@@ -225,7 +234,16 @@ impl State {
     ) {
         let seq = 1 + self.journal.len() as i64;
         let attempt = attempt.map(AttemptId);
-        self.journal.push(Entry { seq, at: self.now(), feature, session, attempt, fact });
+        let at = self.now();
+        self.journal.push(Entry { seq, version: 1, at, run: None, feature, session, attempt, fact });
+    }
+
+    /// Appends what happened to a run.
+    pub(crate) fn note_run(&mut self, run: RunId, fact: Fact) {
+        self.note(None, None, None, fact);
+        if let Some(entry) = self.journal.last_mut() {
+            entry.run = Some(run);
+        }
     }
 
     pub(crate) fn note_of(&mut self, id: i64, fact: Fact) {

@@ -83,7 +83,7 @@ impl Project {
 
     /// Claims a ready feature and gives it back, as other sessions do.
     pub(crate) fn change(&self, turn: usize) {
-        let new = NewSession { role: Role::Coding, agent: "other".to_owned(), isolation: Isolation::Shared };
+        let new = NewSession::new(Role::Coding, "other", Isolation::Shared);
         let id = i64::try_from(self.ready(turn)).expect("an id");
         let claim = self
             .store
