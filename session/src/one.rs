@@ -4,11 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cogwork_process::contain;
-use cogwork_schemas::{RunnerEvent, SessionOutcome};
+use cogwork_schemas::{Feature, RunnerEvent, SessionOutcome};
 use cogwork_store::{Attempt, Store, StoreError};
 
+use crate::agent::Backend;
 use crate::clock::{self, Clock};
-use crate::driver::{self, Claimed, Job, Task, World, chain};
+use crate::driver::close::wants_end;
+use crate::driver::patient::Patience;
+use crate::driver::{self, Claimed, Job, PatientStore, Task, Unrecorded, World, chain};
 use crate::inbox::Inbox;
 use crate::journal::{Journal, session_dir};
 use crate::outbox::Outbox;
@@ -22,6 +25,10 @@ enum Refusal {
     OtherAttempt { found: Box<Attempt>, wanted: Box<SessionCommand> },
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Unrecorded(#[from] Unrecorded),
+    #[error("stopped before the session could begin")]
+    Stopped,
     #[error("{} cannot be used: {source}", path.display())]
     Unusable {
         path: PathBuf,
@@ -64,31 +71,30 @@ async fn with_outbox(
 ) -> Result<(), Refusal> {
     let clock = Clock::start();
     command.project = absolute(&command.project)?;
-    let store = Store::open(&command.project, clock::source())?;
-    let attempt = store.attempt(&command.token)?;
+    let opened = tokio::select! {
+        biased;
+        () = asked_to_end(inbox) => return Err(Refusal::Stopped),
+        opened = open(&command) => opened?,
+    };
+    let (store, attempt, feature) = opened;
     if (attempt.feature, attempt.session) != (command.feature, command.session) {
         return Err(Refusal::OtherAttempt { found: Box::new(attempt), wanted: Box::new(command) });
     }
-    let feature = store.feature(command.feature)?;
     let journal = Journal::of_session(&command.project, command.session).map_err(|source| {
         Refusal::Unusable { path: session_dir(&command.project, command.session), source }
     })?;
     let secrets = own.secrets(&command.token);
     let report = Report::new(command.session, Form::Messages, outbox, journal, secrets);
-    let backend = match agent::backend(&command.agent, command.script.as_deref(), programs) {
-        Ok(backend) => backend,
-        Err(error) => {
-            let outcome = SessionOutcome::NotStarted { reason: error.to_string() };
-            store.end_session(command.session, &outcome, 0)?;
-            report.tell(clock.now(), RunnerEvent::Ended { outcome, agent_ms: 0, reason: None });
-            return Ok(());
-        }
-    };
-    let confinement = match Confinement::find(&command.settings, &command.project, own).await {
-        Ok(confinement) => confinement,
-        Err(error) => {
-            let outcome = SessionOutcome::NotStarted { reason: error.to_string() };
-            store.end_session(command.session, &outcome, 0)?;
+    let patient = PatientStore::new(&store);
+    let (backend, confinement) = match find(&command, own, programs).await {
+        Ok(found) => found,
+        Err(reason) => {
+            let outcome = SessionOutcome::NotStarted { reason };
+            tokio::select! {
+                biased;
+                () = asked_to_end(inbox) => return Err(Refusal::Stopped),
+                ended = patient.call(|store| store.end_session(command.session, &outcome, 0)) => ended?,
+            }
             report.tell(clock.now(), RunnerEvent::Ended { outcome, agent_ms: 0, reason: None });
             return Ok(());
         }
@@ -110,9 +116,36 @@ async fn with_outbox(
         own,
         programs,
     };
-    let world = World { job: &job, store: &store, clock, report: &report, confinement: confinement.as_ref() };
+    let world =
+        World { job: &job, store: patient, clock, report: &report, confinement: confinement.as_ref() };
     driver::run(world, backend, inbox).await?;
     Ok(())
+}
+
+/// Opens the state of the project, and reads what the session was started for.
+async fn open(command: &SessionCommand) -> Result<(Store, Attempt, Feature), StoreError> {
+    let store = Patience::new().wait_for(|| Store::open(&command.project, clock::source())).await?;
+    let patient = PatientStore::new(&store);
+    let attempt = patient.call(|store| store.attempt(&command.token)).await?;
+    let feature = patient.call(|store| store.feature(command.feature)).await?;
+    Ok((store, attempt, feature))
+}
+
+/// Finds the agent and what is to confine it, or the reason why the session cannot be.
+async fn find(
+    command: &SessionCommand,
+    own: &Environment,
+    programs: &Programs,
+) -> Result<(Box<dyn Backend>, Option<Confinement>), String> {
+    let backend = agent::backend(&command.agent, command.script.as_deref(), programs);
+    let backend = backend.map_err(|error| error.to_string())?;
+    let confinement = Confinement::find(&command.settings, &command.project, own).await;
+    Ok((backend, confinement.map_err(|error| error.to_string())?))
+}
+
+/// Waits until somebody wants this process to end.
+async fn asked_to_end(inbox: &mut Inbox) {
+    while !wants_end(&inbox.next().await) {}
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Refusal> {

@@ -5,6 +5,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::disk::FileIdentity;
 use crate::lock::{Held, WriteLock};
@@ -33,6 +34,14 @@ impl Home {
         match self {
             Self::Memory => Path::new("the database in memory"),
             Self::Disk { database, .. } | Self::ReadOnly { database } => database,
+        }
+    }
+
+    /// Says how long the next turns are waited for.
+    pub(crate) fn set_wait(&self, wait: Duration) {
+        match self {
+            Self::Disk { lock, .. } => lock.set_wait(wait),
+            Self::Memory | Self::ReadOnly { .. } => {}
         }
     }
 

@@ -4,6 +4,7 @@
 //! The kernel's queue behind `flock` costs nothing more and lets everybody in. The kernel also releases it when
 //! its holder dies. It is a matter of fairness only: correctness rests on SQLite's locks.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -32,13 +33,18 @@ const WAITER_STACK: usize = 64 * 1024;
 pub(crate) struct WriteLock {
     path: PathBuf,
     file: File,
-    wait: Duration,
+    wait: Cell<Duration>,
 }
 
 impl WriteLock {
     /// Opens the lock file, making it if need be.
     pub(crate) fn open(path: &Path, wait: Duration) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: open(path)?, wait })
+        Ok(Self { path: path.to_owned(), file: open(path)?, wait: Cell::new(wait) })
+    }
+
+    /// Says how long the next turns are waited for.
+    pub(crate) fn set_wait(&self, wait: Duration) {
+        self.wait.set(wait);
     }
 
     /// Waits for the lock and holds it until the guard is dropped.
@@ -49,6 +55,7 @@ impl WriteLock {
     pub(crate) fn acquire(&self) -> Result<Held<'_>, StoreError> {
         let held = match flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Held::Kept(&self.file),
+            Err(Errno::WOULDBLOCK) if self.wait.get().is_zero() => return Err(self.busy()),
             Err(Errno::WOULDBLOCK | Errno::INTR) => Held::Fresh(self.wait_for_turn()?),
             Err(error) => return Err(self.failed("lock", error.into())),
         };
@@ -78,15 +85,16 @@ impl WriteLock {
                 drop(sender.send(locked.map(|()| file)));
             })
             .map_err(|error| self.failed("wait for", error))?;
-        match receiver.recv_timeout(self.wait) {
+        match receiver.recv_timeout(self.wait.get()) {
             Ok(Ok(file)) => Ok(file),
             Ok(Err(error)) => Err(self.failed("lock", error.into())),
-            Err(_) => Err(StoreError::Busy {
-                path: self.path.clone(),
-                holder: self.holder(),
-                waited_s: self.wait.as_secs(),
-            }),
+            Err(_) => Err(self.busy()),
         }
+    }
+
+    fn busy(&self) -> StoreError {
+        let waited_s = self.wait.get().as_secs();
+        StoreError::Busy { path: self.path.clone(), holder: self.holder(), waited_s }
     }
 
     fn holder(&self) -> Option<i32> {

@@ -136,20 +136,22 @@ impl Store {
         Ok(store)
     }
 
-    /// Asks something without waiting for anybody: what another process holds up is [`StoreError::Busy`] at once. For
-    /// readers on a thread that has other things to do; they may ask again where there is time.
+    /// Asks or writes something without waiting for anybody: what another process holds up is [`StoreError::Busy`] at
+    /// once. For callers on a thread that has other things to do; they may call again where there is time.
     ///
     /// # Errors
     ///
-    /// The question's.
-    pub fn at_once<T, E: From<StoreError>>(
-        &self,
-        question: impl FnOnce(&Self) -> Result<T, E>,
-    ) -> Result<T, E> {
-        self.ask(|connection| connection.busy_timeout(Duration::ZERO))?;
-        let answer = question(self);
-        self.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
+    /// Those of the work.
+    pub fn at_once<T, E: From<StoreError>>(&self, work: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
+        self.set_wait(Duration::ZERO)?;
+        let answer = work(self);
+        self.set_wait(LOCK_WAIT)?;
         answer
+    }
+
+    fn set_wait(&self, wait: Duration) -> Result<(), StoreError> {
+        self.home.set_wait(wait);
+        self.ask(|connection| connection.busy_timeout(wait))
     }
 
     /// Runs `work` in one read transaction: all its queries see the same moment.

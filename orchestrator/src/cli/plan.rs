@@ -150,6 +150,7 @@ impl From<PlanError> for CliError {
             | PlanError::Agent(_)
             | PlanError::Confinement(_)
             | PlanError::Store(_)
+            | PlanError::Unrecorded(_)
             | PlanError::Unusable { .. }
             | PlanError::Kernel { .. } => Self::new(text),
         }

@@ -20,7 +20,7 @@ use jiff::SignedDuration;
 
 use cogwork_conductor::{RunLock, RunLockError};
 use cogwork_session::clock::{self, Clock};
-use cogwork_session::driver::{self, Claimed, Job, Task, World, chain};
+use cogwork_session::driver::{self, Claimed, Job, PatientStore, Task, Unrecorded, World, chain};
 use cogwork_session::inbox::Inbox;
 use cogwork_session::journal::{Journal, session_dir};
 use cogwork_session::outbox::Outbox;
@@ -103,6 +103,8 @@ enum StandaloneError {
     Lock(#[from] RunLockError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Unrecorded(#[from] Unrecorded),
     #[error(transparent)]
     Cycle(#[from] Cycle),
     #[error(transparent)]
@@ -266,7 +268,13 @@ impl Lone<'_> {
     }
 
     fn world<'a>(&'a self, job: &'a Job<'a>, report: &'a Report<'a>) -> World<'a> {
-        World { job, store: self.store, clock: self.clock, report, confinement: self.confinement.as_ref() }
+        World {
+            job,
+            store: PatientStore::new(self.store),
+            clock: self.clock,
+            report,
+            confinement: self.confinement.as_ref(),
+        }
     }
 
     fn report(&self, session: SessionId, token: &Token) -> Result<Report<'_>, StandaloneError> {

@@ -5,6 +5,7 @@
 mod batches;
 mod containment;
 mod conversation;
+mod held_database;
 mod hook;
 mod logs;
 mod next_attempt;

@@ -214,6 +214,15 @@ impl Session {
     }
 }
 
+/// Runs a session to its end, its stdin open all the time, and returns what it wrote as well.
+pub(crate) fn run_session(session: &SessionCommand, meanwhile: impl FnOnce()) -> Said {
+    let mut command = prepared(session, Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let _stdin = child.stdin.take();
+    meanwhile();
+    said(child.wait_with_output().unwrap())
+}
+
 /// Starts a session with a stdout of one's own.
 pub(crate) fn started(session: &SessionCommand, stdout: Stdio) -> Child {
     prepared(session, stdout).spawn().unwrap()

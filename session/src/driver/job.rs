@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use cogwork_prompts::Prompt;
 use cogwork_schemas::{AttemptId, Feature, Isolation, Role, SessionId, Token};
-use cogwork_store::Store;
 
+use super::PatientStore;
 use crate::clock::Clock;
 use crate::report::Report;
 use crate::{AgentSettings, AgentSpec, Confinement, Environment, Programs, SessionLimits};
@@ -73,7 +73,7 @@ impl Job<'_> {
 #[derive(Clone, Copy)]
 pub struct World<'a> {
     pub job: &'a Job<'a>,
-    pub store: &'a Store,
+    pub store: PatientStore<'a>,
     pub clock: Clock,
     pub report: &'a Report<'a>,
     /// Where the agent and the checks may write; everywhere when there is none.

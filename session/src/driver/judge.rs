@@ -5,8 +5,10 @@ use std::path::Path;
 
 use cogwork_process::check;
 use cogwork_process::git::GitError;
-use cogwork_schemas::{AttemptOutcome, CheckPhase, CheckReport, Isolation, Role, RunnerEvent, Status};
-use cogwork_store::{Attempt, AttemptLimits};
+use cogwork_schemas::{
+    AttemptOutcome, CheckPhase, CheckReport, Feature, FeatureId, Isolation, Role, RunnerEvent, Status, Token,
+};
+use cogwork_store::{Attempt, AttemptLimits, Store};
 
 use super::prepare::{Prepared, Tree};
 use super::tools::chain;
@@ -43,10 +45,24 @@ pub(super) async fn judge(
     let Some(claimed) = world.job.claimed() else {
         return Ok(Verdict::NotSubmitted { reason: None });
     };
-    match standing(world, claimed)? {
-        Standing::Tested => judge_tested(world, claimed, &prepared.tree, depth).await,
-        Standing::First => judge_open(world, claimed, &prepared.tree, depth).await,
-        Standing::Further(claimed) => judge_open(world, &claimed, &prepared.tree, depth).await,
+    let judged = judge_claimed(world, claimed, &prepared.tree, depth).await;
+    // A rule of the store says no, such as after the checks of the feature were changed: that is red.
+    judged.or_else(|setback| match setback {
+        Setback::NotPossible(reason) => Ok(Verdict::NotSubmitted { reason: Some(reason) }),
+        Setback::Stale | Setback::Broken(_) => Err(setback),
+    })
+}
+
+async fn judge_claimed(
+    world: World<'_>,
+    claimed: &Claimed,
+    tree: &Tree,
+    depth: Depth,
+) -> Result<Verdict, Setback> {
+    match standing(world, claimed).await? {
+        Standing::Tested => judge_tested(world, claimed, tree, depth).await,
+        Standing::First => judge_open(world, claimed, tree, depth).await,
+        Standing::Further(claimed) => judge_open(world, &claimed, tree, depth).await,
         Standing::Over(verdict) => Ok(verdict),
     }
 }
@@ -63,15 +79,16 @@ enum Standing {
     Over(Verdict),
 }
 
-fn standing(world: World<'_>, claimed: &Claimed) -> Result<Standing, Setback> {
+async fn standing(world: World<'_>, claimed: &Claimed) -> Result<Standing, Setback> {
     let job = world.job;
-    if job.role == Role::Testing && world.store.feature(claimed.feature.id)?.status == Status::Passing {
+    if job.role == Role::Testing && feature(world, claimed.feature.id).await?.status == Status::Passing {
         return Ok(Standing::Tested);
     }
     if job.batch == 1 {
         return Ok(Standing::First);
     }
-    let Some(newest) = world.store.attempts_beside(&claimed.token)?.pop() else { return Err(Setback::Stale) };
+    let mut taken = world.store.call(|store| store.attempts_beside(&claimed.token)).await?;
+    let Some(newest) = taken.pop() else { return Err(Setback::Stale) };
     if newest.is_lost() {
         return Err(Setback::Stale);
     }
@@ -84,20 +101,24 @@ fn standing(world: World<'_>, claimed: &Claimed) -> Result<Standing, Setback> {
     if newest.attempt.id == claimed.attempt {
         return Ok(Standing::First);
     }
-    let (feature, token) =
-        (world.store.feature(newest.attempt.feature)?, claimed.token.for_attempt(newest.attempt.id));
-    if !feature.checks.is_empty() && !was_looked_at(world, &newest.attempt)? {
+    let feature = feature(world, newest.attempt.feature).await?;
+    let token = claimed.token.for_attempt(newest.attempt.id);
+    if !feature.checks.is_empty() && !was_looked_at(world, &newest.attempt).await? {
         // It was taken and not handed out any more: the agent ended while its checks were run for the first time.
         let limits = AttemptLimits::default();
-        world.store.end_attempt(&token, &AttemptOutcome::Stopped, &limits)?;
+        world.store.call(|store| store.end_attempt(&token, &AttemptOutcome::Stopped, &limits)).await?;
         return Ok(Standing::Over(Verdict::NotSubmitted { reason: None }));
     }
     Ok(Standing::Further(Box::new(Claimed::of(newest.attempt.id, token, feature))))
 }
 
+async fn feature(world: World<'_>, id: FeatureId) -> Result<Feature, Setback> {
+    Ok(world.store.call(|store| store.feature(id)).await?)
+}
+
 /// Returns whether an attempt's checks were run before the work.
-fn was_looked_at(world: World<'_>, attempt: &Attempt) -> Result<bool, Setback> {
-    let records = world.store.attempts_of(attempt.feature)?;
+async fn was_looked_at(world: World<'_>, attempt: &Attempt) -> Result<bool, Setback> {
+    let records = world.store.call(|store| store.attempts_of(attempt.feature)).await?;
     let mut evidence = records.iter().filter(|record| record.id == attempt.id).flat_map(|it| &it.evidence);
     Ok(evidence.any(|evidence| evidence.phase == CheckPhase::Before))
 }
@@ -109,7 +130,7 @@ async fn judge_open(
     tree: &Tree,
     depth: Depth,
 ) -> Result<Verdict, Setback> {
-    let submitted = world.store.attempt(&claimed.token)?.submitted;
+    let submitted = world.store.call(|store| store.attempt(&claimed.token)).await?.submitted;
     let commit = match settled_commit(world.job, claimed, tree).await {
         Ok(commit) => commit,
         // What is not committed cannot be merged, so green checks on it would prove nothing.
@@ -154,8 +175,8 @@ async fn judge_tested(
     let Some(red) = first_red(&reports) else {
         return Ok(Verdict::Confirmed);
     };
-    world.store.record_checks(token, CheckPhase::After, tree.base.as_deref(), &reports)?;
-    world.store.report_failing(token, &red)?;
+    record_red(world, token, tree.base.as_deref(), &reports).await?;
+    world.store.call(|store| store.report_failing(token, &red)).await?;
     Ok(Verdict::NotSubmitted { reason: Some(red) })
 }
 
@@ -168,11 +189,22 @@ async fn submit_if_green(
     let token = &claimed.token;
     let reports = run_checks(world, claimed, &tree.dir, CheckPhase::After).await;
     if let Some(red) = first_red(&reports) {
-        world.store.record_checks(token, CheckPhase::After, commit.as_deref(), &reports)?;
+        record_red(world, token, commit.as_deref(), &reports).await?;
         return Ok(Verdict::NotSubmitted { reason: Some(red) });
     }
-    world.store.submit(token, commit.as_deref(), &reports)?;
+    world.store.call(|store| store.submit(token, commit.as_deref(), &reports)).await?;
     Ok(Verdict::Green)
+}
+
+/// Records checks after the work of which one is red.
+async fn record_red(
+    world: World<'_>,
+    token: &Token,
+    commit: Option<&str>,
+    reports: &[CheckReport],
+) -> Result<(), Setback> {
+    let record = |store: &Store| store.record_checks(token, CheckPhase::After, commit, reports);
+    Ok(world.store.call(record).await?)
 }
 
 /// Commits what lies about in the workspace, so that nothing is lost, and returns the commit that is the work; none

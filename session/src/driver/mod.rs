@@ -1,17 +1,20 @@
 //! The shell around the session machine: it turns the world into events and effects into deeds.
 //!
 //! One session at a time, on one thread. It owns what is alive of a session: the work under way (preparing or
-//! judging) and the agent's process. It talks to the store under the attempt's token and to whoever listens through
+//! judging), the renewal under way and the agent's process. It talks to the store under the attempt's token and to whoever listens through
 //! a [`Report`](crate::report::Report). It decides nothing that the machine could.
 
 mod clean;
+pub(crate) mod close;
 mod job;
 mod judge;
 mod last_words;
 mod launch;
 mod meter;
 mod open;
+pub(crate) mod patient;
 mod prepare;
+mod setback;
 mod tools;
 
 use std::collections::VecDeque;
@@ -19,23 +22,26 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use cogwork_process::contain::{self, Asking, Contained, Output};
-use cogwork_schemas::{AgentEvent, AttemptId, RunnerEvent, SessionOutcome};
-use cogwork_store::{StoreError, Taken};
+use cogwork_schemas::{AgentEvent, AttemptId, Isolation, ProcessIdentity, RunnerEvent, SessionOutcome};
+use cogwork_store::{Attempt, ErrorClass, StoreError, workspace_dir};
 use jiff::Timestamp;
 
 use crate::agent::{Backend, Heard};
-use crate::attempt_outcome;
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::machine::{Death, Effect, Ending, Event, Exit, Patience, Record, Recorder, Session};
 use crate::report::bounded;
 
 use clean::Clean;
+use close::End;
 pub use job::{Claimed, Job, Task, World};
 pub use judge::{Verdict, first_red, run_checks};
 use last_words::LastWords;
 use meter::Meter;
+pub use patient::PatientStore;
 use prepare::{Prepared, Wants};
+use setback::Setback;
+pub use setback::{Unrecorded, is_stale};
 pub use tools::chain;
 
 /// How much longer than the machine's own patience the crate `process` waits before it kills by itself: never, as
@@ -52,28 +58,6 @@ pub struct Ended {
     pub is_claim_lost: bool,
 }
 
-/// Why a piece of work did not come to its end.
-#[derive(Debug)]
-enum Setback {
-    /// The session cannot have what it needs; a sentence for people.
-    NotPossible(String),
-    /// The claim is not ours any more.
-    Stale,
-    /// The state of the project cannot be read or written.
-    Broken(StoreError),
-}
-
-impl From<StoreError> for Setback {
-    fn from(error: StoreError) -> Self {
-        if is_stale(&error) { Self::Stale } else { Self::Broken(error) }
-    }
-}
-
-/// Returns whether an error of the store means that the claim is not ours any more.
-pub fn is_stale(error: &StoreError) -> bool {
-    matches!(error, StoreError::StaleToken { .. } | StoreError::SessionOver { .. })
-}
-
 /// A piece of work under way, beside which the session stays awake.
 type Work<'a> = Pin<Box<dyn Future<Output = Result<Done, Setback>> + 'a>>;
 
@@ -84,37 +68,40 @@ enum Done {
     Judged(Verdict),
 }
 
+/// A renewal under way: the session's live attempts are its answer.
+type Renewal<'a> = Pin<Box<dyn Future<Output = Result<Vec<Attempt>, StoreError>> + 'a>>;
+
 /// Runs one session to its end. When this returns, no process of it is left.
 ///
 /// # Errors
-/// When the state of the project cannot be read or written.
+/// When the state of the project cannot be read or written, and no waiting has helped.
 pub async fn run(
     world: World<'_>,
     backend: Box<dyn Backend>,
     inbox: &mut Inbox,
-) -> Result<Ended, StoreError> {
-    let now = world.clock.now();
+) -> Result<Ended, Unrecorded> {
     let process = contain::started_identity();
-    let up = open::report_up(world, &process);
-    open::prune(world);
-    let mut driver = Driver::new(world, backend);
-    world.report.tell(now, RunnerEvent::Up { process });
-    let result = match up {
-        Ok(()) => driver.drive(inbox).await,
-        Err(error) => Err(error),
-    };
-    driver.agent = None;
-    driver.work = None;
+    let mut driver = Driver::new(world, backend, process.clone());
+    world.report.tell(world.clock.now(), RunnerEvent::Up { process });
+    let result = driver.drive(inbox).await;
+    (driver.agent, driver.work, driver.renewal) = (None, None, None);
     let left = contain::kill_descendants().await;
     if !left.is_empty() {
         tracing::error!("processes that cannot be killed are left: {left:?}");
     }
-    let (outcome, agent_ms) = result?;
+    let Job { session, project, isolation, .. } = world.job;
+    let unrecorded = |source| {
+        let workspace = match isolation {
+            Isolation::Workspace => workspace_dir(project, *session),
+            Isolation::Shared => project.clone(),
+        };
+        Unrecorded { session: *session, workspace, source }
+    };
+    let (outcome, agent_ms) = result.map_err(unrecorded)?;
     let outcome = clean::outcome(world.report.secrets(), outcome);
-    if matches!(driver.verdict, Some(Verdict::NotSubmitted { .. })) && !driver.is_claim_lost {
-        leave_last_words(world, driver.words, &outcome)?;
-    }
-    world.store.end_session(world.job.session, &outcome, agent_ms)?;
+    let is_refused = matches!(driver.verdict, Some(Verdict::NotSubmitted { .. })) && !driver.is_claim_lost;
+    let words = is_refused.then_some(driver.words);
+    close::record(world, inbox, End { outcome: &outcome, agent_ms, words }).await.map_err(unrecorded)?;
     let reason = match &driver.verdict {
         Some(Verdict::NotSubmitted { reason }) => reason.clone(),
         Some(Verdict::SubmittedByAgent | Verdict::Green | Verdict::Confirmed) | None => None,
@@ -126,25 +113,6 @@ pub async fn run(
     Ok(Ended { outcome, verdict: driver.verdict, is_claim_lost: driver.is_claim_lost })
 }
 
-/// Leaves what the agent said last for the next attempt, where this one failed by its own fault.
-fn leave_last_words(world: World<'_>, words: LastWords, outcome: &SessionOutcome) -> Result<(), StoreError> {
-    let (Some(claimed), Some(note)) = (world.job.claimed(), words.into_note()) else {
-        return Ok(());
-    };
-    if !attempt_outcome(outcome, None).costs_attempt() {
-        return Ok(());
-    }
-    let taken = world.store.attempts_beside(&claimed.token)?;
-    let Some(open) = taken.into_iter().rfind(Taken::is_open) else {
-        return Ok(());
-    };
-    let note = world.report.secrets().redact(note);
-    match world.store.leave_last_words(&claimed.token.for_attempt(open.attempt.id), &note) {
-        Err(error) if !is_stale(&error) => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
 struct Driver<'a> {
     world: World<'a>,
     backend: Box<dyn Backend>,
@@ -153,6 +121,7 @@ struct Driver<'a> {
     meter: Meter,
     prepared: Option<Box<Prepared>>,
     work: Option<Work<'a>>,
+    renewal: Option<Renewal<'a>>,
     agent: Option<Contained>,
     /// What it takes for a request to end.
     asking: Asking,
@@ -170,7 +139,7 @@ struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    fn new(world: World<'a>, backend: Box<dyn Backend>) -> Self {
+    fn new(world: World<'a>, backend: Box<dyn Backend>, process: ProcessIdentity) -> Self {
         let seed = world.job.session.0.unsigned_abs();
         let (limits, policy) = (world.job.limits.durations(), world.job.limits.policy());
         let began = world.clock.steady();
@@ -180,7 +149,12 @@ impl<'a> Driver<'a> {
             machine: Session::new(began, limits, Patience::new(policy, seed)),
             recorder: Recorder::default(),
             meter: Meter::new(began, limits.max_memory.is_some()),
-            work: Some(Box::pin(async move { prepare::prepare(world, wants).await.map(Done::Prepared) })),
+            work: Some(Box::pin(async move {
+                open::report_up(world, &process).await?;
+                open::prune(world);
+                prepare::prepare(world, wants).await.map(Done::Prepared)
+            })),
+            renewal: None,
             world,
             backend,
             prepared: None,
@@ -236,6 +210,10 @@ impl<'a> Driver<'a> {
                 Ok(None)
             }
             () = self.world.clock.until(reading) => Ok(self.read_meter()),
+            renewed = next_renewed(&mut self.renewal) => {
+                self.renewal = None;
+                self.on_renewed(renewed)
+            }
             done = next_done(&mut self.work) => {
                 self.work = None;
                 self.on_done(done)
@@ -440,21 +418,37 @@ impl<'a> Driver<'a> {
         let Some(claimed) = job.claimed() else {
             return;
         };
-        match self.world.store.renew_session(&claimed.token, lease) {
+        let (store, token) = (self.world.store, &claimed.token);
+        // One that is held up is made as soon as it can be, and is as good as a new one.
+        self.renewal.get_or_insert_with(|| {
+            Box::pin(async move { store.call(|store| store.renew_session(token, lease)).await })
+        });
+    }
+
+    fn on_renewed(&mut self, renewed: Result<Vec<Attempt>, StoreError>) -> Result<Option<Event>, StoreError> {
+        let error = match renewed {
             Ok(live) => {
                 let newest = live.last().map(|attempt| attempt.id);
-                if newest > self.newest {
+                let goes_on = newest > self.newest;
+                if goes_on {
                     self.newest = newest;
-                    self.events.push_back(Event::NextFeature);
                 }
+                return Ok(goes_on.then_some(Event::NextFeature));
             }
-            Err(error) if is_stale(&error) => {
+            Err(error) => error,
+        };
+        match error.class() {
+            ErrorClass::Refused => {
                 tracing::warn!("{error}");
                 self.is_claim_lost = true;
-                self.events.push_back(Event::LeaseLost);
+                Ok(Some(Event::LeaseLost))
             }
-            // The next renewal may find the disk or the lock free again; if not, the claim expires by itself.
-            Err(error) => tracing::warn!("the claim could not be renewed: {}", chain(&error)),
+            // The next renewal is due by now; if it does not come through either, the claim expires by itself.
+            ErrorClass::Again | ErrorClass::Unknown => {
+                tracing::warn!("the claim could not be renewed: {}", chain(&error));
+                Ok(None)
+            }
+            ErrorClass::Fatal => Err(error),
         }
     }
 }
@@ -477,6 +471,13 @@ fn sign(event: &AgentEvent) -> Option<Event> {
 async fn next_done(work: &mut Option<Work<'_>>) -> Result<Done, Setback> {
     match work {
         Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_renewed(renewal: &mut Option<Renewal<'_>>) -> Result<Vec<Attempt>, StoreError> {
+    match renewal {
+        Some(renewal) => renewal.await,
         None => std::future::pending().await,
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cogwork_process::git::{Git, GitError};
 use cogwork_schemas::{CheckPhase, Isolation, Role, RunnerEvent};
-use cogwork_store::{session_branch, state_dir, workspace_dir};
+use cogwork_store::{Store, session_branch, state_dir, workspace_dir};
 use serde_json::json;
 
 use super::judge::run_checks;
@@ -67,7 +67,7 @@ pub(super) async fn prepare(world: World<'_>, wants: Wants) -> Result<Box<Prepar
         check_before(world, claimed, &tree).await?;
     }
     let dir = session_dir(&job.project, job.session);
-    let prompt = prompt(world, &tree)?;
+    let prompt = prompt(world, &tree).await?;
     let private = |name: &str, content: &str| {
         let path = dir.join(name);
         write_private(&path, content.as_bytes())
@@ -129,7 +129,8 @@ async fn check_before(world: World<'_>, claimed: &Claimed, tree: &Tree) -> Resul
         return Ok(());
     }
     let reports = run_checks(world, claimed, &tree.dir, CheckPhase::Before).await;
-    world.store.record_before(&claimed.token, tree.base.as_deref(), &reports)?;
+    let (token, base) = (&claimed.token, tree.base.as_deref());
+    world.store.call(|store| store.record_before(token, base, &reports)).await?;
     clean_up_after_checks(world.job, tree)
         .await
         .map_err(|error| Setback::NotPossible(format!("no clean workspace: {}", chain(&error))))
@@ -145,7 +146,7 @@ async fn clean_up_after_checks(job: &Job<'_>, tree: &Tree) -> Result<(), GitErro
     Ok(())
 }
 
-fn prompt(world: World<'_>, tree: &Tree) -> Result<String, Setback> {
+async fn prompt(world: World<'_>, tree: &Tree) -> Result<String, Setback> {
     let job = world.job;
     let place =
         Place { names: brief::names(&tree.dir), isolation: job.isolation, branch: tree.branch.clone() };
@@ -153,7 +154,8 @@ fn prompt(world: World<'_>, tree: &Tree) -> Result<String, Setback> {
     let made;
     let prompt = match &job.task {
         Task::Feature(claimed) => {
-            made = brief::for_feature(world.store, &claimed.feature, job.role, &place, how)?;
+            let brief = |store: &Store| brief::for_feature(store, &claimed.feature, job.role, &place, how);
+            made = world.store.call(brief).await?;
             &made
         }
         Task::Prompt(prompt) => prompt,

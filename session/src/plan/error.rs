@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cogwork_schemas::SessionOutcome;
 use cogwork_store::StoreError;
 
+use crate::driver::Unrecorded;
 use crate::{AgentError, ConfinementError};
 
 /// Why planning came to nothing, or not to its end.
@@ -46,6 +47,9 @@ pub enum PlanError {
     Agent(#[from] AgentError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The session could not write down how it went.
+    #[error(transparent)]
+    Unrecorded(#[from] Unrecorded),
     #[error("{} cannot be used", path.display())]
     Unusable {
         path: PathBuf,

@@ -22,7 +22,7 @@ pub use lint::{Finding, lint};
 pub use spec::Spec;
 
 use crate::clock::Clock;
-use crate::driver::{self, Job, Task, World};
+use crate::driver::{self, Job, PatientStore, Task, World};
 use crate::environment::marker;
 use crate::inbox::Inbox;
 use crate::journal::{Journal, session_dir};
@@ -225,7 +225,7 @@ impl Planner<'_> {
         };
         let world = World {
             job: &job,
-            store: self.store,
+            store: PatientStore::new(self.store),
             clock: self.clock,
             report: &report,
             confinement: self.confinement.as_ref(),

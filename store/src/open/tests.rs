@@ -107,6 +107,24 @@ fn a_question_at_once_waits_for_nobody() {
     assert_eq!(pragma(&store, "busy_timeout"), "Integer(10000)", "others wait as before");
 }
 
+#[test]
+fn a_write_at_once_waits_for_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, other) = (open_on(Filesystem::Local, dir.path()), open_on(Filesystem::Local, dir.path()));
+    let is_busy = |store: &Store| {
+        let error = store.at_once(|store| import(store, 1)).unwrap_err();
+        matches!(error, StoreError::Busy { .. })
+    };
+    let held = other.home.take_turn().unwrap();
+    assert!(is_busy(&store), "the queue of writers is not entered");
+    drop(held);
+    other.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(is_busy(&store));
+    other.connection.execute_batch("ROLLBACK").unwrap();
+    store.at_once(|store| import(store, 1)).unwrap();
+    assert_eq!(pragma(&store, "busy_timeout"), "Integer(10000)", "others wait as before");
+}
+
 /// A value that might be better served by another plan once had SQLite make the plan anew, in every call.
 #[test]
 fn a_prepared_statement_is_never_made_anew() {
