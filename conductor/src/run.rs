@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::time::Duration;
 
 use cogwork_process::contain;
 use cogwork_process::git::Git;
@@ -25,6 +26,11 @@ use crate::signals::Signals;
 /// Runners write a few lines per second. A full queue makes them wait, which is right: it means that this process
 /// is busy, and their output is not lost.
 const INPUTS: usize = 256;
+
+/// A deadline that is noticed so much too late says that this process stood still: it was stopped, or the machine was.
+const LATE: SignedDuration = SignedDuration::from_secs(1);
+/// How long a process that stood still listens before it takes silence for silence. What was said waits in pipes.
+const CATCH_UP: Duration = Duration::from_millis(200);
 
 /// What a run is asked to do, resolved once.
 #[derive(Debug, Clone)]
@@ -124,7 +130,7 @@ pub async fn run(
         RunnerProcesses::new(project.to_owned(), plan.sessions(base), programs, environment, sender.clone());
     let mut main = GitMain::new(steps, sender);
     let clock = Clock::start();
-    let mut inputs = Sources { received, signals, clock };
+    let mut inputs = Sources { received, signals, clock, caught_up: Deadlines::default() };
     let base_commit = Git::at(project).head().await.ok().flatten();
     let mut conductor = Conductor::new(plan.score(base_commit), resumed.engine);
     let mut ports = Ports {
@@ -153,18 +159,81 @@ struct Sources {
     received: Receiver<Input>,
     signals: Signals,
     clock: Clock,
+    /// The deadlines that were late, and before which everything was heard.
+    caught_up: Deadlines,
+}
+
+impl Sources {
+    async fn first(&mut self, deadlines: Deadlines) -> Input {
+        tokio::select! {
+            biased;
+            command = self.signals.next() => Input::Command(command),
+            Some(input) = self.received.recv() => input,
+            () = self.clock.until(deadlines.steady) => Input::Deadline,
+            () = self.clock.until_wall(deadlines.wall) => Input::Deadline,
+        }
+    }
+
+    /// Whether what ran out did so while this process could hear nothing, and it has not listened since.
+    fn must_catch_up(&self, deadlines: Deadlines) -> bool {
+        let is_late = deadlines.steady.is_some_and(|at| self.clock.steady().duration_since(at) > LATE);
+        is_late && self.caught_up != deadlines
+    }
 }
 
 impl Inputs for Sources {
     fn next(&mut self, deadlines: Deadlines) -> Pin<Box<dyn Future<Output = Input> + '_>> {
         Box::pin(async move {
-            tokio::select! {
-                biased;
-                command = self.signals.next() => Input::Command(command),
-                Some(input) = self.received.recv() => input,
-                () = self.clock.until(deadlines.steady) => Input::Deadline,
-                () = self.clock.until_wall(deadlines.wall) => Input::Deadline,
+            let input = self.first(deadlines).await;
+            if !matches!(input, Input::Deadline) || !self.must_catch_up(deadlines) {
+                return input;
             }
+            // A run that was stopped by Ctrl-Z has not heard its runners, which were not stopped and are not silent.
+            self.caught_up = deadlines;
+            tokio::time::sleep(CATCH_UP).await;
+            self.first(deadlines).await
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cogwork_schemas::SessionId;
+
+    use super::*;
+    use crate::ports::Report;
+
+    #[tokio::test]
+    async fn a_run_that_stood_still_listens_before_it_takes_silence_for_silence() {
+        let (sender, received) = mpsc::channel(INPUTS);
+        let clock = Clock::start();
+        let mut sources =
+            Sources { received, signals: Signals::new().unwrap(), clock, caught_up: Deadlines::default() };
+        let in_time = async move {
+            for session in [1, 2].map(SessionId) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                let report = Report::Gone { how: "exit 0".to_owned() };
+                sender.send(Input::Runner { session, report }).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::spawn(in_time);
+        let deadlines =
+            Deadlines { steady: Some(clock.steady() + SignedDuration::from_millis(100)), wall: None };
+        tokio::task::yield_now().await;
+        stand_still();
+        for session in [1, 2] {
+            let input = sources.next(deadlines).await;
+            assert!(
+                matches!(input, Input::Runner { session: SessionId(heard), .. } if heard == session),
+                "{input:?}"
+            );
+        }
+        assert!(matches!(sources.next(deadlines).await, Input::Deadline));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a process that is stopped does nothing at all")]
+    fn stand_still() {
+        std::thread::sleep(Duration::from_millis(1_500));
     }
 }

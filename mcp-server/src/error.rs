@@ -230,6 +230,26 @@ impl From<&StoreError> for ToolError {
                 "the database was in use for too long and nothing was changed",
                 "Retry the same call.",
             ),
+            // A person mends the disk, and the work of the agent is not lost meanwhile.
+            StoreError::DiskFull { .. }
+            | StoreError::NotWritable { .. }
+            | StoreError::DiskFailed { .. }
+            | StoreError::Io { .. } => {
+                tracing::error!(cause = source_chain(error), "the store cannot be used at this moment");
+                Self::new(
+                    Busy,
+                    format!("{error}; nothing was changed"),
+                    "Wait a minute and retry the same call; if it fails again, tell the person you work for.",
+                )
+            }
+            StoreError::Unanswered { .. } => {
+                tracing::error!(cause = source_chain(error), "an answer of the store was lost");
+                Self::new(
+                    Internal,
+                    error.to_string(),
+                    "feature_get_by_id shows whether it was made; retry the same call if it was not.",
+                )
+            }
             StoreError::Cycle(cycle) => Self::new(
                 Code::Cycle,
                 cycle.to_string(),
@@ -279,15 +299,10 @@ impl From<&StoreError> for ToolError {
             | StoreError::NotOurs { .. }
             | StoreError::Replaced { .. }
             | StoreError::Corrupt { .. }
-            | StoreError::DiskFull { .. }
             | StoreError::ReadOnly { .. }
             | StoreError::OwnerChanged { .. }
             | StoreError::NoRandomness { .. }
-            | StoreError::NotWritable { .. }
-            | StoreError::DiskFailed { .. }
-            | StoreError::Unanswered { .. }
             | StoreError::JournalMode { .. }
-            | StoreError::Io { .. }
             | StoreError::Database { .. } => {
                 tracing::error!(cause = source_chain(error), "the store failed");
                 Self::new(Internal, error.to_string(), "Do not retry; tell the person you work for.")

@@ -9,6 +9,7 @@ mod bearer;
 mod gate;
 
 use std::convert::Infallible;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -159,11 +160,10 @@ fn session_config() -> SessionConfig {
     config
 }
 
-/// Says on one line where the server is and how to get in; the token itself is never said.
-#[expect(clippy::print_stderr, reason = "the person or script that started it needs the address")]
+/// Says on one line where the server is and how to get in, where somebody reads it; the token itself is never said.
 fn announce(address: SocketAddr, found_in: Option<PathBuf>) {
     let token = found_in.map_or_else(|| "$COGWORK_HTTP_TOKEN".to_owned(), |path| path.display().to_string());
-    eprintln!("cogwork-mcp: serving http://{address}{PATH}; bearer token in {token}");
+    drop(writeln!(io::stderr(), "cogwork-mcp: serving http://{address}{PATH}; bearer token in {token}"));
 }
 
 /// Takes connections for ever.

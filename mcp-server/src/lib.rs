@@ -37,6 +37,7 @@ mod tools;
 mod transport;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -73,9 +74,9 @@ fn started(flags: Flags, environment: &Environment) -> Result<Server, Box<dyn st
     Ok(Server::new(Options::resolve(flags, environment)?)?)
 }
 
-#[expect(clippy::print_stderr, reason = "a person reads why the program they started did not start")]
+/// A person reads why the program they started did not start; where stderr is closed, the exit code has to say it.
 fn refused(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("cogwork-mcp: {error}");
+    drop(writeln!(std::io::stderr(), "cogwork-mcp: {error}"));
     ExitCode::from(USAGE)
 }
 
@@ -83,8 +84,12 @@ fn refused(error: &dyn std::error::Error) -> ExitCode {
 /// the protocol library warns of is a client's mistake, which the client has been told.
 fn log_to_stderr(environment: &Environment) {
     let filter = EnvFilter::new(environment.text("COGWORK_LOG").unwrap_or("warn,rmcp=error"));
-    let subscriber =
-        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_env_filter(filter);
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        // Told on stderr by a macro that panics where stderr is closed, which is mostly why it could not be written.
+        .log_internal_errors(false)
+        .with_env_filter(filter);
     // A second one in the same process, in tests say, is as good as the first.
     drop(subscriber.try_init());
 }

@@ -115,6 +115,8 @@ fn start_log(own: &Environment) {
         .with_env_filter(filter)
         .with_writer(move || CleanStderr(secrets.clone()))
         .with_target(false)
+        // Told on stderr by a macro that panics where stderr is closed, which is mostly why it could not be written.
+        .log_internal_errors(false)
         .with_ansi(false);
     // A second log in one process, as tests may have it, changes nothing.
     log.try_init().ok();

@@ -149,6 +149,23 @@ impl Store {
         answer
     }
 
+    /// Waits for a turn to write, for so long, and writes nothing: whether others have to wait is told by the error.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`], and the database's.
+    pub fn await_turn(&self, wait: Duration) -> Result<(), StoreError> {
+        self.set_wait(wait)?;
+        let turn = self.in_turn(|_| Ok(()));
+        self.set_wait(LOCK_WAIT)?;
+        turn.map_err(|mut error| {
+            if let StoreError::Busy { waited_s, .. } = &mut error {
+                *waited_s = wait.as_secs();
+            }
+            error
+        })
+    }
+
     fn set_wait(&self, wait: Duration) -> Result<(), StoreError> {
         self.home.set_wait(wait);
         self.ask(|connection| connection.busy_timeout(wait))

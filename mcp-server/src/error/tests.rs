@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use cogwork_schemas::{AttemptId, FeatureId, Hold, SessionId, Status};
+use cogwork_store::ErrorClass;
 use jiff::Timestamp;
 
 use super::*;
@@ -72,6 +73,27 @@ fn every_error_is_a_code_a_fact_and_a_next_step() {
     ] {
         assert_eq!(text(error), expected);
     }
+}
+
+/// What people mend while the agent waits is not said to be hopeless.
+#[test]
+fn what_may_be_answered_later_may_be_called_again() {
+    let path = || PathBuf::from("/p/.cogwork/features.db");
+    let io = || std::io::Error::other("gone");
+    for error in [
+        StoreError::Busy { path: path(), holder: None, waited_s: 10 },
+        StoreError::DiskFull { path: path() },
+        StoreError::NotWritable { path: path() },
+        StoreError::DiskFailed { path: path(), source: "gone".into() },
+        StoreError::Io { action: "open", path: path(), source: io() },
+        StoreError::Unanswered { path: path(), source: "gone".into() },
+    ] {
+        assert!(matches!(error.class(), ErrorClass::Again | ErrorClass::Unknown));
+        let text = text(error).to_lowercase();
+        assert!(text.contains("retry the same call"), "{text}");
+        assert!(!text.contains("do not retry"), "{text}");
+    }
+    assert!(text(StoreError::Replaced { path: path() }).contains("Do not retry"));
 }
 
 #[test]

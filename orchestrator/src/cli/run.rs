@@ -129,8 +129,11 @@ fn plan_first(project: &Project, plan: &Plan, how: &How) -> Result<(), CliError>
     }
     let spec = Spec::find(&project.dir, None)?;
     let mut readers = terminal::readers(how.json, &[], clock::now())?;
-    block_on(cogwork_conductor::can_land(&project.dir, plan, &mut readers))??;
-    readers.close(None);
+    block_on(async {
+        let can_land = cogwork_conductor::can_land(&project.dir, plan, &mut readers).await;
+        readers.close(None).await;
+        can_land
+    })??;
     if !how.json {
         print(&format!("the project has no features: planning them from {}\n", spec.name()))?;
     }
@@ -172,17 +175,25 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     let start = clock::now();
     let mut readers = terminal::readers(how.json, &project.store.features()?, start)?;
     let programs = crate::programs()?;
-    let run = cogwork_conductor::run(&project.dir, &project.store, &plan, programs, &mut readers, &mut lock);
-    let outcome = match block_on(run)? {
-        Ok(outcome) => outcome,
-        Err(not_ready) => {
-            readers.close(None);
-            return Err(not_ready.into());
+    block_on(async {
+        let (dir, store) = (&project.dir, &project.store);
+        let outcome = cogwork_conductor::run(dir, store, &plan, programs, &mut readers, &mut lock).await;
+        let took = clock::now().duration_since(start).as_millis();
+        let ended = outcome.map_err(CliError::from).and_then(|outcome| {
+            let words = closing(project, &plan, &outcome, took)?;
+            Ok((Exit::from(&outcome), words))
+        });
+        match ended {
+            Ok((exit, words)) => {
+                readers.close(Some(words)).await;
+                Ok(exit)
+            }
+            Err(error) => {
+                readers.close(None).await;
+                Err(error)
+            }
         }
-    };
-    let took = clock::now().duration_since(start).as_millis();
-    readers.close(Some(closing(project, &plan, &outcome, took)?));
-    Ok(Exit::from(&outcome))
+    })?
 }
 
 /// Runs a future on this thread, which every started program is tied to.

@@ -1,7 +1,7 @@
 //! `cogwork status`: where the project stands, in a few lines.
 
 use clap::Args;
-use cogwork_conductor::{Holder, RunLock};
+use cogwork_conductor::Holder;
 use cogwork_schemas::{FeatureId, SessionId};
 use cogwork_store::Adoption;
 use serde::Serialize;
@@ -56,7 +56,7 @@ struct SessionLine {
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     let project = Project::open(&args.project.dir)?;
     let graph = project.store.graph()?;
-    let mut standing = Standing { run: RunLock::holder(&project.dir)?, ..Standing::default() };
+    let mut standing = Standing { run: super::why::holder(&project)?, ..Standing::default() };
     let counts = graph.counts();
     standing.total = counts.total();
     standing.ready = counts.ready;

@@ -1,16 +1,22 @@
 //! `cogwork why`: why a feature is not running, and what would unblock it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::Args;
 use cogwork_conductor::ports::Obstacles;
 use cogwork_conductor::{Holder, RunLock};
 use cogwork_schemas::{Feature, FeatureId, Hold};
+use cogwork_session::chain;
+use cogwork_store::ErrorClass;
 use serde::Serialize;
 
 use super::{CliError, Exit, ProjectArg, print, print_json, question};
 use crate::project::Project;
 use crate::terminal::{clean, cut};
+
+/// Others write for milliseconds: whoever holds the database this long holds up the run.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Say why a feature is not running, and what would unblock it.
 #[derive(Debug, Args)]
@@ -52,7 +58,7 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
         print("every feature passes\n")?;
     } else {
         print(&answers.iter().map(line).collect::<String>())?;
-        if let Some(holder) = RunLock::holder(&project.dir)? {
+        if let Some(holder) = holder(&project)? {
             print(&held_up(&holder))?;
         }
         // One that is asked for by its number is worth all that it takes to go on.
@@ -68,6 +74,19 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
 
 fn line(answer: &Answer) -> String {
     format!("{} {} {}\n", answer.id, cut(&answer.name, 60), sentence(&answer.why))
+}
+
+/// Returns who runs the project, and what holds it up: as it says itself, or as this process finds it. Only its sessions
+/// may have something to write while the database is locked.
+pub(super) fn holder(project: &Project) -> Result<Option<Holder>, CliError> {
+    let mut holder = RunLock::holder(&project.dir)?;
+    if let Some(Holder { obstacles: Obstacles { ledger: ledger @ None, .. }, .. }) = &mut holder
+        && let Err(error) = project.store.await_turn(TURN)
+        && error.class() == ErrorClass::Again
+    {
+        *ledger = Some(chain(&error));
+    }
+    Ok(holder)
 }
 
 /// Returns what holds up the run that is under way, a line for each; nothing where nothing does.

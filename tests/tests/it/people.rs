@@ -154,7 +154,7 @@ fn a_list_comes_from_a_pipe_and_a_bad_line_is_named() {
     assert!(told.contains("`hue` means nothing here"), "{told}");
 }
 
-fn ask(place: &Place, id: i64) {
+pub(crate) fn ask(place: &Place, id: i64) {
     let request: HumanRequest =
         serde_json::from_value(json!({"prompt": "Which colour\nshould it be?", "fields": [
         {"id": "colour", "label": "Colour", "type": "select", "options": [{"value": "red", "label": "Red"}]},

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use cogwork_conductor::RunLock;
 use cogwork_process::contain;
 use cogwork_schemas::{Entry, Fact, FeatureId};
 use cogwork_store::{Store, TimeSource, state_dir};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 /// A directory for one test, gone when the test is over.
@@ -52,6 +54,21 @@ impl Place {
         command.args(args).arg("--project-dir").arg(&self.dir);
         self.at_home(&mut command);
         command
+    }
+
+    /// A run of this project with a lease of so many seconds, not started.
+    pub(crate) fn short_lease(&self, lease_s: u32, agent: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_short-lease"));
+        command.arg("--project-dir").arg(&self.dir).args(["--agent", agent]);
+        command.args(["--lease-s", &lease_s.to_string()]);
+        command.args(["--cogwork", env!("CARGO_BIN_EXE_cogwork-under-test")]);
+        self.at_home(&mut command);
+        command
+    }
+
+    /// A file beside the project, by which a test and its agents tell each other things: `$HOME/NAME`.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
     }
 
     /// The command `cogwork demo`, not started.
@@ -127,6 +144,21 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    /// A test that fails leaves no run behind, and no process that was stopped.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let holder = RunLock::holder(&self.dir).ok().flatten().map(|holder| holder.process.pid);
+            let others = holder.filter(|pid| *pid != contain::own_identity().pid);
+            for pid in others.into_iter().chain(self.processes()) {
+                // One that is gone meanwhile is what is wanted.
+                let _: Result<(), _> =
+                    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), Signal::KILL);
+            }
+        }
+    }
+}
+
 fn line(pid: i32) -> String {
     fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ")
 }
@@ -149,6 +181,20 @@ pub(crate) fn sessions_by_feature(project: &Path) -> BTreeMap<String, BTreeSet<S
         }
     }
     sessions
+}
+
+/// Waits for something to become true.
+pub(crate) fn until(what: &str, limit: Duration, mut is_true: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_true() {
+        assert!(start.elapsed() < limit, "{what} does not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Sends a signal to a process that a test has started.
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
 }
 
 /// Kills a process outright and waits for its end.

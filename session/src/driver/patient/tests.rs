@@ -30,7 +30,9 @@ async fn tried(
     fails: usize,
     error: fn() -> StoreError,
 ) -> (Result<(), StoreError>, usize, Duration) {
-    let (store, mut tries, began) = (store(), 0, tokio::time::Instant::now());
+    #[expect(clippy::disallowed_methods, reason = "the clock that the test turns")]
+    let began = tokio::time::Instant::now();
+    let (store, mut tries) = (store(), 0);
     let answer = PatientStore::new(&store)
         .call_within(patience, |_| {
             tries += 1;
@@ -91,7 +93,7 @@ async fn whoever_wants_an_end_gets_it_soon() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_asked_for_and_nothing_is_done_twice() {
     let store = store();
-    let new = NewSession { role: Role::Initializer, agent: "a".into(), isolation: Isolation::Shared };
+    let new = NewSession::new(Role::Initializer, "a", Isolation::Shared);
     let mut lost = 2;
     let patient = PatientStore::new(&store);
     let begin = |store: &Store| {

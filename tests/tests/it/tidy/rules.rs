@@ -42,9 +42,16 @@ const SOLE_USERS: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Where the three pure machines live, and the rules that judge an agent's tools: the beginnings of their paths.
-const PURE: [&str; 4] =
-    ["store/src/graph", "session/src/policy", "session/src/machine", "conductor/src/engine"];
+/// Where the pure machines live, the loop of a run, and the rules that judge an agent's tools: the beginnings of their
+/// paths.
+const PURE: [&str; 6] = [
+    "store/src/graph",
+    "session/src/policy",
+    "session/src/machine",
+    "conductor/src/engine",
+    "conductor/src/conduct",
+    "conductor/src/main_branch/landing",
+];
 
 /// What a pure machine may not name, and what it does instead.
 const IMPURE_WORDS: [(&str, &str); 7] = [
