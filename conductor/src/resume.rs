@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn resumed(store: &Store, presence: Presence) -> Resumed {
-        let settings = Settings { slots: 1, batch: 2, postponements: 3 };
+        let settings = Settings { slots: 1, batch: 2, postponements: 3, slot_wait: SignedDuration::ZERO };
         let secret = Secret::known("successor");
         resume(store, settings, &AttemptLimits::default(), LEASE, &secret, |_, _| presence).unwrap()
     }

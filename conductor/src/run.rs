@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{self, Receiver};
 
 use crate::clock;
 use crate::conduct::{Conductor, Score, conduct};
-use crate::engine::Settings;
+use crate::engine::{SLOT_WAIT, Settings};
 use crate::ledger::LedgerThread;
 use crate::main_branch::GitMain;
 use crate::ports::{self, Deadlines, Input, Inputs, Moment, Ports, Readers, Signpost};
@@ -53,7 +53,7 @@ impl Plan {
     /// Returns the settings of the engine that this asks for.
     pub(crate) fn engine_settings(&self) -> Settings {
         // Several minutes of a person's unsaved work on the main branch, as the waits grow.
-        Settings { slots: self.slots, batch: self.batch, postponements: 10 }
+        Settings { slots: self.slots, batch: self.batch, postponements: 10, slot_wait: SLOT_WAIT }
     }
 
     /// Returns how long a claim holds without a sign of life.

@@ -19,13 +19,16 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(5);
 /// How long a call is tried: a person who holds the database for longer has forgotten about it.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
+/// How long one call may be without any answer: beyond every wait for a lock, and beyond what a healthy disk takes.
+const ANSWER_LIMIT: SignedDuration = SignedDuration::from_secs(600);
+
 /// The queue.
 #[derive(Debug, Default)]
 pub(super) struct CallQueue {
     waiting: VecDeque<(CallId, Call)>,
     last_id: u64,
-    /// Whether the first was sent and not answered yet.
-    is_under_way: bool,
+    /// When the first was sent, while it is not answered yet.
+    sent_at: Option<Timestamp>,
     /// Whether the first may have been carried out, though nobody knows.
     may_be_done: bool,
     faults: u32,
@@ -69,25 +72,31 @@ impl CallQueue {
 
     /// Returns what has to be sent now, if anything has.
     pub(super) fn send(&mut self, now: Timestamp) -> Option<(CallId, Call)> {
-        if self.is_closed || self.is_under_way || self.again_at.is_some_and(|at| at > now) {
+        if self.is_closed || self.sent_at.is_some() || self.again_at.is_some_and(|at| at > now) {
             return None;
         }
         let first = self.waiting.front()?.clone();
-        self.is_under_way = true;
+        self.sent_at = Some(now);
         self.again_at = None;
         Some(first)
     }
 
     /// Returns when [`CallQueue::send`] has something again.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        self.again_at.filter(|_| !self.is_under_way && !self.is_closed)
+        let answer = self.sent_at.map(|at| at + ANSWER_LIMIT);
+        answer.or(self.again_at).filter(|_| !self.is_closed)
+    }
+
+    /// Returns whether the answer to a call does not come any more.
+    pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
+        !self.is_closed && self.sent_at.is_some_and(|at| at + ANSWER_LIMIT <= now)
     }
 
     pub(super) fn on_reply(&mut self, now: Timestamp, id: CallId, reply: Result<Answer, Fault>) -> Settled {
-        if !self.is_under_way || self.waiting.front().is_none_or(|(first, _)| *first != id) {
+        if self.sent_at.is_none() || self.waiting.front().is_none_or(|(first, _)| *first != id) {
             return Settled::Late;
         }
-        self.is_under_way = false;
+        self.sent_at = None;
         let kind = self.waiting.front().map_or("", |(_, call)| call.kind());
         match reply {
             Ok(answer) => {
@@ -143,7 +152,7 @@ impl CallQueue {
 
     /// Takes out the calls that were certainly not carried out and are not wanted any more.
     pub(super) fn withdraw(&mut self, is_unwanted: impl Fn(&Call) -> bool) -> Vec<Call> {
-        let is_first_safe = !self.is_under_way && !self.may_be_done;
+        let is_first_safe = self.sent_at.is_none() && !self.may_be_done;
         let mut withdrawn = Vec::new();
         let mut index = 0;
         self.waiting.retain(|(_, call)| {

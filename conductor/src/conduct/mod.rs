@@ -384,6 +384,12 @@ impl Conductor {
             self.on_session_due(now, id);
         }
         self.on_landing_due(now);
+        if self.calls.is_overdue(now.steady) {
+            marks::hit("ledger", "silent");
+            self.calls.close();
+            let reason = "the database does not answer: its disk hangs".to_owned();
+            self.feed(now, Event::Broken { reason });
+        }
         if self.stop_by.is_some_and(|at| at <= now.steady) {
             self.note("not everything could be ended in time: the next run tidies up");
             self.orders.push(Order::End(RunOutcome::Stopped));

@@ -2,6 +2,7 @@
 
 use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionId, SessionOutcome};
 use cogwork_store::graph::Node;
+use jiff::SignedDuration;
 
 /// The limits of one run, resolved once at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Settings {
     pub batch: u32,
     /// How often in a row a landing may be postponed before the run gives up.
     pub postponements: u32,
+    /// How long a freed slot waits at most for the landing of the work that freed it.
+    pub slot_wait: SignedDuration,
 }
 
 /// One thing that happened.

@@ -21,6 +21,7 @@ use cogwork_store::graph::{Graph, Node};
 use jiff::{SignedDuration, Timestamp};
 
 pub use event::{Effect, Event, Landing, SessionEnd, Settings, StartFailure};
+pub(crate) use slots::SLOT_WAIT;
 use slots::WaitingSlots;
 use unavailable::Unavailable;
 
@@ -114,7 +115,7 @@ impl Engine {
             land_after: None,
             obstacle: None,
             start_after: BTreeMap::new(),
-            waiting_slots: WaitingSlots::default(),
+            waiting_slots: WaitingSlots::new(settings.slot_wait),
             slot_deadline: None,
             is_reaping: false,
             reap_after: None,
@@ -275,7 +276,7 @@ impl Engine {
         if submitted.contains(&running.attempt) {
             let before = self.queue.len() + usize::from(self.landing.is_some());
             self.waiting_slots.worked(now.duration_since(held.since));
-            self.waiting_slots.freed(now, running.feature, running.attempt, before);
+            self.waiting_slots.freed(now, (running.feature, running.attempt), before);
             self.queue.push_back(running);
             return Vec::new();
         }

@@ -10,8 +10,8 @@ use cogwork_schemas::{AttemptId, FeatureId, Status};
 use cogwork_store::graph::Graph;
 use jiff::{SignedDuration, Timestamp};
 
-/// No slot waits longer than this for one landing.
-const LONGEST: SignedDuration = SignedDuration::from_secs(5);
+/// No slot of a run waits longer than this for one landing: a session that starts at once takes minutes.
+pub(crate) const SLOT_WAIT: SignedDuration = SignedDuration::from_secs(5);
 /// A landing may take this part of the work that would start instead.
 const PART: f64 = 0.1;
 /// So many of the last are looked at: a few slow checks long ago say nothing about the next landing.
@@ -38,8 +38,9 @@ impl Recent {
 }
 
 /// The slots that wait, each for the landing of the work that freed it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct WaitingSlots {
+    longest: SignedDuration,
     waiting: BTreeMap<AttemptId, Wait>,
     landings: Recent,
     sessions: Recent,
@@ -56,16 +57,32 @@ struct Wait {
 }
 
 impl WaitingSlots {
+    /// None waits longer than this.
+    pub(super) fn new(longest: SignedDuration) -> Self {
+        Self {
+            longest,
+            waiting: BTreeMap::new(),
+            landings: Recent::default(),
+            sessions: Recent::default(),
+            began: None,
+        }
+    }
+
     /// A session of ours was this long at work.
     pub(super) fn worked(&mut self, taken: SignedDuration) {
         self.sessions.learn(taken);
     }
 
     /// The work of an attempt waits to land, behind so many others, and its session has freed a slot.
-    pub(super) fn freed(&mut self, now: Timestamp, feature: FeatureId, attempt: AttemptId, before: usize) {
+    pub(super) fn freed(
+        &mut self,
+        now: Timestamp,
+        (feature, attempt): (FeatureId, AttemptId),
+        before: usize,
+    ) {
         let Some(median) = self.landings.median() else { return };
         let expected = median * i32::try_from(before + 1).unwrap_or(i32::MAX);
-        if expected <= LONGEST {
+        if expected <= self.longest {
             self.waiting.insert(attempt, Wait { feature, expected, until: now + expected });
         }
     }

@@ -4,7 +4,7 @@ use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionI
 use cogwork_store::graph::{Graph, Node};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Effect, Engine, Event, Landing, SessionEnd, Settings, StartFailure};
+use super::{Effect, Engine, Event, Landing, SLOT_WAIT, SessionEnd, Settings, StartFailure};
 
 const T0: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -18,7 +18,7 @@ fn with(status: Status, node: Node) -> Node {
 
 fn engine(slots: usize, nodes: &[Node]) -> Engine {
     let graph = Graph::new(nodes.iter().cloned()).unwrap();
-    Engine::new(Settings { slots, batch: 1, postponements: 3 }, graph)
+    Engine::new(Settings { slots, batch: 1, postponements: 3, slot_wait: SLOT_WAIT }, graph)
 }
 
 fn start(id: i64) -> Effect {
@@ -156,7 +156,8 @@ fn an_answer_that_nobody_asked_for_changes_nothing() {
 /// Two features in one session: the first is handed in while the session goes on.
 fn batch() -> Engine {
     let graph = Graph::new([node(1, &[]), node(2, &[]), node(3, &[])]).unwrap();
-    let mut engine = Engine::new(Settings { slots: 1, batch: 2, postponements: 3 }, graph);
+    let mut engine =
+        Engine::new(Settings { slots: 1, batch: 2, postponements: 3, slot_wait: SLOT_WAIT }, graph);
     assert_eq!(engine.step(T0, Event::Begin), [start(1)]);
     assert_eq!(engine.step(T0, started(1)), []);
     let submitted = Event::Submitted { session: SessionId(1), attempt: AttemptId(1) };

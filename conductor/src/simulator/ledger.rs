@@ -65,6 +65,9 @@ impl World {
             let ms = if held_for > 0 { LOCK_WAIT } else { self.rng.i64(0..50) };
             return self.deliver(ms, Input::Ledger { id, reply: Err(Fault::Again { reason: reason() }) });
         }
+        if faults.fatal > 0 && self.rng.u32(0..3_000) == 0 {
+            return; // the disk hangs
+        }
         if self.chance(faults.refused) {
             let not_yet = self.rng.bool();
             return self.reply(id, Err(Fault::Refused { reason: reason(), not_yet }));

@@ -97,6 +97,7 @@ fn expected_marks() -> BTreeSet<(&'static str, &'static str)> {
     let others = [
         ("claim", "withdrawn"),
         ("ledger", "given_up"),
+        ("ledger", "silent"),
         ("slot", "waits"),
         ("session", "killed"),
         ("session", "given_up"),

@@ -21,7 +21,7 @@ use super::agents::Agent;
 use super::branch::Branch;
 use super::ledger::{Living, clerk};
 use crate::conduct::{Conductor, Score, conduct};
-use crate::engine::Settings;
+use crate::engine::{SLOT_WAIT, Settings};
 use crate::ledger::{Call, Clerk, Owners};
 use crate::ports::{
     Clock, Command, Deadlines, Input, Inputs, Moment, Obstacles, Offered, Ports, Readers, Signpost,
@@ -131,7 +131,12 @@ pub(super) struct World {
 impl Night {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let settings = Settings { slots: rng.usize(1..=4), batch: rng.u32(1..=3), postponements: 10 };
+        let settings = Settings {
+            slots: rng.usize(1..=4),
+            batch: rng.u32(1..=3),
+            postponements: 10,
+            slot_wait: SLOT_WAIT,
+        };
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 50);
         let wall = Arc::new(AtomicI64::new(now.as_microsecond()));
         let clock = Arc::clone(&wall);

@@ -125,7 +125,7 @@ struct World {
 fn late(list: &str, slots: usize, batch: u32, costs: Costs) -> Figures {
     let store = store(list);
     let features = store.features().expect("features");
-    let settings = Settings { slots, batch, postponements: 1 };
+    let settings = Settings { slots, batch, postponements: 1, slot_wait: SignedDuration::ZERO };
     let graph = Graph::new(store.nodes().expect("nodes")).expect("no cycle");
     let mut world = World {
         engine: Engine::new(settings, graph),

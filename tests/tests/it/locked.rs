@@ -1,12 +1,15 @@
 //! Somebody sits on the database: a backup, a program that was stopped in the middle of a write, a disk that hangs. A
 //! run waits until it is free, says so, and loses and pays nothing twice.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::process::{Child, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cogwork_schemas::{Fact, Status};
-use rusqlite::Connection;
+use cogwork_schemas::{Fact, SessionId, SessionOutcome, Status};
+use cogwork_store::{Store, TimeSource, state_dir};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -38,36 +41,59 @@ enum Lock {
     Database,
 }
 
-enum Held {
-    Turn { _file: File },
-    Database { connection: Connection },
+/// A lock that is to be taken when the run is under way, and held until it is dropped.
+struct Holder {
+    hold: Option<Box<dyn FnOnce() + Send>>,
+    holds: Receiver<()>,
+    release: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Lock {
-    fn take(self, place: &Place) -> Held {
-        match self {
-            Self::Turn => {
-                let file = File::open(place.dir.join(".cogwork/write.lock")).unwrap();
+    /// Makes ready what will hold it; before the run, which does not take its turns behind it.
+    fn holder(self, place: &Place) -> Holder {
+        let ((tell, holds), (release, released)) = (channel::<()>(), channel::<()>());
+        let turns = state_dir(&place.dir).join("write.lock");
+        let hold: Box<dyn FnOnce() + Send> = match self {
+            Self::Turn => Box::new(move || {
+                let file = File::open(turns).unwrap();
                 file.lock().unwrap();
-                Held::Turn { _file: file }
-            }
+                tell.send(()).unwrap();
+                released.recv().ok();
+            }),
             Self::Database => {
-                let found = std::fs::read_dir(place.dir.join(".cogwork")).unwrap();
-                let mut found = found.map(|entry| entry.unwrap().path());
-                let file = found.find(|path| path.extension().is_some_and(|end| end == "db")).unwrap();
-                let connection = Connection::open(file).unwrap();
-                connection.busy_timeout(MINUTE).unwrap();
-                connection.execute_batch("BEGIN IMMEDIATE").unwrap();
-                Held::Database { connection }
+                // A clock is read inside of a transaction, which stays open while it does not answer.
+                let released = Mutex::new(released);
+                let clock = TimeSource::new(move || {
+                    tell.send(()).ok();
+                    released.lock().unwrap().recv().ok();
+                    jiff::Timestamp::now()
+                });
+                let store = Store::open(&place.dir, clock).unwrap();
+                fs::remove_file(&turns).unwrap();
+                fs::write(&turns, "").unwrap();
+                Box::new(move || {
+                    let nothing = store.end_session(SessionId(999), &SessionOutcome::Stopped, 0);
+                    assert!(nothing.is_err(), "{nothing:?}");
+                })
             }
-        }
+        };
+        Holder { hold: Some(hold), holds, release: Some(release), thread: None }
     }
 }
 
-impl Held {
-    fn release(self) {
-        if let Self::Database { connection } = self {
-            connection.execute_batch("ROLLBACK").unwrap();
+impl Holder {
+    fn take(&mut self) {
+        self.thread = self.hold.take().map(std::thread::spawn);
+        self.holds.recv().unwrap();
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.release = None;
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
         }
     }
 }
@@ -92,12 +118,13 @@ fn assert_nothing_lost(place: &Place, told: &str) {
 /// Holds a lock for so long, from the moment on at which agents end their work, and asserts that nothing is lost.
 fn waited_out(lock: Lock, how_long: Duration) {
     let place = features();
+    let mut held = lock.holder(&place);
     let mut run = begin(&place);
-    let held = lock.take(&place);
+    held.take();
     go(&place);
     std::thread::sleep(how_long);
     assert_eq!(run.try_wait().unwrap(), None, "it waits");
-    held.release();
+    drop(held);
     until("the end of the run", 2 * MINUTE, || run.try_wait().unwrap().is_some());
     let output = run.wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -137,9 +164,10 @@ fn locks_that_come_again_and_again_are_waited_out() {
     let start = Instant::now();
     while run.try_wait().unwrap().is_none() {
         assert!(start.elapsed() < 3 * MINUTE, "the run does not end");
-        let held = Lock::Turn.take(&place);
+        let mut held = Lock::Turn.holder(&place);
+        held.take();
         std::thread::sleep(Duration::from_secs(2));
-        held.release();
+        drop(held);
         std::thread::sleep(Duration::from_millis(300));
     }
     let output = run.wait_with_output().unwrap();
@@ -152,8 +180,9 @@ fn locks_that_come_again_and_again_are_waited_out() {
 fn whoever_asks_is_told_that_the_run_waits_and_for_what() {
     for lock in [Lock::Turn, Lock::Database] {
         let place = features();
+        let mut held = lock.holder(&place);
         let mut run = begin(&place);
-        let held = lock.take(&place);
+        held.take();
         // The first of three is through, and its end is to be written down; or the runner's end is.
         go(&place);
         let told = |args: &[&str]| {
@@ -166,7 +195,7 @@ fn whoever_asks_is_told_that_the_run_waits_and_for_what() {
         assert!(told(&["why"]).contains(waits), "{lock:?}");
         let status: Value = serde_json::from_str(&told(&["status", "--json"])).unwrap();
         assert!(status["run"]["obstacles"]["ledger"].is_string(), "{status}");
-        held.release();
+        drop(held);
         until("the end of the run", 2 * MINUTE, || run.try_wait().unwrap().is_some());
         let output = run.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -179,8 +208,9 @@ fn whoever_asks_is_told_that_the_run_waits_and_for_what() {
 fn a_stop_is_heard_at_once_though_the_database_is_locked() {
     for lock in [Lock::Turn, Lock::Database] {
         let place = features();
+        let mut held = lock.holder(&place);
         let mut run = begin(&place);
-        let held = lock.take(&place);
+        held.take();
         // Long enough for runners to be in the middle of a write.
         std::thread::sleep(Duration::from_secs(3));
         let start = Instant::now();
@@ -193,7 +223,7 @@ fn a_stop_is_heard_at_once_though_the_database_is_locked() {
         until("the end of the run", Duration::from_secs(5), || run.try_wait().unwrap().is_some());
         let output = run.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(5), "{output:?}");
-        held.release();
+        drop(held);
         go(&place);
         assert_eq!(place.cogwork(&["run", "--agent", AGENT]).status.code(), Some(0));
         place.assert_no_processes_within(Duration::ZERO);
