@@ -164,6 +164,10 @@ impl CallQueue {
             }
             !goes
         });
+        if self.waiting.is_empty() {
+            // Nothing is waited for any more; a deadline without a call would come again and again.
+            (self.faults, self.stuck_since, self.again_at) = (0, None, None);
+        }
         withdrawn
     }
 
@@ -243,6 +247,7 @@ mod tests {
         let (id, _) = queue.send(T0).unwrap();
         queue.on_reply(T0, id, again());
         assert_eq!(queue.withdraw(|_| true), [Call::Nodes], "nothing was changed");
+        assert_eq!(queue.deadline(), None, "nobody waits for its turn any more");
     }
 
     #[test]
