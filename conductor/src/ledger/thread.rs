@@ -42,7 +42,7 @@ impl LedgerThread {
         // No two runs have a process and a time in common, and none has another's secrets.
         let run = format!("run {:?} {seen}", contain::own_identity());
         let clerk = Clerk::new(Box::new(ThisMachine), Box::new(Secret::random), run, taken_over);
-        let serving = Serving { store, clerk, seen, version: None, inputs };
+        let serving = Serving { store, clerk, seen, version: None, lost: None, inputs };
         // Unbounded, because at most one call is under way.
         let thread = std::thread::Builder::new().name("ledger".to_owned());
         thread.spawn(move || serving.serve(&received)).map_err(|source| StoreError::Io {
@@ -77,6 +77,8 @@ struct Serving {
     seen: i64,
     /// The version of the database when it was last looked at.
     version: Option<i64>,
+    /// Why there is nothing to be read any more. It was told, once.
+    lost: Option<String>,
     inputs: Sender<Input>,
 }
 
@@ -85,7 +87,10 @@ impl Serving {
         loop {
             let told = match calls.recv_timeout(NOTICE) {
                 Ok((id, call)) => {
-                    let reply = self.clerk.perform(&self.store, id, &call);
+                    let reply = match &self.lost {
+                        Some(reason) => Err(Fault::Fatal { reason: reason.clone() }),
+                        None => self.clerk.perform(&self.store, id, &call),
+                    };
                     // What a call made true is told before its answer.
                     self.tell_changes() && self.tell(Input::Ledger { id, reply })
                 }
@@ -107,7 +112,7 @@ impl Serving {
                 self.tell_changes()
             }
             Err(error) => match Fault::of(&error) {
-                Fault::Fatal { reason } => self.tell(Input::LedgerLost { reason }),
+                Fault::Fatal { reason } => self.tell_loss(reason),
                 Fault::Refused { .. } | Fault::Again { .. } | Fault::Unknown { .. } => true,
             },
         }
@@ -122,7 +127,7 @@ impl Serving {
                     self.seen = changes.through;
                     return self.tell(Input::Changes(Box::new(changes)));
                 }
-                Err(Fault::Fatal { reason }) => return self.tell(Input::LedgerLost { reason }),
+                Err(Fault::Fatal { reason }) => return self.tell_loss(reason),
                 Err(Fault::Refused { .. } | Fault::Again { .. } | Fault::Unknown { .. }) => {
                     if self.inputs.is_closed() {
                         return false;
@@ -131,6 +136,11 @@ impl Serving {
                 }
             }
         }
+    }
+
+    /// Tells that the ledger cannot be read any more: once, whoever asks.
+    fn tell_loss(&mut self, reason: String) -> bool {
+        self.lost.replace(reason.clone()).is_some() || self.tell(Input::LedgerLost { reason })
     }
 
     fn tell(&self, input: Input) -> bool {
