@@ -2,7 +2,7 @@
 //!
 //! Each is a small trait that takes an order and returns at once; what came of it arrives later as an [`Input`]. So the
 //! conductor never waits inside a decision, and the simulator can answer late, wrongly or never. Faults are part of the
-//! contract: `tests/it/contract` holds the real and the simulated implementation to the same answers.
+//! contract: `simulator/contract` holds the real and the simulated implementation to the same answers.
 
 use std::pin::Pin;
 

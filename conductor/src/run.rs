@@ -130,7 +130,7 @@ pub async fn run(
         RunnerProcesses::new(project.to_owned(), plan.sessions(base), programs, environment, sender.clone());
     let mut main = GitMain::new(steps, sender);
     let clock = Clock::start();
-    let mut inputs = Sources { received, signals, clock, caught_up: Deadlines::default() };
+    let mut inputs = Sources::new(received, signals, clock);
     let base_commit = Git::at(project).head().await.ok().flatten();
     let mut conductor = Conductor::new(plan.score(base_commit), resumed.engine);
     let mut ports = Ports {
@@ -155,7 +155,7 @@ impl ports::Clock for Clock {
 }
 
 /// Where the inputs of a real run come from. Signals first: whatever else there is to hear, a person is heard.
-struct Sources {
+pub(crate) struct Sources {
     received: Receiver<Input>,
     signals: Signals,
     clock: Clock,
@@ -164,6 +164,11 @@ struct Sources {
 }
 
 impl Sources {
+    /// Hears these signals, and whatever comes through the channel.
+    pub(crate) fn new(received: Receiver<Input>, signals: Signals, clock: Clock) -> Self {
+        Self { received, signals, clock, caught_up: Deadlines::default() }
+    }
+
     async fn first(&mut self, deadlines: Deadlines) -> Input {
         tokio::select! {
             biased;
@@ -207,8 +212,7 @@ mod tests {
     async fn a_run_that_stood_still_listens_before_it_takes_silence_for_silence() {
         let (sender, received) = mpsc::channel(INPUTS);
         let clock = Clock::start();
-        let mut sources =
-            Sources { received, signals: Signals::new().unwrap(), clock, caught_up: Deadlines::default() };
+        let mut sources = Sources::new(received, Signals::new().unwrap(), clock);
         let in_time = async move {
             for session in [1, 2].map(SessionId) {
                 tokio::time::sleep(Duration::from_millis(20)).await;

@@ -13,6 +13,9 @@ use crate::ports::{Control, Input, Report, Runners, StartRunner};
 /// How often a session asks again before it loses patience.
 const PATIENCE: u32 = 20;
 
+/// Within so many milliseconds a runner says that it is there.
+const FIRST_WORD: i64 = 10;
+
 /// What will become of a session. Decided when it starts, as the dice of the night fall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -62,7 +65,8 @@ impl World {
         }
         let session = start.session;
         self.check_start(start);
-        if self.rng.u32(0..20) == 0 {
+        let cannot_start = self.staged.as_ref().is_some_and(|staged| staged.runner.is_none());
+        if cannot_start || self.dice(20) {
             let reason = "no process to be had".to_owned();
             return self.report(1, session, Report::NotStarted { reason });
         }
@@ -70,7 +74,8 @@ impl World {
         if self.chance(crash) {
             return self.kill();
         }
-        let ms = self.rng.i64(0..50);
+        // Before anything else that is heard of it.
+        let ms = self.rng.i64(0..FIRST_WORD);
         let process = ProcessIdentity { pid: 1_000, started: 1, boot_id: "boot".into() };
         self.report(ms, session, Report::Started { process });
         self.begin_work(session, start.feature, start.attempt, start.token.clone());
@@ -84,12 +89,12 @@ impl World {
     fn begin_work(&mut self, session: SessionId, feature: FeatureId, attempt: AttemptId, token: Token) {
         self.tokens.insert(attempt, (feature, token.clone()));
         self.contents.insert(attempt, self.branch.attempts());
-        let already_green = self.rng.u32(0..10) == 0;
+        let already_green = self.dice(10);
         let before = self.reports(feature, already_green);
         // Whoever has taken the claim back meanwhile was faster.
         self.store.record_before(&token, None, &before).ok();
-        let fate = self.fate(feature);
-        let ms = self.rng.i64(10..30_000);
+        let staged = self.staged.as_ref().and_then(|staged| staged.runner);
+        let (fate, ms) = staged.unwrap_or_else(|| (self.fate(feature), self.rng.i64(FIRST_WORD..30_000)));
         self.later(ms, Happening::AgentActs(session));
         let agent = Agent { session, feature, attempt, token, fate, is_between: false, watched: true };
         self.agents.insert(session, agent);
@@ -128,7 +133,7 @@ impl World {
             (Control::Kill, fate) => {
                 self.agents.remove(&session);
                 // The last word of one that is stuck in the kernel comes when nobody waits for it any more.
-                let ms = if fate == Fate::HangsForGood { 90_000 } else { self.rng.i64(1..500) };
+                let ms = if fate == Fate::HangsForGood { 90_000 } else { self.rng.i64(FIRST_WORD..500) };
                 self.report(ms, session, Report::Gone { how: "signal 9".into() });
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cogwork_schemas::AttemptId;
+use cogwork_schemas::{AttemptId, Check};
 
 use super::agents::report;
 use super::world::{Port, World};
@@ -17,7 +17,11 @@ pub(super) struct Branch {
     /// The main branch, oldest first.
     history: Vec<String>,
     next: u64,
-    pub(super) is_dirty: bool,
+    /// The file of a person's that a landing would overwrite.
+    pub(super) in_the_way: Option<String>,
+    pub(super) is_gone: bool,
+    /// Commits that change what others changed, too.
+    conflicting: BTreeSet<String>,
     /// What a person has taken off the main branch.
     pub(super) rewound: BTreeSet<AttemptId>,
     under_way: BTreeSet<TaskId>,
@@ -30,7 +34,9 @@ impl Default for Branch {
             contents: BTreeMap::from([(root.clone(), BTreeSet::new())]),
             history: vec![root],
             next: 1,
-            is_dirty: false,
+            in_the_way: None,
+            is_gone: false,
+            conflicting: BTreeSet::new(),
             rewound: BTreeSet::new(),
             under_way: BTreeSet::new(),
         }
@@ -38,7 +44,7 @@ impl Default for Branch {
 }
 
 impl Branch {
-    fn tip(&self) -> &String {
+    pub(super) fn tip(&self) -> &String {
         self.history.last().unwrap()
     }
 
@@ -61,6 +67,12 @@ impl Branch {
         self.contents.insert(commit.to_owned(), contents);
     }
 
+    /// Somebody changes what this commit changes.
+    pub(super) fn contradict(&mut self, commit: &str) {
+        self.conflicting.insert(commit.to_owned());
+        self.person_commits();
+    }
+
     pub(super) fn person_commits(&mut self) {
         let tip = self.commit(self.attempts());
         self.history.push(tip);
@@ -80,7 +92,11 @@ impl Branch {
 
     /// Returns whether a commit is on the main branch.
     pub(super) fn holds(&self, commit: &str) -> bool {
-        self.contents.get(commit).is_some_and(|contents| contents.is_subset(&self.contents[self.tip()]))
+        !self.is_gone
+            && self
+                .contents
+                .get(commit)
+                .is_some_and(|contents| contents.is_subset(&self.contents[self.tip()]))
     }
 
     pub(super) fn forget_tasks(&mut self) {
@@ -97,6 +113,10 @@ impl MainBranch for Port {
         let mut world = self.0.borrow_mut();
         world.say(|| format!("→ abandon {id:?}"));
         world.branch.under_way.remove(&id);
+        // Now and then its answer is in the queue already.
+        if !world.dice(4) {
+            world.take_back(|input| matches!(input, Input::Main { id: answered, .. } if *answered == id));
+        }
     }
 }
 
@@ -114,7 +134,7 @@ impl World {
             self.check_keep(taken);
         } else if let Task::Confirm { .. } = task {
             // Somebody thinks of something more at the last moment.
-            if self.rng.u32(0..12) == 0 {
+            if self.dice(12) {
                 self.import(1);
             }
         } else {
@@ -152,12 +172,13 @@ impl World {
             }
             Task::Merge { tip, .. } => TaskAnswer::Merged(self.merge(tip)),
             Task::Check { checks } => {
-                let green = self.rng.u32(0..20) > 0;
-                TaskAnswer::Checked(checks.iter().cloned().map(|check| report(check, green)).collect())
+                let is_red = self.dice(20);
+                let run = |check: &Check| report(check.clone(), !is_red && check.command != "false");
+                TaskAnswer::Checked(checks.iter().map(run).collect())
             }
             Task::Move { from, to, .. } => TaskAnswer::Moved(self.move_branch(from, to)),
             Task::Keep { .. } => {
-                let stays = (self.rng.u32(0..20) == 0).then(|| "it is in use".to_owned());
+                let stays = self.dice(20).then(|| "it is in use".to_owned());
                 TaskAnswer::Kept { stays }
             }
             Task::Confirm { commits } => {
@@ -185,12 +206,15 @@ impl World {
     }
 
     fn merge(&mut self, tip: &str) -> Merged {
+        if self.branch.is_gone {
+            return Merged::NoBranch { reason: "the branch is gone".into() };
+        }
         let onto = self.branch.tip().clone();
         let (theirs, ours) = (self.branch.contents[tip].clone(), self.branch.attempts());
         if theirs.is_subset(&ours) {
             return Merged::AlreadyThere { onto };
         }
-        if self.rng.u32(0..20) == 0 {
+        if self.branch.conflicting.contains(tip) || self.dice(20) {
             return Merged::Conflict { files: vec!["a.txt".to_owned()] };
         }
         let commit = self.branch.commit(&theirs | &ours);
@@ -198,11 +222,17 @@ impl World {
     }
 
     fn move_branch(&mut self, from: &str, to: &str) -> Moved {
-        if self.branch.is_dirty {
-            return Moved::InUse { reason: "a.txt has changes".into() };
+        if self.branch.is_gone {
+            return Moved::InUse { reason: "the branch is gone".into() };
+        }
+        if self.branch.history.iter().any(|commit| commit == to) {
+            return Moved::There;
         }
         if self.branch.tip() != from {
             return Moved::Elsewhere;
+        }
+        if let Some(file) = &self.branch.in_the_way {
+            return Moved::InUse { reason: format!("{file} has changes") };
         }
         self.check_move(to);
         self.branch.history.push(to.to_owned());

@@ -10,7 +10,7 @@ use super::world::{LEASE, LIMITS, World};
 use crate::conduct::Conductor;
 use crate::ledger::Call;
 use crate::marks;
-use crate::ports::{Input, Moment, Report, StartRunner};
+use crate::ports::{Moment, StartRunner};
 
 /// What a run may take that was told to stop, and a little more for what is on its way.
 const STOP_LIMIT: SignedDuration = SignedDuration::from_secs(126);
@@ -185,8 +185,5 @@ impl World {
         stale(self.store.end_attempt(&agent.token, &failed, &LIMITS).map(drop), "end an attempt");
         assert_eq!(before, self.store.features().unwrap(), "a zombie changed something");
         self.fenced_writes += 1;
-        // Its runner's last message, late: nobody may act on it.
-        let report = Report::Gone { how: "late".into() };
-        self.deliver(0, Input::Runner { session: agent.session, report });
     }
 }

@@ -7,7 +7,7 @@ use cogwork_schemas::{NodeIdentity, Presence, ProcessIdentity, SessionId, Token}
 use cogwork_store::Secret;
 
 use super::people::PERSON;
-use super::world::{Port, World};
+use super::world::{Faults, Happening, Port, World};
 use crate::ledger::{Answer, Call, CallId, Clerk, Fault, Owners, changes_after};
 use crate::ports::{Input, Ledger};
 
@@ -33,6 +33,24 @@ pub(super) fn clerk(run: u64, taken_over: BTreeMap<SessionId, Token>) -> Clerk {
     Clerk::new(Box::new(Living), new_secret, format!("run {run}"), taken_over)
 }
 
+/// Returns whether a call writes nothing.
+fn is_question(call: &Call) -> bool {
+    match call {
+        Call::Taken { .. } | Call::Job { .. } | Call::Nodes => true,
+        Call::BeginRun { .. }
+        | Call::Claim { .. }
+        | Call::Up { .. }
+        | Call::NotStarted { .. }
+        | Call::Lost { .. }
+        | Call::EndAttempt { .. }
+        | Call::RecordMerged { .. }
+        | Call::Land { .. }
+        | Call::CloseBatches
+        | Call::Reap { .. }
+        | Call::EndRun { .. } => false,
+    }
+}
+
 impl Ledger for Port {
     fn call(&mut self, id: CallId, call: &Call) {
         self.0.borrow_mut().call(id, call);
@@ -56,12 +74,16 @@ impl World {
             return self.kill();
         }
         let reason = || "simulated".to_owned();
-        let held_for = self.locked_until.duration_since(self.now).as_millis();
-        if self.is_ledger_dead || self.chance(faults.fatal) {
+        // Whoever only asks waits for nobody.
+        let held_for = if is_question(call) { 0 } else { self.held_for() };
+        // Only who gets a turn finds the damage.
+        let may_find_damage = held_for <= i128::from(LOCK_WAIT);
+        if self.is_ledger_dead || (may_find_damage && self.chance(faults.fatal)) {
             self.is_ledger_dead = true;
             return self.reply(id, Err(Fault::Fatal { reason: reason() }));
         }
-        if held_for > i128::from(LOCK_WAIT) || self.chance(faults.again) {
+        let is_full = !is_question(call) && self.staged.as_ref().is_some_and(|staged| staged.is_full);
+        if held_for > i128::from(LOCK_WAIT) || is_full || self.chance(faults.again) {
             let ms = if held_for > 0 { LOCK_WAIT } else { self.rng.i64(0..50) };
             return self.deliver(ms, Input::Ledger { id, reply: Err(Fault::Again { reason: reason() }) });
         }
@@ -72,6 +94,28 @@ impl World {
             let not_yet = self.rng.bool();
             return self.reply(id, Err(Fault::Refused { reason: reason(), not_yet }));
         }
+        if held_for > 0 {
+            let run = self.run;
+            return self.at(self.locked_until, Happening::Turn(run, id, Box::new(call.clone())));
+        }
+        self.carry_out(id, call, faults);
+    }
+
+    /// Carries out a call that has waited for its turn.
+    pub(super) fn take_turn(&mut self, id: CallId, call: &Call) {
+        if self.is_ledger_dead {
+            return self.reply(id, Err(Fault::Fatal { reason: "simulated".to_owned() }));
+        }
+        self.carry_out(id, call, self.faults);
+    }
+
+    /// Returns for how many milliseconds somebody else still holds the database.
+    fn held_for(&self) -> i128 {
+        self.locked_until.duration_since(self.now).as_millis()
+    }
+
+    fn carry_out(&mut self, id: CallId, call: &Call, faults: Faults) {
+        let reason = || "simulated".to_owned();
         let is_answer_lost = self.chance(faults.unknown);
         if is_answer_lost && self.rng.bool() {
             return self.reply(id, Err(Fault::Unknown { reason: reason() }));
@@ -94,6 +138,13 @@ impl World {
         }
         self.tell_changes();
         self.deliver(ms, Input::Ledger { id, reply });
+    }
+
+    /// The file of the database is gone, or another one is in its place: the run is told so, once.
+    pub(super) fn lose_ledger(&mut self) {
+        self.is_ledger_dead = true;
+        let ms = self.rng.i64(1..60);
+        self.deliver(ms, Input::LedgerLost { reason: "simulated".to_owned() });
     }
 
     /// Tells what the journal gained since the run was told last.

@@ -9,9 +9,12 @@
 
 mod agents;
 mod branch;
+mod contract;
 mod invariants;
 mod ledger;
 mod people;
+mod readers;
+mod staged;
 mod world;
 
 use std::collections::BTreeSet;

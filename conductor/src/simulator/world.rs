@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use cogwork_schemas::{
-    AgentEvent, AttemptId, Check, DependencyRef, Entry, FeatureId, FeatureList, Isolation, ListedFeature,
-    NodeIdentity, ProcessIdentity, RunOutcome, RunSettings, SessionId, Token,
+    AttemptId, Check, DependencyRef, FeatureId, FeatureList, Isolation, ListedFeature, NodeIdentity,
+    ProcessIdentity, RunOutcome, RunSettings, SessionId, Token,
 };
 use cogwork_store::{AttemptLimits, ImportLimits, NewRun, Secret, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
@@ -20,13 +20,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::agents::Agent;
 use super::branch::Branch;
 use super::ledger::{Living, clerk};
+use super::staged::Staged;
 use crate::conduct::{Conductor, Score, conduct};
 use crate::engine::{SLOT_WAIT, Settings};
-use crate::ledger::{Call, Clerk, Owners};
-use crate::ports::{
-    Clock, Command, Deadlines, Input, Inputs, Moment, Obstacles, Offered, Ports, Readers, Signpost,
-};
-use crate::progress::Progress;
+use crate::ledger::{Call, CallId, Clerk, Owners};
+use crate::ports::{Clock, Command, Deadlines, Input, Inputs, Moment, Ports};
 use crate::resume::resume;
 
 pub(super) const LIMITS: AttemptLimits = AttemptLimits { attempts: 3, crashes: 4 };
@@ -59,6 +57,10 @@ pub(super) enum Happening {
     Kill,
     Command(Command),
     LedgerDies,
+    /// A person deletes the main branch, or brings it back.
+    BranchGone(bool),
+    /// A call of the run with this number gets its turn at the database.
+    Turn(u64, CallId, Box<Call>),
 }
 
 /// Whether and how often the ports fail in this night, in thousandths of all calls.
@@ -92,7 +94,8 @@ pub(super) struct World {
     pub(super) agents: BTreeMap<SessionId, Agent>,
     pub(super) people: BTreeMap<AttemptId, Token>,
     pub(super) tokens: BTreeMap<AttemptId, (FeatureId, Token)>,
-    to_come: BinaryHeap<Reverse<(Timestamp, u64)>>,
+    /// When, whether it waits for the word of a person that comes at the same moment, and its number.
+    to_come: BinaryHeap<Reverse<(Timestamp, bool, u64)>>,
     happenings: BTreeMap<u64, Happening>,
     counter: u64,
     /// Which run this is; nothing is delivered to an earlier one.
@@ -101,9 +104,12 @@ pub(super) struct World {
     /// The last journal entry that the run was told.
     pub(super) seen: i64,
     /// The last journal entry that readers were offered.
-    offered: i64,
+    pub(super) offered: i64,
     pub(super) locked_until: Timestamp,
     pub(super) is_ledger_dead: bool,
+    pub(super) has_reader_left: bool,
+    /// Set where a test decides what the dice decide in a night.
+    pub(super) staged: Option<Staged>,
     pub(super) branch: Branch,
     /// What is in the work of an attempt beyond itself: what it began on, and what its agent brought along.
     pub(super) contents: BTreeMap<AttemptId, BTreeSet<AttemptId>>,
@@ -179,6 +185,8 @@ impl Night {
             offered: 0,
             locked_until: now,
             is_ledger_dead: false,
+            has_reader_left: false,
+            staged: None,
             branch: Branch::default(),
             contents: BTreeMap::new(),
             hopeless: BTreeSet::new(),
@@ -213,6 +221,7 @@ impl Night {
             (Happening::Command(Command::Abandon), 1),
             (Happening::LedgerDies, 1),
             (Happening::Dirty(true), 1),
+            (Happening::BranchGone(true), 1),
             (Happening::PersonCommits, 2),
             (Happening::PersonRewinds, 1),
             (Happening::Locked(lock), 2),
@@ -230,10 +239,29 @@ impl Night {
         ask(&mut self.0.borrow_mut())
     }
 
+    /// A world in which nothing happens but what a test makes happen.
+    pub(super) fn staged() -> Self {
+        let night = Self::new(0);
+        night.world(|world| {
+            world.staged = Some(Staged::default());
+            world.faults = Faults::default();
+            world.settings = Settings { slots: 4, batch: 1, ..world.settings };
+            world.hopeless.clear();
+            world.happenings.clear();
+            world.to_come.clear();
+            world.seen = world.store.last_seq().unwrap();
+        });
+        night
+    }
+
+    pub(super) fn port(&self) -> Port {
+        Port(Rc::clone(&self.0))
+    }
+
     /// Lives through one run. Returns its outcome, `None` when it was killed.
     pub(super) fn run_until_it_ends(&mut self) -> Option<RunOutcome> {
         let (mut conductor, opening) = self.world(World::begin);
-        let port = || Port(Rc::clone(&self.0));
+        let port = || self.port();
         let clock = port();
         let (mut ledger, mut runners, mut main) = (port(), port(), port());
         let (mut readers, mut signpost, mut inputs) = (port(), port(), port());
@@ -281,6 +309,7 @@ impl World {
         self.ended = None;
         self.is_dead = false;
         self.is_ledger_dead = false;
+        self.has_reader_left = false;
         self.stop_asked = None;
         self.has_landed = false;
         self.missing = None;
@@ -333,6 +362,11 @@ impl World {
         thousandths > 0 && self.rng.u32(0..1_000) < thousandths
     }
 
+    /// Whether the dice of a night let something happen that happens once in so many times.
+    pub(super) fn dice(&mut self, once_in: u32) -> bool {
+        self.staged.is_none() && self.rng.u32(0..once_in) == 0
+    }
+
     /// The run is killed at this very moment: nothing it asks for happens any more, and it hears nothing.
     pub(super) fn kill(&mut self) {
         if !self.is_dead {
@@ -348,8 +382,10 @@ impl World {
 
     pub(super) fn at(&mut self, at: Timestamp, happening: Happening) {
         self.counter += 1;
+        // Whatever else there is to hear at a moment, a person is heard first.
+        let waits = !matches!(happening, Happening::Command(_));
         self.happenings.insert(self.counter, happening);
-        self.to_come.push(Reverse((at, self.counter)));
+        self.to_come.push(Reverse((at, waits, self.counter)));
     }
 
     /// Tells the run something, later.
@@ -358,12 +394,18 @@ impl World {
         self.later(ms, Happening::Deliver(run, Box::new(input)));
     }
 
+    /// Takes back what is on its way to the run and is not there yet.
+    pub(super) fn take_back(&mut self, is_meant: impl Fn(&Input) -> bool) {
+        self.happenings
+            .retain(|_, happening| !matches!(happening, Happening::Deliver(_, input) if is_meant(input)));
+    }
+
     /// Returns whether others' writes are still to be noticed.
     pub(super) fn is_notice_to_come(&self) -> bool {
         self.happenings.values().any(|happening| matches!(happening, Happening::Notice))
     }
 
-    fn moment(&self) -> Moment {
+    pub(super) fn moment(&self) -> Moment {
         Moment { wall: self.now + self.wall_ahead, steady: self.now }
     }
 
@@ -373,7 +415,7 @@ impl World {
     }
 
     /// Returns what reaches the run next; nothing when it is dead.
-    fn next_input(&mut self, deadlines: Deadlines) -> Option<Input> {
+    pub(super) fn next_input(&mut self, deadlines: Deadlines) -> Option<Input> {
         loop {
             if self.is_dead {
                 return None;
@@ -382,7 +424,7 @@ impl World {
             assert!(self.steps < 60_000, "the night never ends");
             let wall = deadlines.wall.map(|at| at - self.wall_ahead);
             let deadline = [wall, deadlines.steady].into_iter().flatten().min();
-            let next = self.to_come.peek().map(|Reverse((at, _))| *at);
+            let next = self.to_come.peek().map(|Reverse((at, ..))| *at);
             match (deadline, next) {
                 (Some(deadline), next) if next.is_none_or(|next| deadline < next) => {
                     self.advance(deadline);
@@ -399,7 +441,8 @@ impl World {
     }
 
     fn next_happening(&mut self) -> Option<Input> {
-        let Reverse((at, number)) = self.to_come.pop()?;
+        let Reverse((at, _, number)) = self.to_come.pop()?;
+        // What was taken back happens at no time.
         let happening = self.happenings.remove(&number)?;
         self.advance(at);
         match happening {
@@ -416,7 +459,7 @@ impl World {
             Happening::PersonEnds(attempt) => self.person_ends(attempt),
             Happening::MoreFeatures => self.import(2),
             Happening::Dirty(is_dirty) => {
-                self.branch.is_dirty = is_dirty;
+                self.branch.in_the_way = is_dirty.then(|| "a.txt".to_owned());
                 if is_dirty {
                     let ms = self.rng.i64(1..60_000);
                     self.later(ms, Happening::Dirty(false));
@@ -440,7 +483,16 @@ impl World {
                 }
                 return Some(Input::Command(command));
             }
-            Happening::LedgerDies => self.is_ledger_dead = true,
+            Happening::LedgerDies => self.lose_ledger(),
+            Happening::BranchGone(is_gone) => {
+                self.branch.is_gone = is_gone;
+                if is_gone {
+                    let ms = self.rng.i64(1..60_000);
+                    self.later(ms, Happening::BranchGone(false));
+                }
+            }
+            Happening::Turn(run, id, call) if run == self.run => self.take_turn(id, &call),
+            Happening::Turn(..) => {}
         }
         None
     }
@@ -481,16 +533,6 @@ impl World {
         }
         self.notice_soon();
     }
-
-    fn offer(&mut self, entry: &Entry) -> Offered {
-        assert!(entry.seq > self.offered, "entry {} is shown after {}", entry.seq, self.offered);
-        self.offered = entry.seq;
-        match self.rng.u32(0..10) {
-            0 => Offered::Full,
-            1 => Offered::Gone,
-            _ => Offered::Taken,
-        }
-    }
 }
 
 impl Clock for Port {
@@ -511,31 +553,5 @@ impl Inputs for Port {
                 None => pending().await,
             }
         })
-    }
-}
-
-impl Readers for Port {
-    fn offer(&mut self, entry: &Entry) -> Offered {
-        self.0.borrow_mut().offer(entry)
-    }
-
-    fn said(&mut self, _: SessionId, _: &AgentEvent) {}
-
-    fn note(&mut self, _: Timestamp, text: &str) {
-        self.0.borrow_mut().say(|| format!("note: {text}"));
-    }
-
-    fn wants_progress(&self) -> bool {
-        true
-    }
-
-    fn progress(&mut self, progress: Progress) {
-        assert!(progress.passing <= progress.total);
-    }
-}
-
-impl Signpost for Port {
-    fn show(&mut self, obstacles: &Obstacles) {
-        self.0.borrow_mut().say(|| format!("{obstacles:?}"));
     }
 }

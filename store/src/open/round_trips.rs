@@ -76,6 +76,6 @@ fn no_hot_call_costs_more_statements_than_it_did() {
             "claim {claiming}, the same again {again}, renew 30 {renewing}, submit {submitting}, land {landing}, \
              end_attempt {giving_back}, end_session {ending}, journal {reading}"
         ),
-        @"claim 13, the same again 4, renew 30 4, submit 9, land 14, end_attempt 8, end_session 7, journal 3"
+        @"claim 13, the same again 4, renew 30 4, submit 11, land 18, end_attempt 8, end_session 9, journal 3"
     );
 }
