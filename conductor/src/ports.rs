@@ -125,7 +125,8 @@ pub trait Runners {
 pub trait MainBranch {
     /// Asks for a task; [`Input::Main`] answers it.
     fn begin(&mut self, id: TaskId, task: &Task);
-    /// Forgets a task that is under way, and ends what it has started. It is not answered then.
+    /// Forgets a task that is under way, and ends what it has started. It is not answered then, unless its answer was on
+    /// its way.
     fn abandon(&mut self, id: TaskId);
 }
 

@@ -334,6 +334,10 @@ impl Conductor {
                 self.feed(now, Event::StartFailed { feature, failure: StartFailure::Lost });
             }
         }
+        if self.calls.is_empty() {
+            // Nothing waits for the database any more.
+            self.show_obstacles(|obstacles| obstacles.ledger = None);
+        }
     }
 
     /// Learns what the journal gained, whoever wrote it: shows it, and tells the engine which features changed.

@@ -5,7 +5,7 @@ use cogwork_schemas::{
     SessionOutcome, Token,
 };
 use cogwork_store::Next;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::world::{Happening, LEASE, Port, World};
 use crate::ports::{Control, Input, Report, Runners, StartRunner};
@@ -33,6 +33,8 @@ pub(super) enum Fate {
     HangsForGood,
     /// Its account has reached a limit, for which it waits.
     Waits,
+    /// It does so until then, by the steady clock.
+    WaitsUntil(Timestamp),
 }
 
 #[derive(Debug, Clone)]
@@ -44,6 +46,8 @@ pub(super) struct Agent {
     pub(super) fate: Fate,
     /// It has handed in what it had, and asks for more.
     pub(super) is_between: bool,
+    /// It was told to stop.
+    pub(super) is_told: bool,
     /// Whether a run of today watches it. A zombie is not watched and may write at any time.
     pub(super) watched: bool,
 }
@@ -96,7 +100,9 @@ impl World {
         let staged = self.staged.as_ref().and_then(|staged| staged.runner);
         let (fate, ms) = staged.unwrap_or_else(|| (self.fate(feature), self.rng.i64(FIRST_WORD..30_000)));
         self.later(ms, Happening::AgentActs(session));
-        let agent = Agent { session, feature, attempt, token, fate, is_between: false, watched: true };
+        let is_told = self.agents.get(&session).is_some_and(|agent| agent.is_told);
+        let (is_between, watched) = (false, true);
+        let agent = Agent { session, feature, attempt, token, fate, is_between, is_told, watched };
         self.agents.insert(session, agent);
         self.notice_soon();
     }
@@ -123,6 +129,7 @@ impl World {
             return;
         }
         let Some(agent) = self.agents.get_mut(&session).filter(|agent| agent.watched) else { return };
+        agent.is_told |= control == Control::Stop;
         match (control, agent.fate) {
             (Control::Stop, Fate::Hangs | Fate::HangsForGood) => {}
             (Control::Stop, _) => {
@@ -131,6 +138,8 @@ impl World {
                 self.later(ms, Happening::AgentActs(session));
             }
             (Control::Kill, fate) => {
+                let hangs = matches!(fate, Fate::Hangs | Fate::HangsForGood);
+                assert!(hangs, "{session} is killed, and is at work: {agent:?}");
                 self.agents.remove(&session);
                 // The last word of one that is stuck in the kernel comes when nobody waits for it any more.
                 let ms = if fate == Fate::HangsForGood { 90_000 } else { self.rng.i64(FIRST_WORD..500) };
@@ -145,6 +154,7 @@ impl World {
             self.agents.remove(&session);
             return self.zombie_writes(&agent);
         }
+        self.check_told(&agent);
         if agent.is_between {
             // Told to stop.
             return self.end_session(session, SessionOutcome::Stopped);
@@ -158,10 +168,16 @@ impl World {
                 let until = self.store.now().unwrap() + SignedDuration::from_secs(self.rng.i64(1..7_200));
                 let because = SessionOutcome::UsageLimit { resets_at: None, window: None };
                 self.report(0, session, Report::Said(RunnerEvent::Waiting { until, because }));
+                let wait = until.duration_since(self.store.now().unwrap());
+                return self.wait_on(&agent, self.now + wait);
+            }
+            Fate::WaitsUntil(until) if self.now < until => return self.wait_on(&agent, until),
+            Fate::WaitsUntil(_) => {
                 if let Some(agent) = self.agents.get_mut(&session) {
                     agent.fate = Fate::Succeeds;
                 }
-                self.store.renew(std::slice::from_ref(&agent.token), LEASE).ok();
+                self.report(0, session, Report::Said(RunnerEvent::Alive));
+                // All its time is its own again.
                 let ms = self.rng.i64(1_000..100_000);
                 return self.later(ms, Happening::AgentActs(session));
             }
@@ -192,6 +208,18 @@ impl World {
             }
         };
         self.end_session(session, outcome);
+    }
+
+    /// An agent waits a little longer, and its runner keeps the claim.
+    fn wait_on(&mut self, agent: &Agent, until: Timestamp) {
+        let session = agent.session;
+        if let Some(agent) = self.agents.get_mut(&session) {
+            agent.fate = Fate::WaitsUntil(until);
+        }
+        self.store.renew(std::slice::from_ref(&agent.token), LEASE).ok();
+        self.report(0, session, Report::Said(RunnerEvent::Alive));
+        let ms = self.rng.i64(20_000..50_000);
+        self.later(ms, Happening::AgentActs(session));
     }
 
     /// A session comes to its end: it is recorded, its runner says so, and is gone.

@@ -25,6 +25,11 @@ pub(super) struct Branch {
     /// What a person has taken off the main branch.
     pub(super) rewound: BTreeSet<AttemptId>,
     under_way: BTreeSet<TaskId>,
+    /// Answers that come when their tasks are given up.
+    on_its_way: BTreeMap<TaskId, TaskAnswer>,
+    /// The merge that was made last, and all on which every check was green.
+    merged: Option<String>,
+    green: BTreeSet<String>,
 }
 
 impl Default for Branch {
@@ -39,6 +44,9 @@ impl Default for Branch {
             conflicting: BTreeSet::new(),
             rewound: BTreeSet::new(),
             under_way: BTreeSet::new(),
+            on_its_way: BTreeMap::new(),
+            merged: None,
+            green: BTreeSet::new(),
         }
     }
 }
@@ -101,6 +109,7 @@ impl Branch {
 
     pub(super) fn forget_tasks(&mut self) {
         self.under_way.clear();
+        self.on_its_way.clear();
     }
 }
 
@@ -116,6 +125,10 @@ impl MainBranch for Port {
         // Now and then its answer is in the queue already.
         if !world.dice(4) {
             world.take_back(|input| matches!(input, Input::Main { id: answered, .. } if *answered == id));
+        }
+        if let Some(answer) = world.branch.on_its_way.remove(&id) {
+            let ms = world.rng.i64(0..5_000);
+            world.deliver(ms, Input::Main { id, answer });
         }
     }
 }
@@ -154,6 +167,12 @@ impl World {
             Some(_) | None if self.rng.u32(0..3) > 0 => {
                 TaskAnswer::Failed { reason: "the disk is full".into() }
             }
+            // It hangs, and answers when nobody waits for it any more.
+            Some(answer) if self.rng.bool() => {
+                self.branch.under_way.remove(&id);
+                self.branch.on_its_way.insert(id, answer);
+                return;
+            }
             // It hangs; nobody hears of it again.
             Some(_) | None => {
                 self.branch.under_way.remove(&id);
@@ -174,7 +193,11 @@ impl World {
             Task::Check { checks } => {
                 let is_red = self.dice(20);
                 let run = |check: &Check| report(check.clone(), !is_red && check.command != "false");
-                TaskAnswer::Checked(checks.iter().map(run).collect())
+                let reports: Vec<_> = checks.iter().map(run).collect();
+                if reports.iter().all(|report| report.verdict.is_green()) {
+                    self.branch.green.extend(self.branch.merged.clone());
+                }
+                TaskAnswer::Checked(reports)
             }
             Task::Move { from, to, .. } => TaskAnswer::Moved(self.move_branch(from, to)),
             Task::Keep { .. } => {
@@ -210,7 +233,9 @@ impl World {
             return Merged::NoBranch { reason: "the branch is gone".into() };
         }
         let onto = self.branch.tip().clone();
-        let (theirs, ours) = (self.branch.contents[tip].clone(), self.branch.attempts());
+        let ours = self.branch.attempts();
+        let theirs = self.branch.contents.get(tip).cloned();
+        let theirs = theirs.unwrap_or_else(|| panic!("{tip:?} is merged and was never handed in"));
         if theirs.is_subset(&ours) {
             return Merged::AlreadyThere { onto };
         }
@@ -218,6 +243,7 @@ impl World {
             return Merged::Conflict { files: vec!["a.txt".to_owned()] };
         }
         let commit = self.branch.commit(&theirs | &ours);
+        self.branch.merged = Some(commit.clone());
         Merged::Clean { onto, commit }
     }
 
@@ -241,6 +267,7 @@ impl World {
 
     /// Checks that a commit brings nothing to the main branch that was not handed in for it.
     fn check_move(&self, to: &str) {
+        assert!(self.branch.green.contains(to), "{to} lands, and its checks were not run on it");
         // What a person took off may come back with work that began on it.
         let new = &(&self.branch.contents[to] - &self.branch.attempts()) - &self.branch.rewound;
         assert!(new.len() <= 1, "{to} brings {new:?} to the main branch");

@@ -15,6 +15,9 @@ use crate::ports::{Moment, StartRunner};
 /// What a run may take that was told to stop, and a little more for what is on its way.
 const STOP_LIMIT: SignedDuration = SignedDuration::from_secs(126);
 
+/// How long the word of a stop may take to a session that comes up at this moment.
+const TELLING: SignedDuration = SignedDuration::from_secs(1);
+
 impl Conductor {
     /// What holds after every input.
     pub(crate) fn assert_invariants(&self, now: Moment, was_deadline: bool) {
@@ -65,6 +68,14 @@ impl World {
         let used = watched.count() + 1;
         assert!(used <= self.settings.slots, "{used} sessions in {} slots", self.settings.slots);
         assert!(self.stop_asked.is_none(), "something is started after a stop");
+        let claim = self.store.attempt(&start.token);
+        assert!(claim.is_ok(), "{} is started with a token that gives no right: {claim:?}", start.session);
+    }
+
+    /// Whoever is at work hears of a stop at once.
+    pub(super) fn check_told(&self, agent: &Agent) {
+        let is_known = self.stop_asked.is_some_and(|asked| self.now.duration_since(asked) > TELLING);
+        assert!(agent.is_told || !is_known, "{} was never told to stop", agent.session);
     }
 
     /// Nothing is cleared away that is still to land.
@@ -133,10 +144,28 @@ impl World {
                 "complete, but not on the main branch: {missing:?}"
             );
         }
+        match outcome {
+            RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. } | RunOutcome::Blocked { .. } => {
+                self.check_nothing_left();
+            }
+            RunOutcome::Stopped if self.stop_asked.is_none() => self.check_nothing_left(),
+            RunOutcome::LimitReached { .. } | RunOutcome::Stopped | RunOutcome::Broken { .. } => {}
+        }
         if let Some(asked) = self.stop_asked {
             let taken = self.now.duration_since(asked);
             assert!(taken <= STOP_LIMIT, "a stop took {taken:?}");
         }
+    }
+
+    /// A run that ends in order leaves no session of its own, unless it was refused to end it.
+    fn check_nothing_left(&self) {
+        if self.faults.refused > 0 || self.is_ledger_dead {
+            return;
+        }
+        let run = self.store.last_run().unwrap().map(|run| run.id);
+        let sessions = self.store.live_sessions().unwrap();
+        let left: Vec<_> = sessions.iter().filter(|session| session.run == run).collect();
+        assert!(left.is_empty(), "the run is over and leaves {left:?}");
     }
 
     /// What holds when nobody starts the project again.

@@ -9,7 +9,7 @@ use cogwork_store::Secret;
 use super::people::PERSON;
 use super::world::{Faults, Happening, Port, World};
 use crate::ledger::{Answer, Call, CallId, Clerk, Fault, Owners, changes_after};
-use crate::ports::{Input, Ledger};
+use crate::ports::{Command, Input, Ledger};
 
 /// A lock that others hold is waited for so long, in milliseconds, before the call comes back.
 const LOCK_WAIT: i64 = 10_000;
@@ -117,6 +117,11 @@ impl World {
     fn carry_out(&mut self, id: CallId, call: &Call, faults: Faults) {
         let reason = || "simulated".to_owned();
         let is_answer_lost = self.chance(faults.unknown);
+        if is_answer_lost && self.rng.u32(0..10) == 0 {
+            // A person who sees it hang presses Ctrl-C.
+            let ms = self.rng.i64(1..300);
+            self.later(ms, Happening::Command(Command::Drain));
+        }
         if is_answer_lost && self.rng.bool() {
             return self.reply(id, Err(Fault::Unknown { reason: reason() }));
         }
