@@ -47,6 +47,18 @@ interop *ARGS:
 agents-install:
     tests/interop/run --install agents driven
 
+# Bugs planted on purpose, each of which the simulator has to find: tests/mutants/README.md
+mutants *NUMBERS:
+    tests/mutants/run {{ NUMBERS }}
+
+# The simulator through ten times its nights
+nightly-seeds SEEDS="20000":
+    COGWORK_SEEDS={{ SEEDS }} cargo test -p cogwork-conductor --lib simulator
+
+# Ten runs of fifty features, killed every 0.2 to 0.8 seconds until they are complete
+killed-runs:
+    cargo test --release -p cogwork-tests --test it survive_a_kill_at_every_moment -- --ignored --nocapture
+
 # Everything that has to be green before a change is merged
 ci:
     .ci/run
