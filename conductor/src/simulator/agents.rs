@@ -128,6 +128,7 @@ impl World {
         if self.is_dead {
             return;
         }
+        let is_staged = self.staged.is_some();
         let Some(agent) = self.agents.get_mut(&session).filter(|agent| agent.watched) else { return };
         agent.is_told |= control == Control::Stop;
         match (control, agent.fate) {
@@ -139,7 +140,7 @@ impl World {
             }
             (Control::Kill, fate) => {
                 let hangs = matches!(fate, Fate::Hangs | Fate::HangsForGood);
-                assert!(hangs, "{session} is killed, and is at work: {agent:?}");
+                assert!(hangs || is_staged, "{session} is killed, and is at work: {agent:?}");
                 self.agents.remove(&session);
                 // The last word of one that is stuck in the kernel comes when nobody waits for it any more.
                 let ms = if fate == Fate::HangsForGood { 90_000 } else { self.rng.i64(FIRST_WORD..500) };
