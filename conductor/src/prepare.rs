@@ -105,7 +105,7 @@ pub(crate) async fn prepare(
 ///
 /// # Errors
 ///
-/// As [`prepare`], but for the empty project.
+/// As for a run that begins, but for the empty project.
 pub async fn can_land(project: &Path, plan: &Plan, readers: &mut dyn Readers) -> Result<(), NotReady> {
     match plan.isolation {
         Isolation::Workspace => clean_main_branch(project, plan, readers).await.map(drop),

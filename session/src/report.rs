@@ -1,6 +1,6 @@
 //! What a session says, and to whom: every message goes to its journal, and as JSON or as a readable line to stdout.
 //!
-//! Secrets are taken out of what programs say where it comes in ([`Report::secrets`]), and once more out of everything on its
+//! Secrets are taken out of what programs say where it comes in (`Report::secrets`), and once more out of everything on its
 //! way out, whoever said it.
 
 use std::cell::RefCell;

@@ -133,7 +133,7 @@ impl Store {
         Ok(stale)
     }
 
-    /// Keeps the claims of these sessions until a lease from now, as [`Store::reap_of`] takes them back: for whoever has
+    /// Keeps the claims of these sessions until a lease from now, as [`Store::reap_unowned`] takes them back: for whoever has
     /// looked at who runs them and found the owners alive.
     ///
     /// # Errors
