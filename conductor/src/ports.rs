@@ -145,7 +145,7 @@ pub trait Readers {
     /// Offers something that happened for good.
     fn offer(&mut self, entry: &Entry) -> Offered;
     /// Tells what an agent said or did; lost where nobody reads it in time.
-    fn said(&mut self, session: SessionId, event: &AgentEvent);
+    fn agent_event(&mut self, session: SessionId, event: &AgentEvent);
     /// Tells what a person should know that is no change of state; lost where nobody reads it in time.
     fn note(&mut self, at: Timestamp, text: &str);
     /// Whether [`Readers::progress`] shows anything: it costs a look at the whole graph.

@@ -156,7 +156,7 @@ async fn clear_leftovers(
         let taken = store.attempts_of_session(session)?;
         // A directory that is no session's is not ours.
         if !taken.is_empty()
-            && let Err(error) = steps.keep(session, &taken).await
+            && let Err(error) = steps.keep_work(session, &taken).await
         {
             readers.note(clock::now(), &format!("the workspace of {session} stays: {}", chain(&error)));
         }

@@ -34,7 +34,7 @@ enum Stage {
 }
 
 impl LandingUnderWay {
-    pub(super) fn asked(feature: FeatureId, attempt: AttemptId) -> Self {
+    pub(super) fn awaiting_job(feature: FeatureId, attempt: AttemptId) -> Self {
         Self { feature, attempt, stage: Stage::Asked }
     }
 

@@ -131,7 +131,7 @@ pub async fn conduct(conductor: &mut Conductor, opening: Vec<Event>, ports: &mut
                 Order::Abandon { id } => ports.main.abandon(id),
                 // What a reader loses, it is told by its own outbox.
                 Order::Offer(entry) => drop(ports.readers.offer(&entry)),
-                Order::Said { session, event } => ports.readers.said(session, &event),
+                Order::Said { session, event } => ports.readers.agent_event(session, &event),
                 Order::Note(text) => ports.readers.note(ports.clock.now().wall, &text),
                 Order::Show(obstacles) => ports.signpost.show(&obstacles),
                 Order::End(outcome) => return outcome,
@@ -294,7 +294,7 @@ impl Conductor {
                 self.calls.push(Call::EndAttempt { feature, attempt, outcome, limits: self.score.limits });
             }
             Effect::Integrate { feature, attempt } => {
-                self.landing = Some(LandingUnderWay::asked(feature, attempt));
+                self.landing = Some(LandingUnderWay::awaiting_job(feature, attempt));
                 self.calls.push(Call::Job { attempt });
             }
             Effect::CloseBatches => self.calls.push(Call::CloseBatches),

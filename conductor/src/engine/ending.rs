@@ -60,9 +60,9 @@ impl Engine {
         match &self.mode {
             Mode::Stopping { outcome } => Some(outcome.clone()),
             Mode::Draining if self.can_land() || !self.unsettled.is_empty() => None,
-            Mode::Draining => Some(self.outcome(RunOutcome::Stopped)),
+            Mode::Draining => Some(self.run_outcome(RunOutcome::Stopped)),
             Mode::Running if self.can_go_on() => None,
-            Mode::Running => Some(self.outcome(self.blocked())),
+            Mode::Running => Some(self.run_outcome(self.blocked())),
             Mode::Opening | Mode::Over => None,
         }
     }
@@ -92,7 +92,7 @@ impl Engine {
     }
 
     /// Returns how a run ends in which nothing runs any more; `unfinished` when something is left undone.
-    pub(super) fn outcome(&self, unfinished: RunOutcome) -> RunOutcome {
+    pub(super) fn run_outcome(&self, unfinished: RunOutcome) -> RunOutcome {
         let parked = count(self.graph.iter().filter(|node| node.status == Status::Parked));
         let open = self.graph.iter().any(|node| match node.status {
             Status::Pending | Status::Claimed | Status::NeedsHuman => true,

@@ -88,7 +88,7 @@ impl Clerk {
             (Err(error), _) if error.class() == ErrorClass::Again => self.writable = Writable::NotNow,
             (Ok(_) | Err(_), _) => {}
         }
-        done.map_err(|error| Fault::of(&error))
+        done.map_err(|error| Fault::from_store_error(&error))
     }
 
     fn carry_out(&mut self, store: &Store, id: CallId, call: &Call) -> Result<Answer, StoreError> {
@@ -193,7 +193,7 @@ impl Clerk {
 
 impl Fault {
     /// Returns what an error of the store means for a run.
-    pub fn of(error: &StoreError) -> Self {
+    pub fn from_store_error(error: &StoreError) -> Self {
         let reason = chain(error);
         match error.class() {
             ErrorClass::Refused => {
@@ -255,7 +255,7 @@ fn job(store: &Store, id: AttemptId) -> Result<Job, StoreError> {
 ///
 /// The class of what the store says, with its sentence.
 pub fn changes_after(store: &Store, seq: i64) -> Result<Option<Changes>, Fault> {
-    read_changes(store, seq).map_err(|error| Fault::of(&error))
+    read_changes(store, seq).map_err(|error| Fault::from_store_error(&error))
 }
 
 fn read_changes(store: &Store, seq: i64) -> Result<Option<Changes>, StoreError> {

@@ -111,7 +111,7 @@ impl Serving {
                 self.version = Some(version);
                 self.tell_changes()
             }
-            Err(error) => match Fault::of(&error) {
+            Err(error) => match Fault::from_store_error(&error) {
                 Fault::Fatal { reason } => self.tell_loss(reason),
                 Fault::Refused { .. } | Fault::Again { .. } | Fault::Unknown { .. } => true,
             },

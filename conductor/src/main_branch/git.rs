@@ -114,7 +114,7 @@ impl GitSteps {
                 self.move_branch(from, to, message).await.map(TaskAnswer::Moved)
             }
             Task::Keep { session, taken } => {
-                let kept = self.keep(*session, taken).await;
+                let kept = self.keep_work(*session, taken).await;
                 Ok(TaskAnswer::Kept { stays: kept.err().map(|error| chain(&error)) })
             }
             Task::Confirm { commits } => {
@@ -235,7 +235,7 @@ impl GitSteps {
     /// # Errors
     ///
     /// Git's, and the file system's; then the workspace stays.
-    pub async fn keep(&self, session: SessionId, taken: &[Taken]) -> Result<(), GitError> {
+    pub async fn keep_work(&self, session: SessionId, taken: &[Taken]) -> Result<(), GitError> {
         let workspace = workspace_dir(&self.project, session);
         if !workspace.exists() {
             return Ok(());

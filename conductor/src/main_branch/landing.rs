@@ -55,7 +55,7 @@ pub enum Verdict {
     Failed { reason: String },
 }
 
-fn refused(outcome: AttemptOutcome) -> Next {
+fn refused_without_checks(outcome: AttemptOutcome) -> Next {
     Next::Decided(Verdict::Refused { outcome, reports: Vec::new(), commit: None })
 }
 
@@ -125,13 +125,13 @@ impl Landing {
             }
             Collected::Nowhere => {
                 let reason = "its workspace is gone, and with it the commit that was green".to_owned();
-                refused(AttemptOutcome::Crashed { reason })
+                refused_without_checks(AttemptOutcome::Crashed { reason })
             }
             Collected::Foreign => {
                 let reason = "it holds work of its session at another feature that did not land".to_owned();
-                refused(AttemptOutcome::Crashed { reason })
+                refused_without_checks(AttemptOutcome::Crashed { reason })
             }
-            Collected::Broken { reason } => refused(AttemptOutcome::NotFinished { reason }),
+            Collected::Broken { reason } => refused_without_checks(AttemptOutcome::NotFinished { reason }),
         }
     }
 
@@ -148,14 +148,14 @@ impl Landing {
             {
                 let reason = "its checks are green without any commit: what they see is no part of the work"
                     .to_owned();
-                return refused(AttemptOutcome::NotFinished { reason });
+                return refused_without_checks(AttemptOutcome::NotFinished { reason });
             }
             // An earlier run landed it, or there was nothing to change.
             Merged::AlreadyThere { onto } => (onto, None),
             Merged::Conflict { files } => {
                 let files = cut(&files.join(", "), FILES);
                 let reason = format!("it changes what others changed meanwhile: {files}");
-                return refused(AttemptOutcome::Conflict { reason });
+                return refused_without_checks(AttemptOutcome::Conflict { reason });
             }
             Merged::NoBranch { reason } => return Next::Decided(Verdict::InUse { reason }),
         });

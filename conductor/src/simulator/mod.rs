@@ -118,19 +118,19 @@ fn expected_marks() -> BTreeSet<(&'static str, &'static str)> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a developer's way to ask for one night, or for many")]
-fn asked(name: &str) -> Option<u64> {
+fn environment_number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
 // Two halves, so that two cores share them.
 #[test]
 fn the_invariants_hold_in_even_nights() {
-    live_all((0..asked("COGWORK_SEEDS").unwrap_or(SEEDS)).filter(|seed| seed % 2 == 0));
+    live_all((0..environment_number("COGWORK_SEEDS").unwrap_or(SEEDS)).filter(|seed| seed % 2 == 0));
 }
 
 #[test]
 fn the_invariants_hold_in_odd_nights() {
-    live_all((0..asked("COGWORK_SEEDS").unwrap_or(SEEDS)).filter(|seed| seed % 2 == 1));
+    live_all((0..environment_number("COGWORK_SEEDS").unwrap_or(SEEDS)).filter(|seed| seed % 2 == 1));
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn the_same_seed_gives_the_same_night() {
 
 #[test]
 fn one_seed() {
-    let mut night = Night::new(asked("COGWORK_SEED").unwrap_or(17));
-    night.world(|world| world.is_loud = asked("COGWORK_SEED").is_some());
+    let mut night = Night::new(environment_number("COGWORK_SEED").unwrap_or(17));
+    night.world(|world| world.is_loud = environment_number("COGWORK_SEED").is_some());
     for _ in 0..RUNS {
         if let Some(
             RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. } | RunOutcome::Blocked { .. },

@@ -28,7 +28,7 @@ impl Readers for Port {
         self.0.borrow_mut().offer(entry)
     }
 
-    fn said(&mut self, _: SessionId, _: &AgentEvent) {}
+    fn agent_event(&mut self, _: SessionId, _: &AgentEvent) {}
 
     fn note(&mut self, _: Timestamp, text: &str) {
         self.0.borrow_mut().say(|| format!("note: {text}"));

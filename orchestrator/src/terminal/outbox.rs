@@ -105,7 +105,7 @@ impl Readers for Outbox {
         if self.queue.push_entry(entry) { Offered::Taken } else { Offered::Full }
     }
 
-    fn said(&mut self, session: SessionId, event: &AgentEvent) {
+    fn agent_event(&mut self, session: SessionId, event: &AgentEvent) {
         // Only a display that moves shows it, and what it shows is only the last.
         if self.wants_progress && !self.is_gone.load(Ordering::Relaxed) {
             self.queue.push_said(session, event);

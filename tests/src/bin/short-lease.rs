@@ -37,7 +37,7 @@ impl Readers for Lines {
         if writeln!(io::stdout(), "{line}").is_ok() { Offered::Taken } else { Offered::Gone }
     }
 
-    fn said(&mut self, _: SessionId, _: &AgentEvent) {}
+    fn agent_event(&mut self, _: SessionId, _: &AgentEvent) {}
 
     fn note(&mut self, _: Timestamp, text: &str) {
         drop(writeln!(io::stdout(), "note: {text}"));

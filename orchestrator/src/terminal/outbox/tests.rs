@@ -207,7 +207,7 @@ fn something_larger_than_all_is_shown_to_a_reader_that_has_nothing_else() {
 fn agents_that_chatter_take_no_entry_its_room() {
     let mut scene = scene(true);
     let text = AgentEvent::Text { text: "I think".to_owned() };
-    (0..2 * ITEMS).for_each(|_| scene.outbox.said(SessionId(1), &text));
+    (0..2 * ITEMS).for_each(|_| scene.outbox.agent_event(SessionId(1), &text));
     (0..ITEMS / 2).for_each(|_| assert_eq!(scene.offer(), Offered::Taken));
     let offered = scene.last;
     assert_eq!(assert_accounted(&scene.all(None), offered), 0);
@@ -216,7 +216,7 @@ fn agents_that_chatter_take_no_entry_its_room() {
 #[test]
 fn a_display_that_stands_still_hears_no_agent() {
     let mut scene = scene(false);
-    scene.outbox.said(SessionId(1), &AgentEvent::Text { text: "I think".to_owned() });
+    scene.outbox.agent_event(SessionId(1), &AgentEvent::Text { text: "I think".to_owned() });
     assert_eq!(scene.all(None), [Seen::Closed]);
 }
 
