@@ -28,4 +28,4 @@ pub use prepare::{NotReady, can_land};
 pub use progress::{Progress, RunningSession};
 pub use run::{Plan, run};
 pub use run_lock::{Holder, RunLock, RunLockError};
-pub use runner_processes::{RunnerProcesses, SessionPlan};
+pub use runner_processes::RunnerProcesses;

@@ -20,7 +20,7 @@ use crate::ledger::LedgerThread;
 use crate::main_branch::GitMain;
 use crate::ports::{self, Deadlines, Input, Inputs, Moment, Ports, Readers, Signpost};
 use crate::prepare::{self, NotReady, Prepared};
-use crate::runner_processes::{RunnerProcesses, SessionPlan};
+use crate::runner_processes::RunnerProcesses;
 use crate::signals::Signals;
 
 /// Runners write a few lines per second. A full queue makes them wait, which is right: it means that this process
@@ -75,8 +75,6 @@ impl Plan {
                 },
                 base_commit,
             },
-            agent: self.agent.to_string(),
-            isolation: self.isolation,
             slots: self.slots,
             batch: self.batch,
             limits: self.limits,
@@ -84,21 +82,6 @@ impl Plan {
                 i64::from(limits.max_session_s) + i64::from(limits.grace_s),
             ),
             lease: self.lease(),
-        }
-    }
-
-    fn sessions(&self, base: Option<String>) -> SessionPlan {
-        SessionPlan {
-            agent: self.agent.clone(),
-            script: self.script.clone(),
-            isolation: self.isolation,
-            base,
-            batch: self.batch,
-            yolo: self.yolo,
-            attempts: self.limits.attempts,
-            limits: self.session_limits.clone(),
-            settings: self.settings.clone(),
-            pass_env: self.pass_env.clone(),
         }
     }
 }
@@ -127,7 +110,7 @@ pub async fn run(
     let base = steps.as_ref().filter(|_| plan.isolation == Isolation::Workspace).map(|steps| steps.base());
     let mut ledger = LedgerThread::start(project, clock::source(), seen, resumed.tokens, sender.clone())?;
     let mut runners =
-        RunnerProcesses::new(project.to_owned(), plan.sessions(base), programs, environment, sender.clone());
+        RunnerProcesses::new(project.to_owned(), plan.clone(), base, programs, environment, sender.clone());
     let mut main = GitMain::new(steps, sender);
     let clock = Clock::start();
     let mut inputs = Sources::new(received, signals, clock);

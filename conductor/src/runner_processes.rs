@@ -7,45 +7,27 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use cogwork_process::contain::{self, Bond, Contained, Output, Spawn, Stdin, Sweep};
-use cogwork_schemas::{self as schemas, Isolation, Role, RunnerEvent, RunnerMessage, SessionId};
-use cogwork_session::{
-    AgentSettings, AgentSpec, Environment, Programs, SessionCommand, SessionLimits, chain, marker,
-};
+use cogwork_schemas::{self as schemas, Role, RunnerEvent, RunnerMessage, SessionId};
+use cogwork_session::{Environment, Programs, SessionCommand, chain, marker};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::ports::{Control, Input, Report, Runners, StartRunner};
+use crate::run::Plan;
 
 /// Room for a stop and a kill.
 const CONTROLS: usize = 4;
 /// A runner that was told to stop is killed by this process, should the conductor forget it.
 const LAST_RESORT: Duration = Duration::from_secs(120);
 
-/// How each session of a run is to work: what its runner is told beside its claim.
-#[derive(Debug, Clone)]
-pub struct SessionPlan {
-    pub agent: AgentSpec,
-    pub script: Option<PathBuf>,
-    pub isolation: Isolation,
-    /// The commit that workspaces start from; `None` for what is checked out in the project.
-    pub base: Option<String>,
-    /// How many features a session may have, one after the other.
-    pub batch: u32,
-    /// Agents try nothing out by themselves; the checks decide as ever.
-    pub yolo: bool,
-    /// After how many failed attempts a feature is parked.
-    pub attempts: u32,
-    pub limits: SessionLimits,
-    pub settings: AgentSettings,
-    pub pass_env: Vec<String>,
-}
-
 /// The runners of one project, as a port.
 pub struct RunnerProcesses {
     project: PathBuf,
-    plan: SessionPlan,
+    plan: Plan,
+    /// The commit that workspaces start from; `None` for what is checked out in the project.
+    base: Option<String>,
     programs: Programs,
     environment: Environment,
     inputs: Sender<Input>,
@@ -56,12 +38,13 @@ impl RunnerProcesses {
     /// Reports to `inputs`. Dropped, it ends every runner that it has started.
     pub fn new(
         project: PathBuf,
-        plan: SessionPlan,
+        plan: Plan,
+        base: Option<String>,
         programs: Programs,
         environment: Environment,
         inputs: Sender<Input>,
     ) -> Self {
-        Self { project, plan, programs, environment, inputs, controls: BTreeMap::new() }
+        Self { project, plan, base, programs, environment, inputs, controls: BTreeMap::new() }
     }
 
     fn command(&self, start: &StartRunner) -> SessionCommand {
@@ -74,11 +57,11 @@ impl RunnerProcesses {
             agent: self.plan.agent.clone(),
             script: self.plan.script.clone(),
             isolation: self.plan.isolation,
-            base: self.plan.base.clone(),
+            base: self.base.clone(),
             batch: self.plan.batch,
             yolo: self.plan.yolo,
-            attempts: self.plan.attempts,
-            limits: self.plan.limits.clone(),
+            attempts: self.plan.limits.attempts,
+            limits: self.plan.session_limits.clone(),
             settings: self.plan.settings.clone(),
             pass_env: self.plan.pass_env.clone(),
         }

@@ -23,9 +23,9 @@ mod landings;
 mod runners;
 mod session;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use cogwork_schemas::{AttemptId, Entry, Fact, FeatureId, Isolation, Role, RunOutcome, SessionId, Status};
+use cogwork_schemas::{AttemptId, Entry, Fact, FeatureId, Role, RunOutcome, SessionId, Status};
 use cogwork_store::{AttemptLimits, NewRun, NewSession};
 use jiff::{SignedDuration, Timestamp};
 
@@ -50,8 +50,6 @@ const STOP_LIMIT: SignedDuration = SignedDuration::from_secs(120);
 pub struct Score {
     /// What is recorded of the run when it begins.
     pub run: NewRun,
-    pub agent: String,
-    pub isolation: Isolation,
     pub slots: usize,
     /// How many features a session may have, one after the other.
     pub batch: u32,
@@ -268,23 +266,21 @@ impl Conductor {
         std::mem::take(&mut self.orders)
     }
 
-    /// Tells the engine and does what it asks, until nothing more follows.
+    /// Tells the engine and does what it asks.
     fn feed(&mut self, now: Moment, event: Event) {
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            for effect in self.engine.step(now.wall, event) {
-                marks::hit("effect", effect.kind());
-                self.perform(now, effect);
-            }
+        for effect in self.engine.step(now.wall, event) {
+            marks::hit("effect", effect.kind());
+            self.perform(now, effect);
         }
     }
 
     fn perform(&mut self, now: Moment, effect: Effect) {
         match effect {
             Effect::Start { feature } => {
+                let settings = &self.score.run.settings;
                 let new = NewSession {
                     node: self.score.run.node.clone(),
-                    ..NewSession::new(Role::Coding, self.score.agent.clone(), self.score.isolation)
+                    ..NewSession::new(Role::Coding, settings.agent.clone(), settings.isolation)
                 };
                 let slots = u32::try_from(self.score.slots).unwrap_or(u32::MAX);
                 let batch = (self.score.batch > 1).then_some(Batch { size: self.score.batch, slots });

@@ -338,8 +338,6 @@ impl World {
             RunSettings { agent: "simulated".into(), slots, isolation, batch: Some(self.settings.batch) };
         let score = Score {
             run: NewRun { process, node: Some(node), settings, base_commit: None },
-            agent: "simulated".into(),
-            isolation,
             slots: self.settings.slots,
             batch: self.settings.batch,
             limits: LIMITS,

@@ -14,7 +14,7 @@ use super::super::agents::Fate;
 use super::super::world::{Happening, LEASE};
 use super::{A_WHILE, Hears, SOON, Stage, hear_real, ready_feature};
 use crate::ports::{Control, Input, Report, Runners, StartRunner};
-use crate::{RunnerProcesses, SessionPlan};
+use crate::{Plan, RunnerProcesses};
 
 on_both!(
     Processes, Stage:
@@ -236,21 +236,21 @@ impl Rig for Processes {
         let home = tempfile::tempdir().unwrap();
         let script = home.path().join("runner");
         let (sender, inputs) = mpsc::channel(256);
-        let plan = SessionPlan {
+        let plan = Plan {
+            slots: 1,
             agent: AgentSpec::Scripted,
             script: None,
             isolation: cogwork_schemas::Isolation::Workspace,
-            base: None,
             batch: 1,
             yolo: false,
-            attempts: 3,
-            limits: SessionLimits::default(),
+            limits: cogwork_store::AttemptLimits::default(),
+            session_limits: SessionLimits::default(),
             settings: AgentSettings::default(),
             pass_env: Vec::new(),
         };
         let programs = Programs { mcp: Vec::new(), agent: vec![script.into()] };
         let environment = Environment::of_this_process();
-        let runners = RunnerProcesses::new(home.path().to_owned(), plan, programs, environment, sender);
+        let runners = RunnerProcesses::new(home.path().to_owned(), plan, None, programs, environment, sender);
         Self { home, runners, inputs, last: 0 }
     }
 
