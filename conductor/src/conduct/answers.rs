@@ -43,8 +43,14 @@ impl Conductor {
             (Call::Land { attempt, .. }, _) => self.on_recorded(now, attempt),
             (Call::EndRun { .. }, _) => self.on_end_recorded(),
             // A runner that was told to stop may be gone before it is recorded.
-            (Call::BeginRun { .. } | Call::Up { .. } | Call::RecordMerged { .. } | Call::CloseBatches, _) => {
-            }
+            (
+                Call::BeginRun { .. }
+                | Call::Up { .. }
+                | Call::LandingWaits { .. }
+                | Call::RecordMerged { .. }
+                | Call::CloseBatches,
+                _,
+            ) => {}
             (
                 call @ (Call::Claim { .. }
                 | Call::EndAttempt { .. }
@@ -89,7 +95,11 @@ impl Conductor {
             }
             Call::Reap { .. } => self.feed(now, Event::Reaped),
             Call::EndRun { .. } => self.on_end_recorded(),
-            Call::RecordMerged { .. } | Call::BeginRun { .. } | Call::CloseBatches | Call::Nodes => {
+            Call::LandingWaits { .. }
+            | Call::RecordMerged { .. }
+            | Call::BeginRun { .. }
+            | Call::CloseBatches
+            | Call::Nodes => {
                 tracing::warn!("the ledger refuses {}: {reason}", call.kind());
             }
         }
@@ -117,6 +127,7 @@ impl Conductor {
             Call::BeginRun { .. }
             | Call::Up { .. }
             | Call::EndAttempt { .. }
+            | Call::LandingWaits { .. }
             | Call::RecordMerged { .. }
             | Call::CloseBatches
             | Call::Reap { .. }

@@ -1,6 +1,6 @@
 //! The landing that is under way: from the engine's wish to the ledger's record, with a deadline for each step.
 
-use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, Isolation, SessionId};
+use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, Isolation, LandingWait, SessionId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Conductor, Order};
@@ -105,7 +105,9 @@ impl Conductor {
                 }
                 Verdict::InUse { reason } => {
                     marks::hit("landing", "in_use");
-                    self.note(&format!("landing of {feature} waits: {reason}"));
+                    // The journal tells it to everybody.
+                    let wait = LandingWait::InUse { reason: reason.clone() };
+                    self.calls.push(Call::LandingWaits { attempt, wait });
                     return self.integrated(now, attempt, Landed::Postponed { reason });
                 }
                 Verdict::Failed { reason } => return self.on_landing_failed(now, feature, attempt, &reason),

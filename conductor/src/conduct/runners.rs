@@ -42,8 +42,8 @@ impl Conductor {
                     session.report = Some((outcome, reason));
                 }
             }
-            RunnerEvent::Waiting { until, because } => {
-                self.note(&format!("session {id}: {because}; it waits until {until}"));
+            // Until when and for what, the journal tells to everybody.
+            RunnerEvent::Waiting { until, .. } => {
                 let wait = until.duration_since(now.wall).max(SignedDuration::ZERO);
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.waits(now.steady, wait);

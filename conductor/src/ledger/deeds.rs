@@ -124,6 +124,9 @@ impl Clerk {
                 drop(self.token(store, *attempt)?);
                 return job(store, *attempt).map(|job| Answer::Job(Box::new(job)));
             }
+            Call::LandingWaits { attempt, wait } => {
+                store.landing_waits(&self.token(store, *attempt)?, wait)?;
+            }
             Call::RecordMerged { attempt, commit, reports } => {
                 let token = self.token(store, *attempt)?;
                 store.record_checks(&token, CheckPhase::Merged, commit.as_deref(), reports)?;

@@ -10,8 +10,8 @@ mod thread;
 use std::collections::BTreeMap;
 
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckReport, Entry, Feature, FeatureId, Isolation, ProcessIdentity, Proof,
-    RunOutcome, SessionId, SessionOutcome, Token,
+    AttemptId, AttemptOutcome, CheckReport, Entry, Feature, FeatureId, Isolation, LandingWait,
+    ProcessIdentity, Proof, RunOutcome, SessionId, SessionOutcome, Token,
 };
 use cogwork_store::graph::Node;
 use cogwork_store::{AttemptLimits, Merge, NewRun, NewSession, Taken};
@@ -43,6 +43,8 @@ pub enum Call {
     EndAttempt { feature: FeatureId, attempt: AttemptId, outcome: AttemptOutcome, limits: AttemptLimits },
     /// Ask for all that landing an attempt takes. Answered by [`Answer::Job`].
     Job { attempt: AttemptId },
+    /// Record what the work of an attempt waits for before it can land.
+    LandingWaits { attempt: AttemptId, wait: LandingWait },
     /// Record what checks said of a merge that does not land.
     RecordMerged { attempt: AttemptId, commit: Option<String>, reports: Vec<CheckReport> },
     /// Record that the work of an attempt is on the main branch.
@@ -129,7 +131,7 @@ pub struct Changes {
 
 impl Call {
     /// The names of all calls.
-    pub const KINDS: [&'static str; 14] = [
+    pub const KINDS: [&'static str; 15] = [
         "begin_run",
         "claim",
         "up",
@@ -138,6 +140,7 @@ impl Call {
         "lost",
         "end_attempt",
         "job",
+        "landing_waits",
         "record_merged",
         "land",
         "close_batches",
@@ -157,6 +160,7 @@ impl Call {
             Self::Lost { .. } => "lost",
             Self::EndAttempt { .. } => "end_attempt",
             Self::Job { .. } => "job",
+            Self::LandingWaits { .. } => "landing_waits",
             Self::RecordMerged { .. } => "record_merged",
             Self::Land { .. } => "land",
             Self::CloseBatches => "close_batches",

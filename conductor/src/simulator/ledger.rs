@@ -43,6 +43,7 @@ fn is_question(call: &Call) -> bool {
         | Call::NotStarted { .. }
         | Call::Lost { .. }
         | Call::EndAttempt { .. }
+        | Call::LandingWaits { .. }
         | Call::RecordMerged { .. }
         | Call::Land { .. }
         | Call::CloseBatches
@@ -68,7 +69,7 @@ impl World {
             for rate in [&mut faults.refused, &mut faults.again, &mut faults.unknown] {
                 *rate *= 5;
             }
-            faults.fatal *= 40;
+            faults.fatal = if faults.late > 0 { 150 } else { faults.fatal * 40 };
         }
         if self.chance(faults.crash) {
             return self.kill();

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use cogwork_schemas::{Control, SessionOutcome};
+use cogwork_schemas::{Control, SessionOutcome, Usage};
 use cogwork_store::{ErrorClass, StoreError, Taken};
 
 use super::World;
@@ -18,6 +18,8 @@ pub(super) struct End<'a> {
     pub(super) agent_ms: u64,
     /// What the agent said last, where its work was looked at and not handed in.
     pub(super) words: Option<LastWords>,
+    /// What the session has taken in all.
+    pub(super) usage: Usage,
 }
 
 /// Records the end of a session.
@@ -57,11 +59,14 @@ pub(crate) fn wants_end(event: &Event) -> bool {
 }
 
 async fn record_end(world: World<'_>, patience: &Patience, end: End<'_>) -> Result<(), StoreError> {
-    let End { outcome, agent_ms, words } = end;
+    let End { outcome, agent_ms, words, usage } = end;
     if let Some(words) = words {
         or_refused(leave_last_words(world, patience, words, outcome).await)?;
     }
     let session = world.job.session;
+    if usage != Usage::default() {
+        or_refused(world.store.call_within(patience, |store| store.record_usage(session, &usage)).await)?;
+    }
     or_refused(world.store.call_within(patience, |store| store.end_session(session, outcome, agent_ms)).await)
 }
 

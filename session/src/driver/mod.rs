@@ -6,6 +6,7 @@
 
 mod clean;
 pub(crate) mod close;
+mod doing;
 mod job;
 mod judge;
 mod last_words;
@@ -14,6 +15,7 @@ mod meter;
 mod open;
 pub(crate) mod patient;
 mod prepare;
+mod renewal;
 mod setback;
 mod tools;
 
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use cogwork_process::contain::{self, Asking, Contained, Output};
 use cogwork_schemas::{AgentEvent, AttemptId, Isolation, ProcessIdentity, RunnerEvent, SessionOutcome};
-use cogwork_store::{Attempt, ErrorClass, StoreError, workspace_dir};
+use cogwork_store::{StoreError, workspace_dir};
 use jiff::Timestamp;
 
 use crate::agent::{Backend, Heard};
@@ -34,12 +36,14 @@ use crate::report::bounded;
 
 use clean::Clean;
 use close::End;
+use doing::{Doing, Telling, next_told};
 pub use job::{Claimed, Job, Task, World};
 pub use judge::{Verdict, first_red, run_checks};
 use last_words::LastWords;
 use meter::Meter;
 pub use patient::PatientStore;
 use prepare::{Prepared, Wants};
+use renewal::{Renewal, next_renewed};
 use setback::Setback;
 pub use setback::{Unrecorded, is_stale};
 pub use tools::chain;
@@ -67,9 +71,6 @@ enum Done {
     Prepared(Box<Prepared>),
     Judged(Verdict),
 }
-
-/// A renewal under way: the session's live attempts are its answer.
-type Renewal<'a> = Pin<Box<dyn Future<Output = Result<Vec<Attempt>, StoreError>> + 'a>>;
 
 /// Runs one session to its end. When this returns, no process of it is left.
 ///
@@ -101,7 +102,9 @@ pub async fn run(
     let outcome = clean::outcome(world.report.secrets(), outcome);
     let is_refused = matches!(driver.verdict, Some(Verdict::NotSubmitted { .. })) && !driver.is_claim_lost;
     let words = is_refused.then_some(driver.words);
-    close::record(world, inbox, End { outcome: &outcome, agent_ms, words }).await.map_err(unrecorded)?;
+    close::record(world, inbox, End { outcome: &outcome, agent_ms, words, usage: driver.doing.usage() })
+        .await
+        .map_err(unrecorded)?;
     let reason = match &driver.verdict {
         Some(Verdict::NotSubmitted { reason }) => reason.clone(),
         Some(Verdict::SubmittedByAgent | Verdict::Green | Verdict::Confirmed) | None => None,
@@ -122,6 +125,8 @@ struct Driver<'a> {
     prepared: Option<Box<Prepared>>,
     work: Option<Work<'a>>,
     renewal: Option<Renewal<'a>>,
+    doing: Doing,
+    telling: Option<Telling<'a>>,
     agent: Option<Contained>,
     /// What it takes for a request to end.
     asking: Asking,
@@ -155,6 +160,8 @@ impl<'a> Driver<'a> {
                 prepare::prepare(world, wants).await.map(Done::Prepared)
             })),
             renewal: None,
+            doing: Doing::default(),
+            telling: None,
             world,
             backend,
             prepared: None,
@@ -213,6 +220,13 @@ impl<'a> Driver<'a> {
             renewed = next_renewed(&mut self.renewal) => {
                 self.renewal = None;
                 self.on_renewed(renewed)
+            }
+            told = next_told(&mut self.telling) => {
+                self.telling = None;
+                if let Err(error) = told {
+                    tracing::debug!("what the session does is told the next time: {}", chain(&error));
+                }
+                Ok(None)
             }
             done = next_done(&mut self.work) => {
                 self.work = None;
@@ -293,6 +307,7 @@ impl<'a> Driver<'a> {
         for event in events {
             self.events.extend(sign(&event));
             self.words.hear(&event);
+            self.doing.hear(&event);
             if self.backend.writes_in_pieces() {
                 for event in self.clean.told(self.world.report.secrets(), event) {
                     self.tell(event);
@@ -341,6 +356,8 @@ impl<'a> Driver<'a> {
         match effect {
             Effect::Start { resumes } => self.start(resumes),
             Effect::Wait { until, because } => {
+                self.doing.waits(until, because.clone());
+                self.tell_doing();
                 let event = RunnerEvent::Waiting { until, because };
                 self.world.report.tell(self.world.clock.now(), event);
                 self.wait_until = Some(until);
@@ -402,54 +419,13 @@ impl<'a> Driver<'a> {
                 let process = agent.identity().clone();
                 self.world.report.tell(self.world.clock.now(), RunnerEvent::AgentStarted { process });
                 self.agent = Some(agent);
+                self.doing.begins_life();
                 self.meter.soon(self.world.clock.steady());
                 Event::AgentStarted
             }
             Err(error) => Event::AgentNotStarted { reason: chain(&error) },
         });
-    }
-
-    /// Renews the claims of the session, and learns what it has taken since the last time.
-    fn renew(&mut self) {
-        let job = self.world.job;
-        let lease = job.limits.durations().lease;
-        self.world.report.alive(self.world.clock.now());
-        // Without a claim nothing can run out.
-        let Some(claimed) = job.claimed() else {
-            return;
-        };
-        let (store, token) = (self.world.store, &claimed.token);
-        // One that is held up is made as soon as it can be, and is as good as a new one.
-        self.renewal.get_or_insert_with(|| {
-            Box::pin(async move { store.call(|store| store.renew_session(token, lease)).await })
-        });
-    }
-
-    fn on_renewed(&mut self, renewed: Result<Vec<Attempt>, StoreError>) -> Result<Option<Event>, StoreError> {
-        let error = match renewed {
-            Ok(live) => {
-                let newest = live.last().map(|attempt| attempt.id);
-                let goes_on = newest > self.newest;
-                if goes_on {
-                    self.newest = newest;
-                }
-                return Ok(goes_on.then_some(Event::NextFeature));
-            }
-            Err(error) => error,
-        };
-        match error.class() {
-            ErrorClass::Refused => {
-                tracing::warn!("{error}");
-                self.is_claim_lost = true;
-                Ok(Some(Event::LeaseLost))
-            }
-            // The next renewal is due by now; if it does not come through either, the claim expires by itself.
-            ErrorClass::Again | ErrorClass::Unknown => {
-                tracing::warn!("the claim could not be renewed: {}", chain(&error));
-                Ok(None)
-            }
-            ErrorClass::Fatal => Err(error),
-        }
+        self.tell_doing();
     }
 }
 
@@ -471,13 +447,6 @@ fn sign(event: &AgentEvent) -> Option<Event> {
 async fn next_done(work: &mut Option<Work<'_>>) -> Result<Done, Setback> {
     match work {
         Some(work) => work.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn next_renewed(renewal: &mut Option<Renewal<'_>>) -> Result<Vec<Attempt>, StoreError> {
-    match renewal {
-        Some(renewal) => renewal.await,
         None => std::future::pending().await,
     }
 }
