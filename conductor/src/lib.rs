@@ -3,10 +3,9 @@
 //! [`engine`] decides what starts, lands and ends; [`main_branch::Landing`] decides what a landing comes to. The
 //! [`conduct`] loop carries their decisions to the [`ports`] and hears what came of them, and does no I/O itself: so
 //! the simulator runs it as it is, with faults at every port. The real ports are [`ledger::LedgerThread`],
-//! [`RunnerProcesses`], [`main_branch::GitMain`], signals and [`clock`]; who looks on is the caller's.
+//! [`RunnerProcesses`], [`main_branch::GitMain`], signals and [`cogwork_session::clock`]; who looks on is the caller's.
 //! Never talks to a terminal, and never to a model.
 
-pub mod clock;
 pub mod conduct;
 pub mod engine;
 mod forecast;

@@ -10,11 +10,11 @@ use cogwork_session::chain;
 use cogwork_session::{Confinement, Environment};
 use cogwork_store::{Secret, Store, StoreError, state_dir};
 
-use crate::clock;
 use crate::main_branch::{self, GitSteps, STALE_LOCK};
 use crate::ports::Readers;
 use crate::resume::{Resumed, resume};
 use crate::run::Plan;
+use cogwork_session::clock;
 
 /// How many paths an error names.
 const NAMED: usize = 5;

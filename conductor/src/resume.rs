@@ -50,11 +50,10 @@ pub fn resume(
     for attempt in store.live_attempts()? {
         match owned(&attempt.session).unwrap_or(Ownership::Dead) {
             Ownership::Lives => continue,
-            // Handed in, it needs its session no more.
-            Ownership::Elsewhere { .. } | Ownership::NotYetUp { .. } if attempt.submitted.is_none() => {
-                continue;
-            }
-            Ownership::Elsewhere { .. } | Ownership::NotYetUp { .. } | Ownership::Dead => {}
+            // It may still be at something, and whoever took one of its attempts over would take all its rights. What
+            // it has handed in is recovered when it is over.
+            Ownership::Elsewhere { .. } | Ownership::NotYetUp { .. } => continue,
+            Ownership::Dead => {}
         }
         let seen = sessions.get(&attempt.session).and_then(|session| session.process.as_ref());
         let token = match store.take_over(attempt.id, seen, secret) {
@@ -132,8 +131,9 @@ mod tests {
     #[test]
     fn a_session_of_another_node_keeps_what_it_is_at_until_its_lease_ends() {
         let store = store();
-        let recovered = Event::Recovered { feature: FeatureId(1), attempt: AttemptId(1) };
-        assert_eq!(resumed(&store, Presence::OutOfSight).events, [recovered, Event::Begin]);
+        assert_eq!(resumed(&store, Presence::OutOfSight).events, [Event::Begin]);
+        let token = Secret::known("secret").token(AttemptId(2));
+        assert_eq!(store.renew(&[token], LEASE).unwrap(), [], "its secret still gives it every right");
         assert_eq!(store.feature(FeatureId(2)).unwrap().status, Status::Claimed);
         assert_eq!(store.live_sessions().unwrap().len(), 1);
     }

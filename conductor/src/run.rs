@@ -13,7 +13,6 @@ use cogwork_store::{AttemptLimits, NewRun, Store};
 use jiff::SignedDuration;
 use tokio::sync::mpsc::{self, Receiver};
 
-use crate::clock;
 use crate::conduct::{Conductor, Score, conduct};
 use crate::engine::{SLOT_WAIT, Settings};
 use crate::ledger::LedgerThread;
@@ -22,6 +21,7 @@ use crate::ports::{self, Deadlines, Input, Inputs, Moment, Ports, Readers, Signp
 use crate::prepare::{self, NotReady, Prepared};
 use crate::runner_processes::RunnerProcesses;
 use crate::signals::Signals;
+use cogwork_session::clock;
 
 /// Runners write a few lines per second. A full queue makes them wait, which is right: it means that this process
 /// is busy, and their output is not lost.

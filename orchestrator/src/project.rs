@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::{CliError, note};
 use crate::terminal::clean;
-use cogwork_conductor::clock;
+use cogwork_session::clock;
 
 /// What `.cogwork/config.toml` may say; the command line goes before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -82,23 +82,6 @@ pub fn become_subreaper() -> io::Result<()> {
     os::become_subreaper()
 }
 
-/// Has the kernel send this process SIGTERM when its parent dies; if it died just before, sends it now.
-///
-/// For programs that were not started with [`Bond::Asked`], which includes it. The kernel means the parent's
-/// *thread*: do not use it in a program that is started by a program which is not ours.
-///
-/// # Errors
-///
-/// What the kernel reports. Where there is no such thing (anywhere but on Linux), nothing happens.
-pub fn die_with_parent() -> io::Result<()> {
-    let parent = rustix::process::getppid();
-    os::set_death_signal(Signal::TERM)?;
-    if rustix::process::getppid() != parent {
-        rustix::process::kill_process(rustix::process::getpid(), Signal::TERM)?;
-    }
-    Ok(())
-}
-
 /// Puts this process under a warden, which clears away its programs when it is killed: the caller goes on under a new
 /// number, as the warden's child, and is sent SIGUSR1 when the warden dies. To be called before there are threads.
 ///

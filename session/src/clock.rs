@@ -1,4 +1,4 @@
-//! The one place of this crate that reads a clock.
+//! The clock: the one place of a run and its sessions that reads the time.
 
 use std::future;
 use std::time::{Duration, Instant};
@@ -15,10 +15,15 @@ pub struct Clock {
     start: Instant,
 }
 
+/// Returns the time of day.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
 /// Returns the wall's clock for a store.
 pub fn source() -> TimeSource {
-    #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
-    TimeSource::new(Timestamp::now)
+    TimeSource::new(now)
 }
 
 impl Clock {
@@ -31,8 +36,7 @@ impl Clock {
 
     /// Returns the time of day.
     pub fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
-        Timestamp::now()
+        now()
     }
 
     /// Returns the steady time.

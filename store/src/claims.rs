@@ -132,27 +132,6 @@ impl Store {
         }
         Ok(stale)
     }
-
-    /// Keeps the claims of these sessions until a lease from now, as [`Store::reap_unowned`] takes them back: for whoever has
-    /// looked at who runs them and found the owners alive.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub fn renew_of(&self, sessions: &[SessionId], lease: SignedDuration) -> Result<(), StoreError> {
-        if sessions.is_empty() {
-            return Ok(());
-        }
-        self.write(|tx, now| {
-            let mut statement = tx.prepare_cached(
-                "UPDATE attempts SET lease_until = ?2 WHERE session_id = ?1 AND ended_at IS NULL AND lease_until < ?2",
-            )?;
-            for session in sessions {
-                statement.execute((Id(*session), Micros(after(now, lease))))?;
-            }
-            Ok(())
-        })
-    }
 }
 
 /// Moves the lease of those attempts whose tokens give a right, and returns their ids and digests. One statement,

@@ -84,14 +84,6 @@ impl Store {
 }
 
 impl DatabaseFile<'_> {
-    /// Returns whether it was opened for reading alone, because this user cannot write it.
-    pub fn is_read_only(self) -> bool {
-        match self.store.home {
-            Home::ReadOnly { .. } => true,
-            Home::Memory | Home::Disk { .. } => false,
-        }
-    }
-
     /// Returns a number that changes whenever another connection commits; microseconds, so it may be polled. Also
     /// notices that the file was deleted or replaced.
     ///

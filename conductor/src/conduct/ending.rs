@@ -1,8 +1,7 @@
 //! The end of a run: what it landed is looked at once more, its workspaces are cleared away, and the journal says how it
 //! ended. Each with a bound: what is not done now is found and done by the next start.
 
-use cogwork_schemas::RunOutcome;
-use cogwork_schemas::SessionId;
+use cogwork_schemas::{RunOutcome, SessionId};
 use cogwork_store::Taken;
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,6 +19,8 @@ const LIMIT: SignedDuration = SignedDuration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Ending {
     outcome: RunOutcome,
+    /// What speaks against calling the run complete.
+    objection: Option<String>,
     stage: Stage,
     until: Timestamp,
 }
@@ -39,15 +40,23 @@ impl Ending {
     pub(super) fn deadline(&self) -> Timestamp {
         self.until
     }
+
+    /// A run does not call itself complete when something speaks against it; any other end stays what it is.
+    fn justified(&self) -> RunOutcome {
+        match (&self.outcome, &self.objection) {
+            (RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. }, Some(reason)) => {
+                RunOutcome::Broken { reason: reason.clone() }
+            }
+            (outcome, _) => outcome.clone(),
+        }
+    }
 }
 
 impl Conductor {
     pub(super) fn begin_ending(&mut self, now: Moment, outcome: RunOutcome) {
         if let Some(ending) = &mut self.ending {
-            // Something changed that does not make it go on. What speaks against its landings stays said.
-            if !matches!(ending.outcome, RunOutcome::Broken { .. }) {
-                ending.outcome = outcome;
-            }
+            // Something changed that does not make it go on.
+            ending.outcome = outcome;
             return;
         }
         let commits: Vec<_> = self.landed.iter().map(|(_, commit)| commit.clone()).collect();
@@ -56,7 +65,7 @@ impl Conductor {
         } else {
             Stage::Confirming(self.begin_task(Task::Confirm { commits }))
         };
-        self.ending = Some(Ending { outcome, stage, until: now.steady + LIMIT });
+        self.ending = Some(Ending { outcome, objection: None, stage, until: now.steady + LIMIT });
     }
 
     /// Takes the answer to the look at the landings; returns whether it was that.
@@ -76,12 +85,12 @@ impl Conductor {
                         "the work at {} was landed and is not on the main branch any more: somebody has moved it back",
                         lost.join(", ")
                     );
-                    self.not_complete(reason);
+                    self.object(reason);
                 }
             }
             TaskAnswer::Failed { reason } => {
                 marks::hit("confirm", "failed");
-                self.not_complete(format!("what was landed could not be found again: {reason}"));
+                self.object(format!("what was landed could not be found again: {reason}"));
             }
             TaskAnswer::Collected(_)
             | TaskAnswer::Merged(_)
@@ -92,19 +101,10 @@ impl Conductor {
         true
     }
 
-    /// A run does not call itself complete when something speaks against it; any other end stays what it is.
-    fn not_complete(&mut self, reason: String) {
+    fn object(&mut self, reason: String) {
         self.note(&reason);
         if let Some(ending) = &mut self.ending {
-            match ending.outcome {
-                RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. } => {
-                    ending.outcome = RunOutcome::Broken { reason };
-                }
-                RunOutcome::Blocked { .. }
-                | RunOutcome::LimitReached { .. }
-                | RunOutcome::Stopped
-                | RunOutcome::Broken { .. } => {}
-            }
+            ending.objection = Some(reason);
         }
     }
 
@@ -129,7 +129,7 @@ impl Conductor {
                 marks::hit("confirm", "overdue");
                 ending.stage = Stage::Clearing;
                 self.orders.push(Order::Abandon { id });
-                self.not_complete("what was landed could not be looked at in time".to_owned());
+                self.object("what was landed could not be looked at in time".to_owned());
             }
             Stage::Clearing => self.record_end(now),
             Stage::Recording => ending.stage = Stage::Over,
@@ -141,6 +141,7 @@ impl Conductor {
         if let Some(ending) = &mut self.ending {
             ending.stage = Stage::Recording;
             ending.until = now.steady + LIMIT;
+            ending.outcome = ending.justified();
             self.calls.push(Call::EndRun { outcome: ending.outcome.clone() });
             self.feed(now, Event::Close);
         }
@@ -170,7 +171,8 @@ impl Conductor {
     /// Removes the workspace of a session that is over and has nothing left to land; work that did not land is kept
     /// under a ref first.
     pub(super) fn clear_away(&mut self, session: SessionId, taken: Vec<Taken>) {
-        let is_over = taken.iter().all(|taken| taken.outcome.is_some());
+        // Of a session of which nothing is known, nothing is cleared away.
+        let is_over = !taken.is_empty() && taken.iter().all(|taken| taken.outcome.is_some());
         if is_over && !self.sessions.contains_key(&session) && self.cleared.insert(session) {
             let id = self.begin_task(Task::Keep { session, taken });
             self.chores.insert(id, session);

@@ -83,6 +83,11 @@ impl Conductor {
         let (feature, attempt, session) =
             (landing.job().feature.id, landing.job().attempt, landing.job().session);
         let stage = match next {
+            // A landing that lost a race begins anew, and nobody waits for that once the run is to end.
+            Next::Do { task: Task::Merge { .. } | Task::Check { .. }, .. } if self.engine.is_stopping() => {
+                let reason = "the run was stopped".to_owned();
+                return self.integrated(now, attempt, Landed::Postponed { reason });
+            }
             Next::Do { task, limit } => {
                 let moves = matches!(task, Task::Move { .. });
                 let task = self.begin_task(task);

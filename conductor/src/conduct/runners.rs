@@ -66,7 +66,7 @@ impl Conductor {
         if session.life == Life::Gone {
             return;
         }
-        if let Life::Starting { .. } = session.life {
+        if !std::mem::replace(&mut session.is_known, true) {
             // The engine waits for it to start before it may end.
             let (feature, attempt) = (session.feature, session.first());
             self.feed(now, Event::Started { feature, session: id, attempt });

@@ -29,6 +29,8 @@ pub(super) struct Session {
     /// Why it ended, where its runner did not say.
     pub(super) lost: Option<String>,
     pub(super) life: Life,
+    /// Whether the engine was told that it runs.
+    pub(super) is_known: bool,
     lease: SignedDuration,
     /// How long it may take at the feature it is at.
     limit: SignedDuration,
@@ -71,6 +73,7 @@ impl Session {
             report: None,
             lost: None,
             life: Life::Starting { until: now + START_LIMIT },
+            is_known: false,
             lease,
             limit,
             overdue_at: now + limit,
@@ -84,6 +87,7 @@ impl Session {
     }
 
     pub(super) fn started(&mut self) {
+        self.is_known = true;
         if let Life::Starting { .. } = self.life {
             self.life = Life::Running;
         }

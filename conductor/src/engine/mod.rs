@@ -170,6 +170,11 @@ impl Engine {
         (self.waiting_slots.count(now), self.queue.len() + usize::from(self.landing.is_some()))
     }
 
+    /// Returns whether what runs is to end, landings included.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.mode, Mode::Stopping { .. } | Mode::Over)
+    }
+
     /// Returns whether new sessions are still wanted.
     pub fn starts_sessions(&self) -> bool {
         self.mode == Mode::Running
@@ -271,27 +276,42 @@ impl Engine {
         let Some(held) = self.sessions.remove(&session) else {
             return Vec::new(); // not of this run: a session that a kill left behind, already judged at the start
         };
+        let reported = match &end {
+            SessionEnd::Reported { outcome, .. } => Some(outcome),
+            SessionEnd::RunnerLost { .. } => None,
+        };
+        // Also of a session that has handed in what it had: the next one would meet the same account.
+        let verdict = reported.and_then(|outcome| self.unavailable.after(outcome));
+        let mut effects = self.judge_end(now, held, submitted, end);
+        effects.extend(verdict.into_iter().flat_map(|verdict| self.on_stop(verdict)));
+        effects
+    }
+
+    /// Queues or ends what a session was at.
+    fn judge_end(
+        &mut self,
+        now: Timestamp,
+        held: Held,
+        submitted: &[AttemptId],
+        end: SessionEnd,
+    ) -> Vec<Effect> {
         // What it handed in before is landing already, and no matter of its end.
         let Some(running) = held.running else { return Vec::new() };
         if submitted.contains(&running.attempt) {
             let before = self.queue.len() + usize::from(self.landing.is_some());
-            self.waiting_slots.worked(now.duration_since(held.since));
+            self.waiting_slots.worked(now.duration_since(held.since).max(SignedDuration::ZERO));
             self.waiting_slots.freed(now, (running.feature, running.attempt), before);
             self.queue.push_back(running);
             return Vec::new();
         }
-        let (outcome, verdict) = match end {
-            SessionEnd::Reported { outcome, red } => {
-                (attempt_outcome(&outcome, red.as_deref()), self.unavailable.after(&outcome))
-            }
-            SessionEnd::RunnerLost { reason } => (AttemptOutcome::Crashed { reason }, None),
+        let outcome = match end {
+            SessionEnd::Reported { outcome, red } => attempt_outcome(&outcome, red.as_deref()),
+            SessionEnd::RunnerLost { reason } => AttemptOutcome::Crashed { reason },
         };
         if matches!(outcome, AttemptOutcome::Crashed { .. } | AttemptOutcome::Unavailable { .. }) {
             self.back_off(now, running.feature);
         }
-        let mut effects = vec![self.end_attempt(running, outcome)];
-        effects.extend(verdict.into_iter().flat_map(|verdict| self.on_stop(verdict)));
-        effects
+        vec![self.end_attempt(running, outcome)]
     }
 
     fn end_attempt(&mut self, running: Running, outcome: AttemptOutcome) -> Effect {

@@ -206,7 +206,7 @@ impl GitSteps {
     /// Moves the main branch, with the files wherever it is checked out.
     async fn move_branch(&self, from: &str, to: &str, message: &str) -> Result<Moved, GitError> {
         let git = self.git();
-        git.fetch(&self.clone_dir(), "+HEAD:refs/cogwork/landing").await?;
+        git.fetch(&self.clone_dir(), &format!("+{to}:refs/cogwork/landing")).await?;
         let wish = BranchMove {
             branch: &self.branch,
             from,
@@ -273,12 +273,17 @@ impl GitSteps {
             // A runner that ends in order has done this; one that was killed has not.
             theirs.commit_all("What an attempt left uncommitted", &[]).await?;
         }
-        let Some(main) = self.tip().await? else { return Ok(()) };
+        let main = self.tip().await?;
         let refs = before.iter().map(|taken| (taken.attempt.id, kept_ref(taken.attempt.id)));
         for (attempt, from) in refs.chain([(last, "HEAD".to_owned())]) {
             let (Some(tip), kept) = (theirs.resolve(&from).await?, kept_ref(attempt)) else { continue };
             // The workspace shares the project's objects, so it can compare the two without a copy.
-            let is_known = git.resolve(&kept).await?.is_some() || theirs.is_ancestor(&tip, &main).await?;
+            let is_known = match &main {
+                _ if git.resolve(&kept).await?.is_some() => true,
+                Some(main) => theirs.is_ancestor(&tip, main).await?,
+                // Somebody has renamed the branch: then nothing is known to be on it.
+                None => false,
+            };
             if !is_known {
                 git.fetch(workspace, &format!("{from}:{kept}")).await?;
             }
@@ -302,14 +307,20 @@ impl GitSteps {
     async fn clone_of_project(&self) -> Result<Git, GitError> {
         let dir = self.clone_dir();
         let git = Git::at(&dir);
-        if self.is_ready.swap(true, Ordering::Relaxed) || (dir.exists() && git.is_repository().await?) {
+        if self.is_ready.load(Ordering::Relaxed) {
+            return Ok(git);
+        }
+        if dir.exists() && git.is_repository().await? {
+            self.is_ready.store(true, Ordering::Relaxed);
             return Ok(git);
         }
         if dir.exists() {
             // What a killed clone left is no repository.
             std::fs::remove_dir_all(&dir).map_err(|source| GitError::Io { path: dir.clone(), source })?;
         }
-        Git::clone_shared(&self.project, &dir, "cogwork/integrate").await
+        let clone = Git::clone_shared(&self.project, &dir, "cogwork/integrate").await?;
+        self.is_ready.store(true, Ordering::Relaxed);
+        Ok(clone)
     }
 
     /// Forgets a clone that somebody or something meddled with.

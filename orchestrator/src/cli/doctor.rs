@@ -12,8 +12,9 @@ use serde::Serialize;
 use super::run::block_on;
 use super::{CliError, Exit, ProjectArg, print, print_json};
 use crate::terminal::clean;
-use cogwork_conductor::{RunLock, clock};
+use cogwork_conductor::RunLock;
 use cogwork_session::chain;
+use cogwork_session::clock;
 
 /// Check that git, the agents and the project's database are there and sound.
 #[derive(Debug, Args)]

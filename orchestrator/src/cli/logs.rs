@@ -1,7 +1,7 @@
 //! `cogwork logs`: what a session did, from its journal. The crate `runner`, which writes that, reads it, too.
 
 use clap::Args;
-use cogwork_conductor::clock;
+use cogwork_session::clock;
 use cogwork_session::{ExitStatus, LogsFlags, chain};
 use cogwork_store::{Store, StoreError};
 

@@ -14,7 +14,8 @@ use super::run::{block_on, quoted, relative};
 use super::{CliError, Exit, ProjectArg, print, print_json};
 use crate::project::Project;
 use crate::terminal::clean;
-use cogwork_conductor::{RunLock, clock};
+use cogwork_conductor::RunLock;
+use cogwork_session::clock;
 
 /// Turn a specification into features with checks and dependencies.
 ///

@@ -14,7 +14,8 @@ use super::{CliError, Exit, ProjectArg, note, print, question};
 
 use crate::project::Project;
 use crate::terminal::{self, clean, duration};
-use cogwork_conductor::{Plan, RunLock, clock};
+use cogwork_conductor::{Plan, RunLock};
+use cogwork_session::clock;
 
 /// How many sessions run at once unless told otherwise.
 const CONCURRENCY: usize = 3;

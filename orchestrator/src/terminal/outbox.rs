@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cogwork_conductor::Progress;
-use cogwork_conductor::clock;
 use cogwork_conductor::ports::{Offered, Readers};
 use cogwork_schemas::{AgentEvent, Entry, SessionId};
+use cogwork_session::clock;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;

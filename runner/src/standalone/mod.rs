@@ -218,14 +218,14 @@ impl Lone<'_> {
         let question = OwnerQuestion::new(self.store.now()?, self.lease());
         self.store.reap_unowned(&question, &AttemptLimits::default(), contain::presence)?;
         let new = self.new_session();
-        let lease = self.lease();
+        let (lease, process) = (self.lease(), contain::started_identity());
         // Not held while claims change the store: see Store::graph.
         let ready = self.store.graph()?.ready_in_order();
         for id in ready {
             if !self.is_wanted(id) {
                 continue;
             }
-            match self.store.claim(id, &new, &Secret::random()?, lease) {
+            match self.store.claim_by(id, &new, &process, &Secret::random()?, lease) {
                 Ok(claim) => return Ok(Some((id, claim))),
                 // Somebody was faster, through the MCP server perhaps; the next one will do.
                 Err(StoreError::NotClaimable { .. } | StoreError::AlreadyClaimed { .. }) => {}

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cogwork_conductor::ports::{Offered, Readers};
-use cogwork_conductor::{Plan, Progress, RunLock, clock};
+use cogwork_conductor::{Plan, Progress, RunLock};
 use cogwork_schemas::{AgentEvent, Entry, Isolation, SessionId};
+use cogwork_session::clock;
 use cogwork_session::{AgentSettings, AgentSpec, Programs, SessionLimits};
 use cogwork_store::{AttemptLimits, Store};
 use jiff::Timestamp;

@@ -14,9 +14,9 @@ use tokio::sync::mpsc::{self, Receiver};
 
 use super::super::world::World;
 use super::{A_WHILE, Hears, SOON, Stage, alone, hear_real, live, ready_feature};
-use crate::clock;
 use crate::ledger::{Answer, Call, CallId, Fault, LedgerThread};
 use crate::ports::{Input, Ledger};
+use cogwork_session::clock;
 
 const LIMITS: AttemptLimits = AttemptLimits { attempts: 3, crashes: 3 };
 const LEASE: SignedDuration = SignedDuration::from_secs(60);

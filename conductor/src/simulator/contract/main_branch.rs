@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::{A_WHILE, Hears, SOON, Stage, hear_real};
-use crate::clock;
 use crate::main_branch::{Collected, GitMain, GitSteps, Merged, Moved, Task, TaskAnswer, TaskId};
 use crate::ports::{Input, MainBranch};
+use cogwork_session::clock;
 
 on_both!(
     Repository, Stage:

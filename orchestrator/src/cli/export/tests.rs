@@ -18,7 +18,7 @@ fn exported(store: &Store, format: Format, state: bool) -> String {
 }
 
 fn imported(text: &str, format: Option<Format>) -> Store {
-    let store = Store::in_memory(cogwork_conductor::clock::source()).unwrap();
+    let store = Store::in_memory(cogwork_session::clock::source()).unwrap();
     let list = import::parse(text, format).unwrap();
     store.import(&list.list, &ImportLimits::default()).unwrap();
     store
@@ -33,7 +33,7 @@ fn project() -> Store {
             {"name": "Gone"}, {"name": "Last"}]}"#,
     )
     .unwrap();
-    let store = Store::in_memory(cogwork_conductor::clock::source()).unwrap();
+    let store = Store::in_memory(cogwork_session::clock::source()).unwrap();
     store.import(&list, &ImportLimits::default()).unwrap();
     store.delete_feature(cogwork_schemas::FeatureId(3)).unwrap();
     store
@@ -95,11 +95,11 @@ fn a_project_is_written_for_people_and_in_lines() {
     {"id":4,"category":"uncategorized","name":"Last","description":"","priority":6,"status":"pending","failed_attempts":0}
     "#);
     assert_eq!(
-        exported(&Store::in_memory(cogwork_conductor::clock::source()).unwrap(), Format::Json, false),
+        exported(&Store::in_memory(cogwork_session::clock::source()).unwrap(), Format::Json, false),
         "{\n  \"features\": []\n}\n"
     );
     assert_eq!(
-        exported(&Store::in_memory(cogwork_conductor::clock::source()).unwrap(), Format::Jsonl, false),
+        exported(&Store::in_memory(cogwork_session::clock::source()).unwrap(), Format::Jsonl, false),
         ""
     );
 }
@@ -176,7 +176,7 @@ proptest! {
 
     #[test]
     fn whatever_is_exported_comes_back(list in a_list()) {
-        let store = Store::in_memory(cogwork_conductor::clock::source()).unwrap();
+        let store = Store::in_memory(cogwork_session::clock::source()).unwrap();
         store.import(&list, &ImportLimits::default()).unwrap();
         for (format, told) in [(Format::Json, None), (Format::Jsonl, None), (Format::Jsonl, Some(Format::Jsonl))] {
             let text = exported(&store, format, false);

@@ -31,15 +31,7 @@ const SOLE_USERS: [(&str, &[&str]); 4] = [
     ("brush_parser", &["session/src/policy/"]),
     ("rmcp", &["mcp-server/"]),
     ("rusqlite", &["store/"]),
-    (
-        "axum",
-        &[
-            "mcp-server/src/http.rs",
-            "mcp-server/src/http/",
-            "orchestrator/src/http.rs",
-            "orchestrator/src/http/",
-        ],
-    ),
+    ("axum", &["mcp-server/src/http.rs", "mcp-server/src/http/"]),
 ];
 
 /// Where the pure machines live, the loop of a run, and the rules that judge an agent's tools: the beginnings of their
