@@ -42,7 +42,7 @@ pub fn resume(
     secret: &Secret,
     presence: impl Fn(&ProcessIdentity, Option<&NodeIdentity>) -> Presence,
 ) -> Result<Resumed, StoreError> {
-    let question = OwnerQuestion::of_new_run(store.now()?, lease);
+    let question = OwnerQuestion { begins_run: true, ..store.owner_question(lease)? };
     let sessions: BTreeMap<_, _> =
         store.live_sessions()?.into_iter().map(|session| (session.id, session)).collect();
     let owned = |id: &SessionId| sessions.get(id).map(|session| ownership(session, &question, &presence));
@@ -83,7 +83,7 @@ pub fn resume(
 #[cfg(test)]
 mod tests {
     use cogwork_schemas::{AttemptId, FeatureId, Role, Status};
-    use cogwork_store::{ImportLimits, NewSession, Next, TimeSource};
+    use cogwork_store::{Batch, ImportLimits, NewSession, Next, TimeSource};
     use jiff::Timestamp;
 
     use super::*;
@@ -95,9 +95,9 @@ mod tests {
         let store = Store::in_memory(TimeSource::new(|| Timestamp::UNIX_EPOCH)).unwrap();
         let list = serde_json::from_str(r#"{"features": [{"name": "a"}, {"name": "b"}]}"#).unwrap();
         store.import(&list, &ImportLimits::default()).unwrap();
-        let new = NewSession::new(Role::Coding, "a", Isolation::Workspace);
+        let batch = Some(Batch { size: 2, slots: 1 });
+        let new = NewSession { batch, ..NewSession::new(Role::Coding, "a", Isolation::Workspace) };
         let claim = store.claim(FeatureId(1), &new, &Secret::known("secret"), LEASE).unwrap();
-        store.begin_batch(claim.session, 2, 1).unwrap();
         let process = ProcessIdentity { pid: 7, started: 1, boot_id: "boot".into() };
         store.session_up(claim.session, &process).unwrap();
         store.submit(&claim.token, None, &[]).unwrap();

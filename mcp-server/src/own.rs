@@ -6,9 +6,7 @@
 
 use cogwork_process::contain;
 use cogwork_schemas::{AttemptOutcome, CheckReport, FeatureId, Isolation, SessionOutcome, Token};
-use cogwork_store::{
-    AttemptLimits, Claim, NewSession, OwnerQuestion, RENEWALS_PER_LEASE, SERVER_AGENT, Secret, Store,
-};
+use cogwork_store::{AttemptLimits, Claim, NewSession, RENEWALS_PER_LEASE, SERVER_AGENT, Secret, Store};
 use jiff::{SignedDuration, Timestamp};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
@@ -228,8 +226,7 @@ fn claim_first(
 
 /// Takes back claims whose lease ran out and that nobody owns any more.
 pub(crate) fn reap(store: &Store, lease: SignedDuration) -> Result<(), ToolError> {
-    let question = OwnerQuestion::new(store.now()?, lease);
-    store.reap_unowned(&question, &AttemptLimits::default(), contain::presence)?;
+    store.reap_unowned(lease, &AttemptLimits::default(), contain::presence)?;
     Ok(())
 }
 

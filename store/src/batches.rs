@@ -17,7 +17,7 @@ use crate::types::{Attempt, Next, Taken};
 use crate::{Store, StoreError, attempts};
 
 /// A session, as far as batches are concerned.
-struct Batch {
+struct SessionBatch {
     is_over: bool,
     size: u32,
     is_closed: bool,
@@ -38,31 +38,13 @@ impl Won {
     }
 }
 
-impl Batch {
+impl SessionBatch {
     fn has_room(&self, taken: &[Taken]) -> bool {
         !self.is_closed && taken.len() < self.size as usize
     }
 }
 
 impl Store {
-    /// Lets a session take further features, until it has had `size` with its first. `slots` is how many sessions
-    /// its run has at once: what a free one would start is not for it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::UnknownSession`].
-    pub fn begin_batch(&self, session: SessionId, size: u32, slots: u32) -> Result<(), StoreError> {
-        self.write(|tx, _| {
-            let changed = tx
-                .prepare_cached("UPDATE sessions SET batch = ?2, slots = ?3 WHERE id = ?1")?
-                .execute((Id(session), size.max(1), slots.max(1)))?;
-            if changed == 0 {
-                return Err(StoreError::UnknownSession { id: session }.into());
-            }
-            Ok(())
-        })
-    }
-
     /// Lets no session that lives now take a further feature: the run is about to end.
     ///
     /// # Errors
@@ -168,7 +150,7 @@ impl Store {
 
 /// Returns the session of a token and what it has taken so far, if both are alive. The fence in front of what a
 /// session does, as [`attempts::live`] is for what is done at a feature.
-fn session_of(tx: &Transaction<'_>, token: &Token) -> Result<(SessionId, Batch, Vec<Taken>), Fail> {
+fn session_of(tx: &Transaction<'_>, token: &Token) -> Result<(SessionId, SessionBatch, Vec<Taken>), Fail> {
     let Some(found) = attempts::find(tx, token)? else {
         return Err(attempts::stale(None).into());
     };
@@ -188,11 +170,16 @@ fn session_of(tx: &Transaction<'_>, token: &Token) -> Result<(SessionId, Batch, 
     }
 }
 
-fn batch(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Batch>, Fail> {
+fn batch(tx: &Transaction<'_>, session: SessionId) -> Result<Option<SessionBatch>, Fail> {
     Ok(tx
         .prepare_cached("SELECT ended_at IS NOT NULL, batch, closed, slots FROM sessions WHERE id = ?1")?
         .query_row([Id(session)], |row| {
-            Ok(Batch { is_over: row.get(0)?, size: row.get(1)?, is_closed: row.get(2)?, slots: row.get(3)? })
+            Ok(SessionBatch {
+                is_over: row.get(0)?,
+                size: row.get(1)?,
+                is_closed: row.get(2)?,
+                slots: row.get(3)?,
+            })
         })
         .optional()?)
 }

@@ -48,6 +48,7 @@ mod sessions;
 mod succession;
 mod testing;
 mod types;
+mod writable;
 
 use std::path::{Path, PathBuf};
 
@@ -65,8 +66,8 @@ pub use past::NOTE_CHARS;
 pub use runs::{NewRun, RunRecord};
 pub use secret::Secret;
 pub use types::{
-    Adoption, Attempt, AttemptLimits, AttemptRecord, Claim, Evidence, ImportLimits, Imported, ListProblem,
-    LiveSession, Merge, NewFeature, NewSession, Next, Note, Past, Submitted, Taken,
+    Adoption, Attempt, AttemptLimits, AttemptRecord, Batch, Claim, Evidence, ImportLimits, Imported,
+    ListProblem, LiveSession, Merge, NewFeature, NewSession, Next, Note, Past, Submitted, Taken,
 };
 
 /// The directory inside a project that holds everything of Cogwork's.

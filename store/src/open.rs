@@ -24,7 +24,8 @@ use crate::journal::last_seq;
 use crate::kept::Kept;
 use crate::lock::{LOCK_WAIT, WriteLock};
 use crate::migrate::{self, Schema};
-use crate::{StoreError, integrity, legacy, state_dir};
+use crate::writable::Writable;
+use crate::{ErrorClass, StoreError, integrity, legacy, state_dir};
 
 /// The database, in the state directory.
 pub(crate) const DATABASE: &str = "features.db";
@@ -57,6 +58,7 @@ pub struct Store {
     pub(crate) clock: TimeSource,
     pub(crate) calling: Calling,
     pub(crate) kept: Kept,
+    pub(crate) writable: Writable,
 }
 
 impl Store {
@@ -130,7 +132,7 @@ impl Store {
         refuse_old_sqlite(rusqlite::version_number(), rusqlite::version())?;
         let home = Home::Memory;
         let connection = Connection::open_in_memory().map_err(|error| Fail::from(error).at(home.name()))?;
-        let store = Self { connection, home, clock, calling: Calling::default(), kept: Kept::default() };
+        let store = Self::over(connection, home, clock);
         store.ask(configure)?;
         store.migrate()?;
         Ok(store)
@@ -185,10 +187,13 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, Fail>,
     ) -> Result<T, StoreError> {
-        self.in_turn(|tx| {
+        let done = self.in_turn(|tx| {
             let now = self.clock.time(tx)?;
+            self.writable.got_turn(now);
             work(tx, now)
-        })
+        });
+        self.writable.wrote(done.as_ref().is_err_and(|error| error.class() == ErrorClass::Again));
+        done
     }
 
     /// Runs `work` as [`Store::write`] does, in a database that may have no tables yet.
@@ -217,6 +222,11 @@ impl Store {
         attempt().map_err(|fail: Fail| fail.at(self.home.name()))
     }
 
+    fn over(connection: Connection, home: Home, clock: TimeSource) -> Self {
+        let (calling, kept, writable) = (Calling::default(), Kept::default(), Writable::default());
+        Self { connection, home, clock, calling, kept, writable }
+    }
+
     fn open_writable(
         dir: &Path,
         filesystem: Filesystem,
@@ -232,7 +242,7 @@ impl Store {
             Connection::open_with_flags(&database, flags).map_err(|error| Fail::from(error).at(&database))?;
         let identity = FileIdentity::of(&database).map_err(|error| failed("look at", &database, error))?;
         let home = Home::Disk { database, identity, lock };
-        let store = Self { connection, home, clock, calling: Calling::default(), kept: Kept::default() };
+        let store = Self::over(connection, home, clock);
         // First of all: whatever follows may have to wait.
         store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
         // Only after a look, so that a file that is not for us stays untouched, its journal mode included.
@@ -262,7 +272,7 @@ impl Store {
         };
         let connection = connection.map_err(|error| Fail::from(error).at(&database))?;
         let home = Home::ReadOnly { database };
-        let store = Self { connection, home, clock, calling: Calling::default(), kept: Kept::default() };
+        let store = Self::over(connection, home, clock);
         store.ask(|connection| connection.busy_timeout(LOCK_WAIT))?;
         store.ask(configure)?;
         let schema = match store.read(|tx| migrate::look(tx)) {

@@ -50,16 +50,6 @@ pub struct OwnerQuestion {
 }
 
 impl OwnerQuestion {
-    /// Asks at `now`, with nothing seen of a database that takes no writes.
-    pub fn new(now: Timestamp, lease: SignedDuration) -> Self {
-        Self { now, lease, writable_since: None, begins_run: false }
-    }
-
-    /// Asks for a run that begins: it holds the project and has begun no session yet.
-    pub fn of_new_run(now: Timestamp, lease: SignedDuration) -> Self {
-        Self { begins_run: true, ..Self::new(now, lease) }
-    }
-
     /// Returns until when a lease holds, if it still does. While nobody could write, nobody could renew: whoever lives
     /// has one renewal period to do so.
     fn holds(&self, lease_until: Timestamp) -> Option<Timestamp> {
@@ -102,10 +92,24 @@ fn is_servers(session: &LiveSession) -> bool {
 /// A session with a claim whose lease ran out, as it was seen.
 struct Seen {
     session: LiveSession,
-    ownership: Ownership,
+    /// Of its process, where it has said which that is.
+    presence: Option<Presence>,
 }
 
 impl Store {
+    /// Asks now, with what this store has seen of a database that takes no writes.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn owner_question(&self, lease: SignedDuration) -> Result<OwnerQuestion, StoreError> {
+        Ok(self.question_at(self.now()?, lease))
+    }
+
+    fn question_at(&self, now: Timestamp, lease: SignedDuration) -> OwnerQuestion {
+        OwnerQuestion { now, lease, writable_since: self.writable.since(now), begins_run: false }
+    }
+
     /// Takes back the claims whose lease ran out and whose session has no owner any more, and returns their features.
     /// Claims of owners that live get another lease: they could not renew it, asleep or stopped.
     ///
@@ -117,11 +121,12 @@ impl Store {
     /// The database's.
     pub fn reap_unowned(
         &self,
-        question: &OwnerQuestion,
+        lease: SignedDuration,
         limits: &AttemptLimits,
         presence: impl Fn(&ProcessIdentity, Option<&NodeIdentity>) -> Presence,
     ) -> Result<Vec<FeatureId>, StoreError> {
-        let is_due = |attempt: &Attempt| attempt.lease_until.is_some_and(|until| until <= question.now);
+        let now = self.now()?;
+        let is_due = |attempt: &Attempt| attempt.lease_until.is_some_and(|until| until <= now);
         let due: BTreeSet<_> =
             self.live_attempts()?.iter().filter(|live| is_due(live)).map(|live| live.session).collect();
         if due.is_empty() {
@@ -129,12 +134,17 @@ impl Store {
         }
         // Looked for outside the write: nobody waits for a look at processes.
         let live = self.live_sessions()?.into_iter().filter(|session| due.contains(&session.id));
-        let seen = live.map(|session| Seen { ownership: ownership(&session, question, &presence), session });
+        let seen = live.map(|session| Seen {
+            presence: session.process.as_ref().map(|process| presence(process, session.node.as_ref())),
+            session,
+        });
         let seen: Vec<Seen> = seen.collect();
         self.write(|tx, now| {
+            // Judged in its turn: whoever had to wait for it knows only now that nobody could renew meanwhile.
+            let question = self.question_at(now, lease);
             let mut taken = Vec::new();
             for seen in &seen {
-                taken.extend(settle(tx, now, seen, question, limits)?);
+                taken.extend(settle(tx, seen, &question, limits)?);
             }
             // A session that is over owns nothing; whoever ended it was killed before he ended its attempts.
             for session in &due {
@@ -150,7 +160,6 @@ impl Store {
 /// Does what has to be done about a session, unless it has another owner now than was looked for.
 fn settle(
     tx: &Transaction<'_>,
-    now: Timestamp,
     seen: &Seen,
     question: &OwnerQuestion,
     limits: &AttemptLimits,
@@ -159,7 +168,9 @@ fn settle(
     if sessions::owner(tx, session)?.is_none_or(|owner| owner != seen.session.process) {
         return Ok(Vec::new());
     }
-    match seen.ownership {
+    let now = question.now;
+    let presence = |_: &ProcessIdentity, _: Option<&NodeIdentity>| seen.presence.unwrap_or(Presence::Gone);
+    match ownership(&seen.session, question, presence) {
         Ownership::Lives => {
             tx.prepare_cached(
                 "UPDATE attempts SET lease_until = ?2 WHERE session_id = ?1 AND ended_at IS NULL AND lease_until <= ?3",

@@ -100,12 +100,14 @@ pub(crate) fn insert_session(
         new.slot.map_or(Ok(()), |slot| runs::take_slot(tx, run, slot))?;
     }
     let mut insert = tx.prepare_cached(
-        "INSERT INTO sessions (role, agent, isolation, started_at, run_id, slot, account, node)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id",
+        "INSERT INTO sessions (role, agent, isolation, started_at, run_id, slot, account, node, batch, slots)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id",
     )?;
     let (role, isolation, run) = (Word(new.role), Word(new.isolation), new.run.map(Id));
     let node = new.node.as_ref().map(Json);
-    let params = (role, &new.agent, isolation, Micros(now), run, new.slot, &new.account, node);
+    let (size, slots) =
+        (new.batch.map_or(1, |batch| batch.size.max(1)), new.batch.map(|batch| batch.slots.max(1)));
+    let params = (role, &new.agent, isolation, Micros(now), run, new.slot, &new.account, node, size, slots);
     Ok(insert.query_row(params, |row| row.get::<_, Id<_>>(0))?.0)
 }
 

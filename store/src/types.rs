@@ -120,13 +120,24 @@ pub struct NewSession {
     pub account: Option<String>,
     /// Where its process is to be looked for.
     pub node: Option<NodeIdentity>,
+    /// The further features that it may take; none without.
+    pub batch: Option<Batch>,
+}
+
+/// Further features that a session may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// How many it may have, the first included.
+    pub size: u32,
+    /// How many sessions its run has at once: what a free slot would start is not for this one.
+    pub slots: u32,
 }
 
 impl NewSession {
     /// Describes a session of no run, of which nothing more is known.
     pub fn new(role: Role, agent: impl Into<String>, isolation: Isolation) -> Self {
-        let (run, slot, account, node) = (None, None, None, None);
-        Self { role, agent: agent.into(), isolation, run, slot, account, node }
+        let (run, slot, account, node, batch) = (None, None, None, None, None);
+        Self { role, agent: agent.into(), isolation, run, slot, account, node, batch }
     }
 }
 

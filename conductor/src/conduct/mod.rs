@@ -26,12 +26,12 @@ mod session;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cogwork_schemas::{AttemptId, Entry, Fact, FeatureId, Role, RunOutcome, SessionId, Status};
-use cogwork_store::{AttemptLimits, NewRun, NewSession};
+use cogwork_store::{AttemptLimits, Batch, NewRun, NewSession};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{Effect, Engine, Event, Landing as Landed, StartFailure};
 use crate::forecast::Forecast;
-use crate::ledger::{Batch, Call, CallId, Changes};
+use crate::ledger::{Call, CallId, Changes};
 use crate::main_branch::{Task, TaskId};
 use crate::marks;
 use crate::ports::{Command, Control, Deadlines, Input, Moment, Obstacles, Ports, StartRunner};
@@ -278,13 +278,13 @@ impl Conductor {
         match effect {
             Effect::Start { feature } => {
                 let settings = &self.score.run.settings;
+                let slots = u32::try_from(self.score.slots).unwrap_or(u32::MAX);
                 let new = NewSession {
                     node: self.score.run.node.clone(),
+                    batch: (self.score.batch > 1).then_some(Batch { size: self.score.batch, slots }),
                     ..NewSession::new(Role::Coding, settings.agent.clone(), settings.isolation)
                 };
-                let slots = u32::try_from(self.score.slots).unwrap_or(u32::MAX);
-                let batch = (self.score.batch > 1).then_some(Batch { size: self.score.batch, slots });
-                self.calls.push(Call::Claim { feature, new, lease: self.score.lease, batch });
+                self.calls.push(Call::Claim { feature, new, lease: self.score.lease });
             }
             Effect::EndAttempt { feature, attempt, outcome } => {
                 self.calls.push(Call::EndAttempt { feature, attempt, outcome, limits: self.score.limits });

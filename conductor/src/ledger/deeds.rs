@@ -7,12 +7,9 @@ use cogwork_schemas::{
     AttemptId, AttemptOutcome, CheckPhase, Fact, FeatureId, NodeIdentity, Presence, ProcessIdentity, RunId,
     SessionId, SessionOutcome, Token,
 };
-use cogwork_store::{
-    Attempt, AttemptLimits, ErrorClass, NewSession, OwnerQuestion, Secret, Store, StoreError,
-};
-use jiff::{SignedDuration, Timestamp};
+use cogwork_store::{Attempt, AttemptLimits, ErrorClass, NewSession, Secret, Store, StoreError};
 
-use super::{Answer, Batch, Call, CallId, Changes, Fault, Job};
+use super::{Answer, Call, CallId, Changes, Fault, Job};
 use cogwork_session::{attempt_outcome, chain};
 
 /// How much of the journal is read at once.
@@ -37,17 +34,6 @@ pub struct Clerk {
     /// A token of each session that is this run's.
     of_session: BTreeMap<SessionId, Token>,
     of_attempt: BTreeMap<AttemptId, Token>,
-    writable: Writable,
-}
-
-/// Whether the ledger takes writes, as far as this run has seen. While it takes none, no owner can renew a lease.
-#[derive(Debug, Clone, Copy)]
-enum Writable {
-    /// It has done so all the time.
-    Always,
-    NotNow,
-    /// It does so again.
-    Since(Timestamp),
 }
 
 /// Where secrets come from: chance on a laptop, a counter in the simulator.
@@ -69,7 +55,6 @@ impl Clerk {
             claiming: None,
             of_session: taken_over,
             of_attempt: BTreeMap::new(),
-            writable: Writable::Always,
         }
     }
 
@@ -80,27 +65,18 @@ impl Clerk {
     /// The class of what the store says, with its sentence.
     pub fn perform(&mut self, store: &Store, id: CallId, call: &Call) -> Result<Answer, Fault> {
         let name = format!("{} {}", self.name, id.0);
-        let done = store.once(&name, |store| self.carry_out(store, id, call));
-        match (&done, self.writable) {
-            (Ok(_), Writable::NotNow) => {
-                self.writable = store.now().map_or(Writable::NotNow, Writable::Since);
-            }
-            (Err(error), _) if error.class() == ErrorClass::Again => self.writable = Writable::NotNow,
-            (Ok(_) | Err(_), _) => {}
-        }
-        done.map_err(|error| Fault::from_store_error(&error))
+        store
+            .once(&name, |store| self.carry_out(store, id, call))
+            .map_err(|error| Fault::from_store_error(&error))
     }
 
     fn carry_out(&mut self, store: &Store, id: CallId, call: &Call) -> Result<Answer, StoreError> {
         match call {
             Call::BeginRun { new } => self.run = Some(store.begin_run(new)?),
-            Call::Claim { feature, new, lease, batch } => {
+            Call::Claim { feature, new, lease } => {
                 let secret = self.secret_of(id)?;
                 let new = NewSession { run: self.run, ..new.clone() };
                 let claim = store.claim(*feature, &new, &secret, *lease)?;
-                if let Some(Batch { size, slots }) = batch {
-                    store.begin_batch(claim.session, *size, *slots)?;
-                }
                 let (session, attempt, token) = (claim.session, claim.attempt, claim.token);
                 self.of_session.insert(session, token.clone());
                 return Ok(Answer::Claimed { session, attempt, token, check_s: check_s(store, *feature)? });
@@ -134,7 +110,10 @@ impl Clerk {
             Call::Land { attempt, merge } => drop(store.land(&self.token(store, *attempt)?, merge)?),
             Call::CloseBatches => store.close_batches()?,
             Call::Reap { lease, limits } => {
-                self.reap(store, *lease, limits)?;
+                let presence = |process: &ProcessIdentity, node: Option<&NodeIdentity>| {
+                    self.owners.presence(process, node)
+                };
+                store.reap_unowned(*lease, limits, presence)?;
                 return Ok(Answer::Nodes { nodes: store.nodes()?, gone: Vec::new() });
             }
             Call::Nodes => return Ok(Answer::Nodes { nodes: store.nodes()?, gone: Vec::new() }),
@@ -178,19 +157,6 @@ impl Clerk {
             Ok(_) | Err(StoreError::StaleToken { .. }) => Ok(()),
             Err(error) => Err(error),
         }
-    }
-
-    /// Takes back claims whose lease ran out and that nobody owns any more.
-    fn reap(&self, store: &Store, lease: SignedDuration, limits: &AttemptLimits) -> Result<(), StoreError> {
-        let writable_since = match self.writable {
-            Writable::Always => None,
-            Writable::NotNow => Some(store.now()?),
-            Writable::Since(since) => Some(since),
-        };
-        let question = OwnerQuestion { writable_since, ..OwnerQuestion::new(store.now()?, lease) };
-        let presence =
-            |process: &ProcessIdentity, node: Option<&NodeIdentity>| self.owners.presence(process, node);
-        store.reap_unowned(&question, limits, presence).map(drop)
     }
 }
 

@@ -30,7 +30,7 @@ pub enum Call {
     /// Record that the run begins.
     BeginRun { new: NewRun },
     /// Claim a feature for a new session of the run. Answered by [`Answer::Claimed`].
-    Claim { feature: FeatureId, new: NewSession, lease: SignedDuration, batch: Option<Batch> },
+    Claim { feature: FeatureId, new: NewSession, lease: SignedDuration },
     /// Record which process runs a session.
     Up { session: SessionId, process: ProcessIdentity },
     /// End a session whose runner could not be started, and give its claim back.
@@ -57,15 +57,6 @@ pub enum Call {
     Nodes,
     /// Record that the run is over.
     EndRun { outcome: RunOutcome },
-}
-
-/// Further features that a session may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch {
-    /// How many it may have, the first included.
-    pub size: u32,
-    /// How many sessions the run has at once.
-    pub slots: u32,
 }
 
 /// The answer to a call.

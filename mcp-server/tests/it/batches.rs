@@ -30,8 +30,7 @@ impl Batch {
         std::fs::write(project.path().join(".gitignore"), ".cogwork\n").unwrap();
         let base = project.git();
         git(project.path(), &["branch", "--move", "main"]);
-        let first = project.claim(1);
-        project.store.begin_batch(first.session, size, slots).unwrap();
+        let first = project.claim_batch(1, size, slots);
         let clone = workspace_dir(project.path(), first.session);
         std::fs::create_dir_all(clone.parent().unwrap()).unwrap();
         git(project.path(), &["clone", "--quiet", "--shared", ".", clone.to_str().unwrap()]);

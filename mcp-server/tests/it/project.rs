@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cogwork_schemas::{CheckReport, CheckVerdict, Feature, FeatureId, Isolation, Role, Token};
-use cogwork_store::{Claim, ImportLimits, NewSession, Secret, Store, TimeSource};
+use cogwork_store::{Batch, Claim, ImportLimits, NewSession, Secret, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -60,7 +60,13 @@ impl Project {
 
     /// Claims a feature as an orchestrator does, with its checks red before the work.
     pub(crate) fn claim(&self, id: i64) -> Claim {
-        let new = NewSession::new(Role::Coding, "test", Isolation::Workspace);
+        self.claim_batch(id, 1, 1)
+    }
+
+    /// Claims as [`Project::claim`] does, for a session of a run with so many slots that may have so many features.
+    pub(crate) fn claim_batch(&self, id: i64, size: u32, slots: u32) -> Claim {
+        let batch = Some(Batch { size, slots });
+        let new = NewSession { batch, ..NewSession::new(Role::Coding, "test", Isolation::Workspace) };
         let claim = self
             .store
             .claim(FeatureId(id), &new, &Secret::random().unwrap(), SignedDuration::from_mins(10))

@@ -15,7 +15,7 @@ use clap::Parser;
 use cogwork_process::contain;
 use cogwork_schemas::{AttemptOutcome, FeatureId, Isolation, Role, SessionId, Status, Token};
 use cogwork_store::graph::Cycle;
-use cogwork_store::{AttemptLimits, Claim, NewSession, OwnerQuestion, Secret, Store, StoreError};
+use cogwork_store::{AttemptLimits, Claim, NewSession, Secret, Store, StoreError};
 use jiff::SignedDuration;
 
 use cogwork_conductor::{RunLock, RunLockError};
@@ -215,8 +215,7 @@ impl Lone<'_> {
     }
 
     fn claim_next(&self) -> Result<Option<(FeatureId, Claim)>, StandaloneError> {
-        let question = OwnerQuestion::new(self.store.now()?, self.lease());
-        self.store.reap_unowned(&question, &AttemptLimits::default(), contain::presence)?;
+        self.store.reap_unowned(self.lease(), &AttemptLimits::default(), contain::presence)?;
         let new = self.new_session();
         let (lease, process) = (self.lease(), contain::started_identity());
         // Not held while claims change the store: see Store::graph.

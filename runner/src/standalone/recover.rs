@@ -24,7 +24,7 @@ pub(super) enum Recovered {
 impl Lone<'_> {
     /// Ends the sessions that nobody runs any more.
     pub(super) async fn recover(&self, inbox: &mut Inbox) -> Result<Recovered, StandaloneError> {
-        let question = OwnerQuestion::of_new_run(self.store.now()?, self.lease());
+        let question = OwnerQuestion { begins_run: true, ..self.store.owner_question(self.lease())? };
         for session in self.store.live_sessions()? {
             let is_dead = ownership(&session, &question, contain::presence) == Ownership::Dead;
             if is_dead && self.bury(&session, inbox).await? == Recovered::Stopped {

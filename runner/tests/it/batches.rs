@@ -12,7 +12,6 @@ const TWO: &str = r#"[{"name": "a", "checks": ["test -f a"]}, {"name": "b", "che
 
 /// An agent that does this once the test has let it go on.
 fn waiting(project: &Project, claim: &Claim, then: &str) -> SessionCommand {
-    project.store.begin_batch(claim.session, 2, 1).unwrap();
     let wait = "while [ ! -e $COGWORK_PROJECT/go ]; do sleep 0.05; done";
     let mut command = project.command(1, claim, &format!("{wait}; {then}"));
     command.batch = 2;
@@ -42,7 +41,7 @@ fn takes_another(project: &Project, claim: &Claim) -> Claim {
 #[test]
 fn it_keeps_and_judges_what_the_session_took_last() {
     let project = Project::git(TWO);
-    let first = project.claim(1);
+    let first = project.claim_batch(1, 2);
     let session = Session::start(&waiting(&project, &first, "echo > b"));
     session.until(is_agent_up);
     let second = goes_on(&project, &first);
@@ -71,7 +70,7 @@ fn conflict() -> AttemptOutcome {
 #[test]
 fn what_was_handed_in_is_not_touched_by_the_end_of_what_was_not() {
     let project = Project::git(TWO);
-    let first = project.claim(1);
+    let first = project.claim_batch(1, 2);
     let session = Session::start(&waiting(&project, &first, "rm -f a; exit 3"));
     session.until(is_agent_up);
     let second = goes_on(&project, &first);
@@ -87,7 +86,7 @@ fn what_was_handed_in_is_not_touched_by_the_end_of_what_was_not() {
 #[test]
 fn a_session_that_has_handed_in_all_it_had_ends_without_a_word_more() {
     let project = Project::git(TWO);
-    let first = project.claim(1);
+    let first = project.claim_batch(1, 2);
     let session = Session::start(&waiting(&project, &first, "env > environment; cat > prompt"));
     session.until(is_agent_up);
     let second = goes_on(&project, &first);
@@ -119,7 +118,7 @@ fn report() -> CheckReport {
 #[test]
 fn a_feature_that_was_taken_and_never_handed_out_costs_nothing() {
     let project = Project::git(TWO);
-    let first = project.claim(1);
+    let first = project.claim_batch(1, 2);
     let session = Session::start(&waiting(&project, &first, "true"));
     session.until(is_agent_up);
     takes_another(&project, &first);
@@ -133,7 +132,7 @@ fn a_feature_that_was_taken_and_never_handed_out_costs_nothing() {
 #[test]
 fn a_further_claim_that_is_lost_stops_the_agent() {
     let project = Project::git(TWO);
-    let first = project.claim(1);
+    let first = project.claim_batch(1, 2);
     let session = Session::start(&waiting(&project, &first, "echo > b"));
     session.until(is_agent_up);
     let second = goes_on(&project, &first);

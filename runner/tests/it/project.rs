@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cogwork_schemas::{Fact, FeatureId, FeatureList, Isolation, Role};
 use cogwork_session::{AgentSettings, AgentSpec, SessionCommand, SessionLimits};
-use cogwork_store::{Claim, ImportLimits, NewSession, Secret, Store, TimeSource, state_dir};
+use cogwork_store::{Batch, Claim, ImportLimits, NewSession, Secret, Store, TimeSource, state_dir};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::runner::shell;
@@ -56,7 +56,13 @@ impl Project {
     }
 
     pub(crate) fn claim(&self, feature: i64) -> Claim {
-        let new = NewSession::new(Role::Coding, "exec", Isolation::Workspace);
+        self.claim_batch(feature, 1)
+    }
+
+    /// Claims for a session that may have so many features.
+    pub(crate) fn claim_batch(&self, feature: i64, size: u32) -> Claim {
+        let batch = Some(Batch { size, slots: 1 });
+        let new = NewSession { batch, ..NewSession::new(Role::Coding, "exec", Isolation::Workspace) };
         self.store
             .claim(FeatureId(feature), &new, &Secret::random().unwrap(), SignedDuration::from_secs(60))
             .unwrap()

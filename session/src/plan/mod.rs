@@ -240,7 +240,7 @@ impl Planner<'_> {
     /// Ends planning sessions whose process is gone, with what they left behind.
     async fn bury_the_dead(&self) -> Result<(), PlanError> {
         let lease = self.planning.limits.durations().lease;
-        let question = OwnerQuestion::of_new_run(self.store.now()?, lease);
+        let question = OwnerQuestion { begins_run: true, ..self.store.owner_question(lease)? };
         for session in self.store.live_sessions()? {
             let is_dead = ownership(&session, &question, contain::presence) == Ownership::Dead;
             if session.role != Role::Initializer || !is_dead {

@@ -56,14 +56,21 @@ impl Rig {
 
     fn reap(&self, second: i64, presence: Presence) -> Vec<FeatureId> {
         self.turn_to(second);
-        let question = OwnerQuestion::new(at(second), LEASE);
-        self.store.reap_unowned(&question, &LIMITS, |_, _| presence).unwrap()
+        self.store.reap_unowned(LEASE, &LIMITS, |_, _| presence).unwrap()
     }
 
     fn lease_until(&self, feature: i64) -> Option<Timestamp> {
         let live = self.store.live_attempts().unwrap();
         live.into_iter().find(|attempt| attempt.feature == FeatureId(feature))?.lease_until
     }
+}
+
+fn asked(now: Timestamp) -> OwnerQuestion {
+    OwnerQuestion { now, lease: LEASE, writable_since: None, begins_run: false }
+}
+
+fn of_new_run(now: Timestamp) -> OwnerQuestion {
+    OwnerQuestion { begins_run: true, ..asked(now) }
 }
 
 /// What is said of a session whose lease ends at 60, by whom it is asked and when.
@@ -77,9 +84,7 @@ fn on_this_node_the_process_decides_and_no_lease_does() {
     for (feature, agent) in [(1, "claude"), (2, "mcp:it"), (3, "mcp")] {
         let session = rig.up(feature, agent);
         for second in [0, 59, 60, 1_000_000] {
-            for question in
-                [OwnerQuestion::new(at(second), LEASE), OwnerQuestion::of_new_run(at(second), LEASE)]
-            {
+            for question in [asked(at(second)), of_new_run(at(second))] {
                 let said = |presence| said(&rig, session, &question, presence);
                 assert_eq!(said(Presence::Alive), Ownership::Lives, "{agent} at {second}");
                 assert_eq!(said(Presence::Gone), Ownership::Dead, "{agent} at {second}");
@@ -92,8 +97,7 @@ fn on_this_node_the_process_decides_and_no_lease_does() {
 fn on_another_node_the_lease_decides_whoever_asks() {
     let rig = Rig::new();
     let session = rig.up(1, "claude");
-    let question =
-        |second| [OwnerQuestion::new(at(second), LEASE), OwnerQuestion::of_new_run(at(second), LEASE)];
+    let question = |second| [asked(at(second)), of_new_run(at(second))];
     for question in question(59) {
         let said = said(&rig, session, &question, Presence::OutOfSight);
         assert_eq!(said, Ownership::Elsewhere { until: at(60) });
@@ -114,9 +118,9 @@ fn a_session_that_has_not_said_who_it_is_has_its_lease_for_it() {
     ] {
         let session = rig.claim(feature, agent);
         let said = |question| said(&rig, session, &question, Presence::Gone);
-        assert_eq!(said(OwnerQuestion::new(at(59), LEASE)), Ownership::NotYetUp { until: at(60) });
-        assert_eq!(said(OwnerQuestion::of_new_run(at(59), LEASE)), under_the_project, "{agent}");
-        assert_eq!(said(OwnerQuestion::new(at(60), LEASE)), Ownership::Dead);
+        assert_eq!(said(asked(at(59))), Ownership::NotYetUp { until: at(60) });
+        assert_eq!(said(of_new_run(at(59))), under_the_project, "{agent}");
+        assert_eq!(said(asked(at(60))), Ownership::Dead);
     }
 }
 
@@ -124,10 +128,7 @@ fn a_session_that_has_not_said_who_it_is_has_its_lease_for_it() {
 fn whoever_could_not_write_has_a_renewal_period_for_it() {
     let rig = Rig::new();
     let (elsewhere, silent) = (rig.up(1, "mcp:it"), rig.claim(2, "mcp:it"));
-    let question = |second, since| OwnerQuestion {
-        writable_since: Some(at(since)),
-        ..OwnerQuestion::new(at(second), LEASE)
-    };
+    let question = |second, since| OwnerQuestion { writable_since: Some(at(since)), ..asked(at(second)) };
     for (second, since, until) in
         [(119, 100, Some(120)), (120, 100, None), (59, 10, Some(60)), (60, 10, None)]
     {
@@ -146,7 +147,7 @@ fn what_was_handed_in_needs_no_owner() {
     let claim = rig.store.claim(FeatureId(1), &new, &Secret::known("s"), LEASE).unwrap();
     rig.store.session_up(claim.session, &process()).unwrap();
     rig.store.submit(&claim.token, None, &[]).unwrap();
-    let question = OwnerQuestion::new(at(1), LEASE);
+    let question = asked(at(1));
     assert_eq!(said(&rig, claim.session, &question, Presence::OutOfSight), Ownership::Dead);
     assert_eq!(said(&rig, claim.session, &question, Presence::Alive), Ownership::Lives);
     assert_eq!(rig.reap(1_000, Presence::Gone), [], "what was handed in cannot expire");
@@ -174,13 +175,12 @@ fn a_claim_is_not_taken_under_an_owner_who_came_meanwhile() {
     let rig = Rig::new();
     let session = rig.up(1, "claude");
     rig.turn_to(61);
-    let question = OwnerQuestion::new(at(61), LEASE);
     let another = ProcessIdentity { pid: 78, ..process() };
     let seen = |_: &ProcessIdentity, _: Option<&NodeIdentity>| {
         rig.store.session_up(session, &another).unwrap();
         Presence::Gone
     };
-    assert_eq!(rig.store.reap_unowned(&question, &LIMITS, seen).unwrap(), []);
+    assert_eq!(rig.store.reap_unowned(LEASE, &LIMITS, seen).unwrap(), []);
     assert_eq!(rig.store.feature(FeatureId(1)).unwrap().status, Status::Claimed);
 }
 
@@ -191,4 +191,25 @@ fn a_claim_of_a_session_that_is_over_is_free_after_its_lease() {
     rig.store.end_session(session, &SessionOutcome::Stopped, 0).unwrap();
     assert_eq!(rig.reap(59, Presence::Alive), []);
     assert_eq!(rig.reap(60, Presence::Alive), [FeatureId(1)]);
+}
+
+/// The clock goes on while this process waits for its turn, as it does for whoever holds a lease.
+#[test]
+fn a_claim_that_ran_out_behind_a_lock_is_taken_one_renewal_period_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(AtomicI64::new(0));
+    let hands = Arc::clone(&clock);
+    let time = TimeSource::new(move || at(hands.load(Ordering::Relaxed)));
+    let store = Store::create(dir.path(), time).unwrap();
+    let list = r#"{"features": [{"name": "a"}, {"name": "b"}]}"#;
+    store.import(&serde_json::from_str(list).unwrap(), &ImportLimits::default()).unwrap();
+    let rig = Rig { store, clock };
+    rig.up(1, "mcp:it");
+    let other = Store::open(dir.path(), TimeSource::new(|| at(0))).unwrap();
+    rig.turn_to(90);
+    let busy = other.write(|_, _| Ok(rig.store.at_once(Store::close_batches).unwrap_err())).unwrap();
+    assert_eq!(busy.class(), crate::ErrorClass::Again, "{busy}");
+    assert_eq!(rig.reap(100, Presence::OutOfSight), [], "its owner had no time to renew it");
+    assert_eq!(rig.reap(119, Presence::OutOfSight), []);
+    assert_eq!(rig.reap(120, Presence::OutOfSight), [FeatureId(1)]);
 }

@@ -1,6 +1,6 @@
 //! Sessions that take one further feature after another.
 
-use cogwork_schemas::{AttemptOutcome, FeatureId, SessionId, SessionOutcome, Status, Token};
+use cogwork_schemas::{AttemptOutcome, FeatureId, SessionOutcome, Status, Token};
 use cogwork_store::{Claim, ImportLimits, Next, Store, StoreError};
 
 use crate::fixture::*;
@@ -14,8 +14,7 @@ const DOCS: &str = r#"
 fn batch(size: u32, slots: u32, test: impl Fn(&Store, Claim)) {
     both(|store| {
         store.at(0).import(&list(DOCS), &ImportLimits::default()).unwrap();
-        let first = claim(store, 1, FeatureId(5));
-        store.begin_batch(first.session, size, slots).unwrap();
+        let first = claim_batch(store, 1, FeatureId(5), (size, slots));
         test(store, first);
     });
 }
@@ -82,7 +81,10 @@ fn what_a_free_slot_would_start_is_not_taken() {
         let other = claim(store, 2, BASE);
         // Four are ready, five slots are free for all that is known; its own work is about to land.
         assert_eq!(next(store, &first.token), Next::Wait);
-        store.begin_batch(other.session, 3, 6).unwrap();
+        // Given back, it is ready again, and the next session fills a slot.
+        store.end_attempt(&other.token, &AttemptOutcome::Stopped, &LIMITS).unwrap();
+        store.end_session(other.session, &SessionOutcome::Stopped, 1).unwrap();
+        claim_batch(store, 2, BASE, (3, 6));
         assert_eq!(next(store, &first.token), Next::Wait, "four slots and four features");
         store.at(3).import(&list(r#"{"name": "e"}"#), &ImportLimits::default()).unwrap();
         assert_eq!(claimed(store, &first.token).0, 6);
@@ -92,8 +94,7 @@ fn what_a_free_slot_would_start_is_not_taken() {
 #[test]
 fn the_chain_is_followed_once_its_work_has_landed() {
     both(|store| {
-        let first = claim(store, 1, BASE);
-        store.begin_batch(first.session, 2, 1).unwrap();
+        let first = claim_batch(store, 1, BASE, (2, 1));
         store.at(1).record_before(&first.token, None, &red(&["t1", "t2"])).unwrap();
         store.at(2).submit(&first.token, Some("c1"), &green(&["t1", "t2"])).unwrap();
         pass(store, 2, PROSE);
@@ -115,8 +116,7 @@ fn no_further_feature_for_a_session_that_has_one_or_that_may_not() {
         assert_eq!(next(store, &first.token), Next::Nothing, "the run is about to end");
         // The next run's sessions are not meant.
         store.at(5).end_session(first.session, &SessionOutcome::Completed, 1).unwrap();
-        let later = claim(store, 6, FeatureId(6));
-        store.begin_batch(later.session, 2, 1).unwrap();
+        let later = claim_batch(store, 6, FeatureId(6), (2, 1));
         submit(store, &later.token);
         assert_eq!(claimed(store, &later.token).0, 7);
     });
@@ -195,13 +195,5 @@ fn all_claims_of_a_session_are_kept_together() {
         store.at(3).end_attempt(&only.token, &given_up, &LIMITS).unwrap();
         let error = store.at(4).renew_session(&only.token, LEASE).unwrap_err();
         assert!(matches!(error, StoreError::StaleToken { .. }), "its only claim is over");
-    });
-}
-
-#[test]
-fn a_batch_of_nobody_is_refused() {
-    both(|store| {
-        let error = store.begin_batch(NOBODY, 3, 1).unwrap_err();
-        assert!(matches!(error, StoreError::UnknownSession { id: SessionId(99) }), "{error:?}");
     });
 }

@@ -65,8 +65,7 @@ fn every_operation_can_be_made_again() {
 #[test]
 fn a_further_claim_made_again_is_the_same_and_nothing_yet_is_not_for_ever() {
     both(|store| {
-        let first = claim(store, 1, PROSE);
-        store.begin_batch(first.session, 3, 1).unwrap();
+        let first = claim_batch(store, 1, PROSE, (3, 1));
         let next =
             |second: i64, call: &str| store.at(second).once(call, |s| s.claim_next(&first.token, LEASE));
         assert!(matches!(next(2, "call"), Err(StoreError::Misuse { .. })), "it has work to do");

@@ -8,8 +8,8 @@ use cogwork_schemas::{
     Isolation, NodeIdentity, ProcessIdentity, Role, RunSettings, SessionId, Token,
 };
 use cogwork_store::{
-    Attempt, AttemptLimits, AttemptRecord, Claim, ImportLimits, LiveSession, Merge, NewRun, NewSession,
-    Secret, Store, StoreError, TimeSource, state_dir,
+    Attempt, AttemptLimits, AttemptRecord, Batch, Claim, ImportLimits, LiveSession, Merge, NewRun,
+    NewSession, Secret, Store, StoreError, TimeSource, state_dir,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags};
@@ -104,6 +104,17 @@ pub(crate) fn session(isolation: Isolation) -> NewSession {
 
 pub(crate) fn claim(store: &Store, second: i64, feature: FeatureId) -> Claim {
     store.at(second).claim(feature, &session(Isolation::Workspace), &secret(), LEASE).unwrap()
+}
+
+/// Claims for a session that may take further features.
+pub(crate) fn claim_batch(
+    store: &Store,
+    second: i64,
+    feature: FeatureId,
+    (size, slots): (u32, u32),
+) -> Claim {
+    let new = NewSession { batch: Some(Batch { size, slots }), ..session(Isolation::Workspace) };
+    store.at(second).claim(feature, &new, &secret(), LEASE).unwrap()
 }
 
 pub(crate) fn green(commands: &[&str]) -> Vec<CheckReport> {

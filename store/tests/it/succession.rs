@@ -69,8 +69,7 @@ fn a_session_that_nobody_named_or_that_is_over_can_be_taken() {
 #[test]
 fn all_tokens_of_a_session_change_together() {
     both(|store| {
-        let first = claim(store, 1, PROSE);
-        store.begin_batch(first.session, 3, 1).unwrap();
+        let first = claim_batch(store, 1, PROSE, (3, 1));
         store.submit(&first.token, None, &[]).unwrap();
         let Next::Claimed { claim: second, .. } = store.claim_next(&first.token, LEASE).unwrap() else {
             panic!("it may take more");
@@ -101,9 +100,9 @@ fn no_file_holds_a_secret() {
     let dir = tempfile::tempdir().unwrap();
     let store = on_disk(dir.path());
     let secret = Secret::known("5ec2e7".repeat(10));
-    let new = session(cogwork_schemas::Isolation::Workspace);
+    let batch = Some(cogwork_store::Batch { size: 2, slots: 1 });
+    let new = cogwork_store::NewSession { batch, ..session(cogwork_schemas::Isolation::Workspace) };
     let claim = store.once("call", |store| store.claim(BASE, &new, &secret, LEASE)).unwrap();
-    store.begin_batch(claim.session, 2, 1).unwrap();
     store.submit(&claim.token, None, &green(&["t1", "t2"])).unwrap();
     let next = store.once("next", |store| store.claim_next(&claim.token, LEASE)).unwrap();
     assert!(matches!(next, Next::Claimed { .. }));

@@ -18,7 +18,7 @@ use cogwork_schemas::{
     AttemptId, Feature, FeatureId, Isolation, Role, RunOutcome, SessionId, SessionOutcome, Status,
 };
 use cogwork_store::graph::{Graph, Node, NodeView};
-use cogwork_store::{ImportLimits, Merge, NewSession, Next, Secret, Store, TimeSource};
+use cogwork_store::{Batch, ImportLimits, Merge, NewSession, Next, Secret, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 
 const LISTS: [(&str, &str); 5] = [
@@ -185,10 +185,10 @@ impl World {
     }
 
     fn start(&mut self, feature: FeatureId) -> [Event; 2] {
-        let new = NewSession::new(Role::Coding, "none", Isolation::Workspace);
-        let claim = self.store.claim(feature, &new, &secret(), LEASE).expect("it is ready");
         let slots = u32::try_from(self.settings.slots).expect("few");
-        self.store.begin_batch(claim.session, self.settings.batch, slots).expect("a session");
+        let batch = Some(Batch { size: self.settings.batch, slots });
+        let new = NewSession { batch, ..NewSession::new(Role::Coding, "none", Isolation::Workspace) };
+        let claim = self.store.claim(feature, &new, &secret(), LEASE).expect("it is ready");
         self.sessions += 1;
         self.at.insert(claim.session, self.store.attempt(&claim.token).expect("it lives"));
         self.later(self.costs.start_s + self.work_s[&feature], Happening::Done(claim.session));

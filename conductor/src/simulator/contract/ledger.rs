@@ -240,7 +240,7 @@ fn end() -> Call {
 
 fn claim(feature: FeatureId) -> Call {
     let new = NewSession::new(Role::Coding, "a", Isolation::Workspace);
-    Call::Claim { feature, new, lease: LEASE, batch: None }
+    Call::Claim { feature, new, lease: LEASE }
 }
 
 /// The thread of a run on a file.
