@@ -326,9 +326,12 @@ impl GitSteps {
     /// Forgets a clone that somebody or something meddled with.
     async fn discard_clone(&self) {
         self.is_ready.store(false, Ordering::Relaxed);
-        let dir = self.clone_dir();
-        // What cannot be removed is seen by the next try, which says so.
-        drop(tokio::task::spawn_blocking(move || std::fs::remove_dir_all(dir)).await);
+        let (dir, broken) = (self.clone_dir(), self.clone_dir().with_extension("broken"));
+        drop(std::fs::remove_dir_all(&broken));
+        // Out of the way at once: the next step may begin its clone while this one is still being removed. What cannot be
+        // removed is seen by the next try, which says so.
+        drop(std::fs::rename(dir, &broken));
+        drop(tokio::task::spawn_blocking(move || std::fs::remove_dir_all(broken)).await);
     }
 }
 

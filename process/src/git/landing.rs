@@ -25,8 +25,10 @@ mod settle;
 mod trees;
 mod worktree;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::call::lines;
 use super::{Git, GitError, name};
 use index::LockedIndex;
 use intent::Intent;
@@ -185,13 +187,21 @@ impl Git {
         let Some(tip) = self.resolve(&format!("refs/heads/{branch}")).await? else {
             return Ok(commits.to_vec());
         };
-        let mut missing = Vec::new();
-        for commit in commits {
-            if self.resolve(commit).await?.is_none() || !self.is_ancestor(commit, &tip).await? {
-                missing.push(commit.clone());
-            }
-        }
-        Ok(missing)
+        let here = self.listed(["--no-walk=unsorted"], commits.to_vec()).await?;
+        let beyond = self.listed([], here.iter().cloned().chain([format!("^{tip}")]).collect()).await?;
+        let is_missing = |commit: &&String| !here.contains(*commit) || beyond.contains(*commit);
+        Ok(commits.iter().filter(is_missing).cloned().collect())
+    }
+
+    /// Lists commits as `rev-list` does; those that are not in the repository are passed over.
+    async fn listed<const N: usize>(
+        &self,
+        how: [&str; N],
+        commits: Vec<String>,
+    ) -> Result<BTreeSet<String>, GitError> {
+        let list = self.call("look for commits", ["rev-list", "--ignore-missing", "--stdin"]).args(how);
+        let said = list.stdin(commits.join("\n").into_bytes()).run().await?;
+        Ok(lines(&said.stdout).map(str::to_owned).collect())
     }
 
     /// Finds out what has to be known of a landing; `None` when its commits are not here, so that it cannot have begun.
