@@ -64,6 +64,7 @@ impl World {
             return;
         }
         self.say(|| format!("→ {id:?} {call:?}"));
+        self.is_unanswered = true;
         let mut faults = self.faults;
         if call.kind() == Call::KINDS[faults.favourite] {
             for rate in [&mut faults.refused, &mut faults.again, &mut faults.unknown] {
@@ -137,6 +138,7 @@ impl World {
 
     /// Answers a call. What the journal gained is told before.
     fn reply(&mut self, id: CallId, reply: Result<Answer, Fault>) {
+        self.is_unanswered = false;
         let mut ms = self.rng.i64(0..4);
         let late = self.faults.late;
         if self.chance(late) {

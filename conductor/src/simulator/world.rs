@@ -119,8 +119,9 @@ pub(super) struct World {
     /// Whether this run has landed something, and what it was told is missing of it.
     pub(super) has_landed: bool,
     pub(super) missing: Option<Vec<String>>,
-    /// Something new came when the end of the run was being recorded.
+    /// Something new came when the end of the run was being recorded, or when a call waited that its end may wait behind.
     pub(super) is_ending: bool,
+    pub(super) is_unanswered: bool,
     pub(super) is_news_late: bool,
     ended: Option<RunOutcome>,
     steps: u32,
@@ -194,6 +195,7 @@ impl Night {
             has_landed: false,
             missing: None,
             is_ending: false,
+            is_unanswered: false,
             is_news_late: false,
             ended: None,
             steps: 0,
@@ -314,6 +316,7 @@ impl World {
         self.has_landed = false;
         self.missing = None;
         self.is_ending = false;
+        self.is_unanswered = false;
         self.is_news_late = false;
         self.run += 1;
         self.branch.forget_tasks();
@@ -496,7 +499,7 @@ impl World {
     }
 
     pub(super) fn notice_soon(&mut self) {
-        self.is_news_late |= self.is_ending;
+        self.is_news_late |= self.is_ending || self.is_unanswered;
         let ms = self.rng.i64(1..60);
         self.later(ms, Happening::Notice);
     }
