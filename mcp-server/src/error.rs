@@ -288,7 +288,6 @@ impl From<&StoreError> for ToolError {
             }
             // Sentences for the person who looks after the machine; the model can only pass them on.
             StoreError::UnknownRun { .. }
-            | StoreError::UnknownLanding { .. }
             | StoreError::UnknownSession { .. }
             | StoreError::SessionOver { .. }
             | StoreError::NotSubmitted { .. }

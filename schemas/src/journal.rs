@@ -100,7 +100,7 @@ pub enum Fact {
     LandingWaits { wait: LandingWait },
     /// A branch is about to be moved from one commit to another.
     LandingBegun { landing: LandingId, branch: String, from: String, to: String },
-    /// The branch was not moved after all. One that was is told by [`Fact::Integrated`].
+    /// A landing ended, and its feature does not pass by it. One that made it pass is told by [`Fact::Integrated`].
     LandingEnded { landing: LandingId, result: LandingOutcome },
     /// The work is on the main branch and the feature passes.
     Integrated { commit: Option<String>, proof: Proof, merge_ms: u64, check_ms: u64 },

@@ -10,7 +10,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cogwork_schemas::{AttemptId, FeatureId, Hold, LandingId, ProcessIdentity, RunId, SessionId, Status};
+use cogwork_schemas::{AttemptId, FeatureId, Hold, ProcessIdentity, RunId, SessionId, Status};
 use jiff::Timestamp;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
@@ -47,10 +47,6 @@ pub enum StoreError {
     /// No run has this id.
     #[error("there is no run {id}: a run begins with `cogwork run`")]
     UnknownRun { id: RunId },
-
-    /// No landing has this id.
-    #[error("there is no landing {id}: a landing is begun before it is ended")]
-    UnknownLanding { id: LandingId },
 
     /// No session has this id.
     #[error("there is no session {id}: sessions begin by claiming a feature")]

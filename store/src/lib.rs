@@ -59,7 +59,7 @@ pub use clock::TimeSource;
 pub use error::{AdoptionFault, ErrorClass, StoreError};
 pub use file::DatabaseFile;
 pub use journal::JournalPage;
-pub use landings::{LandingRecord, NewLanding, QueuedLanding};
+pub use landings::{NewLanding, OpenLanding};
 pub use open::Store;
 pub use ownership::{OwnerQuestion, Ownership, RENEWALS_PER_LEASE, SERVER_AGENT, ownership};
 pub use past::NOTE_CHARS;

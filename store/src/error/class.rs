@@ -24,7 +24,6 @@ impl StoreError {
             Self::BadList { .. }
             | Self::UnknownFeature { .. }
             | Self::UnknownRun { .. }
-            | Self::UnknownLanding { .. }
             | Self::UnknownSession { .. }
             | Self::SessionOver { .. }
             | Self::NotClaimable { .. }

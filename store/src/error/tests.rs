@@ -44,11 +44,10 @@ fn number(error: &StoreError) -> usize {
         StoreError::OwnerChanged { .. } => 36,
         StoreError::NoRandomness { .. } => 37,
         StoreError::UnknownRun { .. } => 38,
-        StoreError::UnknownLanding { .. } => 39,
     }
 }
 
-const VARIANTS: usize = 40;
+const VARIANTS: usize = 39;
 
 fn sql(extended: i32) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(extended), None)
@@ -63,7 +62,6 @@ fn examples() -> Vec<(ErrorClass, Vec<StoreError>)> {
         StoreError::UnknownFeature { id: feature, highest: None },
         StoreError::UnknownSession { id: SessionId(1) },
         StoreError::UnknownRun { id: RunId(1) },
-        StoreError::UnknownLanding { id: LandingId(1) },
         StoreError::SessionOver { id: SessionId(1) },
         StoreError::NotClaimable { id: feature, hold: Hold::Passing },
         StoreError::AlreadyClaimed { id: feature, owner: SessionId(1), since: Timestamp::UNIX_EPOCH },

@@ -50,7 +50,7 @@ ALTER TABLE sessions ADD COLUMN waits_for TEXT
 ALTER TABLE sessions ADD COLUMN activity TEXT CHECK (json_type(activity) = 'object');
 ALTER TABLE sessions ADD COLUMN activity_at INTEGER;
 
--- What work that is green waits for, as the journal told it last; NULL once its landing began.
+-- What work that is green waits for, as the journal told it last.
 ALTER TABLE attempts ADD COLUMN landing_wait TEXT CHECK (json_type(landing_wait) = 'object');
 
 -- Every try at moving a branch. Features and attempts are named as in the journal, also those that were deleted.

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::*;
-use crate::{AttemptLimits, ImportLimits, Merge, NewSession, Secret};
+use crate::{AttemptLimits, ImportLimits, Merge, NewLanding, NewSession, Secret};
 
 thread_local! {
     static STATEMENTS: Cell<usize> = const { Cell::new(0) };
@@ -61,6 +61,8 @@ fn no_hot_call_costs_more_statements_than_it_did() {
     let (stale, renewing) = counted(&store, |store| store.renew(&tokens, lease).unwrap());
     assert_eq!(stale, []);
     let (_, submitting) = counted(&store, |store| store.submit(&claim.token, Some("c"), &green).unwrap());
+    let intent = NewLanding { branch: "b".into(), from: "c0".into(), to: "c1".into() };
+    let (_, moving) = counted(&store, |store| store.begin_landing(&claim.token, &intent).unwrap());
     let (_, landing) = counted(&store, |store| store.land(&claim.token, &merge).unwrap());
     let outcome = SessionOutcome::Completed;
     let (_, ending) = counted(&store, |store| store.end_session(claim.session, &outcome, 1).unwrap());
@@ -73,9 +75,9 @@ fn no_hot_call_costs_more_statements_than_it_did() {
 
     insta::assert_snapshot!(
         format!(
-            "claim {claiming}, the same again {again}, renew 30 {renewing}, submit {submitting}, land {landing}, \
-             end_attempt {giving_back}, end_session {ending}, journal {reading}"
+            "claim {claiming}, the same again {again}, renew 30 {renewing}, submit {submitting}, \
+             begin_landing {moving}, land {landing}, end_attempt {giving_back}, end_session {ending}, journal {reading}"
         ),
-        @"claim 13, the same again 4, renew 30 4, submit 11, land 18, end_attempt 8, end_session 9, journal 3"
+        @"claim 13, the same again 4, renew 30 4, submit 11, begin_landing 9, land 16, end_attempt 8, end_session 9, journal 3"
     );
 }
