@@ -61,7 +61,7 @@ impl Plan {
         SignedDuration::from_secs(i64::from(self.session_limits.lease_s))
     }
 
-    fn score(&self, base_commit: Option<String>) -> Score {
+    fn score(&self, branch: String, base_commit: Option<String>) -> Score {
         let limits = &self.session_limits;
         Score {
             run: NewRun {
@@ -75,6 +75,7 @@ impl Plan {
                 },
                 base_commit,
             },
+            branch,
             slots: self.slots,
             batch: self.batch,
             limits: self.limits,
@@ -108,6 +109,7 @@ pub async fn run(
     let (sender, received) = mpsc::channel(INPUTS);
     let environment = Environment::of_this_process();
     let base = steps.as_ref().filter(|_| plan.isolation == Isolation::Workspace).map(|steps| steps.base());
+    let branch = steps.as_ref().map_or_else(String::new, |steps| steps.branch().to_owned());
     let mut ledger = LedgerThread::start(project, clock::source(), seen, resumed.tokens, sender.clone())?;
     let mut runners =
         RunnerProcesses::new(project.to_owned(), plan.clone(), base, programs, environment, sender.clone());
@@ -115,7 +117,7 @@ pub async fn run(
     let clock = Clock::start();
     let mut inputs = Sources::new(received, signals, clock);
     let base_commit = Git::at(project).head().await.ok().flatten();
-    let mut conductor = Conductor::new(plan.score(base_commit), resumed.engine);
+    let mut conductor = Conductor::new(plan.score(branch, base_commit), resumed.engine);
     let mut ports = Ports {
         ledger: &mut ledger,
         runners: &mut runners,

@@ -40,6 +40,7 @@ impl Conductor {
                 self.on_taken(now, session, taken);
             }
             (Call::Job { .. }, Answer::Job(job)) => self.on_job(now, *job),
+            (Call::BeginLanding { attempt, .. }, _) => self.on_landing_begun(now, attempt),
             (Call::Land { attempt, .. }, _) => self.on_recorded(now, attempt),
             (Call::EndRun { .. }, _) => self.on_end_recorded(),
             // A runner that was told to stop may be gone before it is recorded.
@@ -48,6 +49,7 @@ impl Conductor {
                 | Call::Up { .. }
                 | Call::LandingWaits { .. }
                 | Call::RecordMerged { .. }
+                | Call::EndLanding { .. }
                 | Call::CloseBatches,
                 _,
             ) => {}
@@ -75,7 +77,7 @@ impl Conductor {
                 self.calls.push(Call::Nodes);
                 self.feed(now, Event::StartFailed { feature, failure: StartFailure::Lost });
             }
-            Call::Job { attempt } | Call::Land { attempt, .. } => {
+            Call::Job { attempt } | Call::BeginLanding { attempt, .. } | Call::Land { attempt, .. } => {
                 self.on_not_recorded(now, attempt, reason, not_yet);
             }
             // The session was ended by somebody else, so its runner has nothing to do any more.
@@ -97,6 +99,7 @@ impl Conductor {
             Call::EndRun { .. } => self.on_end_recorded(),
             Call::LandingWaits { .. }
             | Call::RecordMerged { .. }
+            | Call::EndLanding { .. }
             | Call::BeginRun { .. }
             | Call::CloseBatches
             | Call::Nodes => {
@@ -119,7 +122,7 @@ impl Conductor {
                     self.feed(now, Event::SessionEnded { session, submitted: known.attempts, end });
                 }
             }
-            Call::Job { attempt } | Call::Land { attempt, .. } => {
+            Call::Job { attempt } | Call::BeginLanding { attempt, .. } | Call::Land { attempt, .. } => {
                 let reason = "the database cannot be used any more".to_owned();
                 self.integrated(now, attempt, Landed::Postponed { reason });
             }
@@ -129,6 +132,7 @@ impl Conductor {
             | Call::EndAttempt { .. }
             | Call::LandingWaits { .. }
             | Call::RecordMerged { .. }
+            | Call::EndLanding { .. }
             | Call::CloseBatches
             | Call::Reap { .. }
             | Call::Nodes => {}

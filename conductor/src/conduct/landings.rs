@@ -1,12 +1,15 @@
 //! The landing that is under way: from the engine's wish to the ledger's record, with a deadline for each step.
 
-use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, Isolation, LandingWait, SessionId};
+use cogwork_schemas::{
+    AttemptId, AttemptOutcome, FeatureId, Isolation, LandingOutcome, LandingWait, SessionId,
+};
+use cogwork_store::NewLanding;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Conductor, Order};
 use crate::engine::Landing as Landed;
 use crate::ledger::{Call, Job};
-use crate::main_branch::{Landing, Next, Task, TaskAnswer, TaskId, Verdict};
+use crate::main_branch::{Landing, Moved, Next, Task, TaskAnswer, TaskId, Verdict};
 use crate::marks;
 use crate::ports::Moment;
 
@@ -27,6 +30,8 @@ pub(super) struct LandingUnderWay {
 enum Stage {
     /// The ledger was asked what is to be landed.
     Asked,
+    /// The ledger is to record that the main branch is about to be moved, which is the next step.
+    Intending { landing: Box<Landing>, task: Task, limit: SignedDuration },
     /// A step is being done.
     Step { landing: Box<Landing>, task: TaskId, moves: bool, limit: SignedDuration, until: Timestamp },
     /// It is on the main branch, and the ledger is to record it.
@@ -42,7 +47,7 @@ impl LandingUnderWay {
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         match &self.stage {
             Stage::Step { until, .. } => Some(*until),
-            Stage::Asked | Stage::Recording { .. } => None,
+            Stage::Asked | Stage::Intending { .. } | Stage::Recording { .. } => None,
         }
     }
 }
@@ -72,8 +77,12 @@ impl Conductor {
         }
         let is_its = matches!(&self.landing, Some(LandingUnderWay { stage: Stage::Step { task, .. }, .. }) if *task == id);
         if is_its
-            && let Some(LandingUnderWay { stage: Stage::Step { mut landing, .. }, .. }) = self.landing.take()
+            && let Some(LandingUnderWay { stage: Stage::Step { mut landing, .. }, attempt, .. }) =
+                self.landing.take()
         {
+            if let TaskAnswer::Moved(moved) = &answer {
+                self.on_moved(attempt, moved);
+            }
             let next = landing.on_answer(now.steady, answer);
             self.follow(now, *landing, next);
         }
@@ -89,9 +98,15 @@ impl Conductor {
                 return self.integrated(now, attempt, Landed::Postponed { reason });
             }
             Next::Do { task, limit } => {
-                let moves = matches!(task, Task::Move { .. });
-                let task = self.begin_task(task);
-                Stage::Step { landing: Box::new(landing), task, moves, limit, until: now.steady + limit }
+                let landing = Box::new(landing);
+                if let Task::Move { from, to, .. } = &task {
+                    let (branch, from, to) = (self.score.branch.clone(), from.clone(), to.clone());
+                    self.calls.push(Call::BeginLanding { attempt, landing: NewLanding { branch, from, to } });
+                    Stage::Intending { landing, task, limit }
+                } else {
+                    let task = self.begin_task(task);
+                    Stage::Step { landing, task, moves: false, limit, until: now.steady + limit }
+                }
             }
             Next::Decided(verdict) => match verdict {
                 Verdict::OnMain(merge) => {
@@ -121,6 +136,29 @@ impl Conductor {
         self.landing = Some(LandingUnderWay { feature, attempt, stage });
     }
 
+    /// The ledger has recorded that the main branch is about to be moved.
+    pub(super) fn on_landing_begun(&mut self, now: Moment, id: AttemptId) {
+        // Nothing is moved any more once the run was told to stop.
+        if let Some(LandingUnderWay { feature, attempt, stage: Stage::Intending { landing, task, limit } }) =
+            self.landing.take_if(|landing| landing.attempt == id)
+        {
+            let task = self.begin_task(task);
+            let stage = Stage::Step { landing, task, moves: true, limit, until: now.steady + limit };
+            self.landing = Some(LandingUnderWay { feature, attempt, stage });
+        }
+    }
+
+    /// Where git failed, or has not answered, nobody knows whether the branch was moved: the next try finds out, or the
+    /// next start.
+    fn on_moved(&mut self, attempt: AttemptId, moved: &Moved) {
+        let outcome = match moved {
+            Moved::There => return,
+            Moved::Elsewhere => LandingOutcome::Overtaken,
+            Moved::InUse { reason } => LandingOutcome::Undone { reason: reason.clone() },
+        };
+        self.calls.push(Call::EndLanding { attempt, outcome });
+    }
+
     fn on_landing_failed(&mut self, now: Moment, feature: FeatureId, attempt: AttemptId, reason: &str) {
         let failures = self.failures.entry(attempt).or_insert(0);
         *failures += 1;
@@ -148,7 +186,8 @@ impl Conductor {
         self.look_to_clear(session);
     }
 
-    /// The ledger does not record it: a dependency was added meanwhile (`not_yet`), or the attempt is over.
+    /// The ledger does not record it, or that it begins: a dependency was added meanwhile (`not_yet`), or the attempt is
+    /// over.
     pub(super) fn on_not_recorded(&mut self, now: Moment, attempt: AttemptId, reason: &str, not_yet: bool) {
         if self.landing.as_ref().is_none_or(|landing| landing.attempt != attempt) {
             return;
@@ -174,7 +213,8 @@ impl Conductor {
                 return;
             }
             Stage::Step { task, .. } => self.orders.push(Order::Abandon { id: *task }),
-            Stage::Asked => {}
+            // Nothing was touched.
+            Stage::Asked | Stage::Intending { .. } => {}
             Stage::Recording { .. } => return,
         }
         self.integrated(now, attempt, Landed::Postponed { reason: "the run was stopped".to_owned() });

@@ -50,6 +50,8 @@ const STOP_LIMIT: SignedDuration = SignedDuration::from_secs(120);
 pub struct Score {
     /// What is recorded of the run when it begins.
     pub run: NewRun,
+    /// The branch that work lands on; empty in a run that merges nothing.
+    pub branch: String,
     pub slots: usize,
     /// How many features a session may have, one after the other.
     pub batch: u32,

@@ -107,6 +107,10 @@ impl Clerk {
                 let token = self.token(store, *attempt)?;
                 store.record_checks(&token, CheckPhase::Merged, commit.as_deref(), reports)?;
             }
+            Call::BeginLanding { attempt, landing } => {
+                store.begin_landing(&self.token(store, *attempt)?, landing)?;
+            }
+            Call::EndLanding { attempt, outcome } => store.end_landing(*attempt, outcome)?,
             Call::Land { attempt, merge } => drop(store.land(&self.token(store, *attempt)?, merge)?),
             Call::CloseBatches => store.close_batches()?,
             Call::Reap { lease, limits } => {

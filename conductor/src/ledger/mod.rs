@@ -10,11 +10,11 @@ mod thread;
 use std::collections::BTreeMap;
 
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckReport, Entry, Feature, FeatureId, Isolation, LandingWait,
-    ProcessIdentity, Proof, RunOutcome, SessionId, SessionOutcome, Token,
+    AttemptId, AttemptOutcome, CheckReport, Entry, Feature, FeatureId, Isolation, LandingOutcome,
+    LandingWait, ProcessIdentity, Proof, RunOutcome, SessionId, SessionOutcome, Token,
 };
 use cogwork_store::graph::Node;
-use cogwork_store::{AttemptLimits, Merge, NewRun, NewSession, Taken};
+use cogwork_store::{AttemptLimits, Merge, NewLanding, NewRun, NewSession, Taken};
 use jiff::SignedDuration;
 
 pub use deeds::{Clerk, NewSecret, Owners, changes_after};
@@ -47,6 +47,10 @@ pub enum Call {
     LandingWaits { attempt: AttemptId, wait: LandingWait },
     /// Record what checks said of a merge that does not land.
     RecordMerged { attempt: AttemptId, commit: Option<String>, reports: Vec<CheckReport> },
+    /// Record that the main branch is about to be moved to the work of an attempt.
+    BeginLanding { attempt: AttemptId, landing: NewLanding },
+    /// Record that it was not moved after all.
+    EndLanding { attempt: AttemptId, outcome: LandingOutcome },
     /// Record that the work of an attempt is on the main branch.
     Land { attempt: AttemptId, merge: Merge },
     /// Let no session take a further feature.
@@ -122,7 +126,7 @@ pub struct Changes {
 
 impl Call {
     /// The names of all calls.
-    pub const KINDS: [&'static str; 15] = [
+    pub const KINDS: [&'static str; 17] = [
         "begin_run",
         "claim",
         "up",
@@ -133,6 +137,8 @@ impl Call {
         "job",
         "landing_waits",
         "record_merged",
+        "begin_landing",
+        "end_landing",
         "land",
         "close_batches",
         "reap",
@@ -153,6 +159,8 @@ impl Call {
             Self::Job { .. } => "job",
             Self::LandingWaits { .. } => "landing_waits",
             Self::RecordMerged { .. } => "record_merged",
+            Self::BeginLanding { .. } => "begin_landing",
+            Self::EndLanding { .. } => "end_landing",
             Self::Land { .. } => "land",
             Self::CloseBatches => "close_batches",
             Self::Reap { .. } => "reap",

@@ -97,6 +97,11 @@ impl GitSteps {
         Self { project, branch, check_env, is_ready: Arc::default(), confinement: confinement.map(Arc::new) }
     }
 
+    /// Returns the branch that work lands on.
+    pub fn branch(&self) -> &str {
+        &self.branch
+    }
+
     /// Returns where a session's clone finds what its work starts from: the main branch of this run, whatever is
     /// checked out at that moment.
     pub fn base(&self) -> String {

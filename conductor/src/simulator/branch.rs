@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cogwork_schemas::{AttemptId, Check};
+use cogwork_store::NewLanding;
 
 use super::agents::report;
 use super::world::{Port, World};
@@ -27,6 +28,8 @@ pub(super) struct Branch {
     under_way: BTreeSet<TaskId>,
     /// Answers that come when their tasks are given up.
     on_its_way: BTreeMap<TaskId, TaskAnswer>,
+    /// The commits that the main branch was to be moved to when git failed: nobody was told whether it was.
+    pub(super) doubtful: BTreeSet<String>,
     /// The merge that was made last, and all on which every check was green.
     merged: Option<String>,
     green: BTreeSet<String>,
@@ -45,6 +48,7 @@ impl Default for Branch {
             rewound: BTreeSet::new(),
             under_way: BTreeSet::new(),
             on_its_way: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
             merged: None,
             green: BTreeSet::new(),
         }
@@ -162,6 +166,9 @@ impl World {
         if self.chance(faults.crash) {
             return self.kill();
         }
+        if let (true, Task::Move { to, .. }) = (is_failing, task) {
+            self.branch.doubtful.insert(to.clone());
+        }
         let answer = match answer {
             Some(answer) if !is_failing => answer,
             Some(_) | None if self.rng.u32(0..3) > 0 => {
@@ -260,16 +267,20 @@ impl World {
         if let Some(file) = &self.branch.in_the_way {
             return Moved::InUse { reason: format!("{file} has changes") };
         }
-        self.check_move(to);
+        self.check_move(from, to);
         self.branch.history.push(to.to_owned());
         Moved::There
     }
 
-    /// Checks that a commit brings nothing to the main branch that was not handed in for it.
-    fn check_move(&self, to: &str) {
+    /// Checks that a commit brings nothing to the main branch that was not handed in for it, and that the ledger knows
+    /// of it already.
+    fn check_move(&self, from: &str, to: &str) {
         if self.staged.is_some() {
             return; // a test asks for what a conductor never would
         }
+        let intent = NewLanding { branch: "main".into(), from: from.to_owned(), to: to.to_owned() };
+        let open = self.store.open_landings().unwrap();
+        assert!(open.iter().any(|open| open.intent == intent), "{intent:?} is not recorded: {open:?}");
         assert!(self.branch.green.contains(to), "{to} lands, and its checks were not run on it");
         // What a person took off may come back with work that began on it.
         let new = &(&self.branch.contents[to] - &self.branch.attempts()) - &self.branch.rewound;

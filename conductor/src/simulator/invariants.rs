@@ -52,6 +52,12 @@ impl World {
     pub(super) fn before_call(&mut self, call: &Call) {
         self.has_landed |= matches!(call, Call::Land { .. });
         self.is_ending |= matches!(call, Call::EndRun { .. });
+        if let Call::EndLanding { attempt, .. } = call {
+            let open = self.store.open_landings().unwrap();
+            let moved =
+                open.iter().find(|open| open.attempt == *attempt && self.branch.holds(&open.intent.to));
+            assert!(moved.is_none(), "{moved:?} has come to nothing, and is on the main branch");
+        }
         self.check();
     }
 
@@ -157,7 +163,8 @@ impl World {
         }
     }
 
-    /// A run that ends in order leaves no session of its own, unless it was refused to end it.
+    /// A run that ends in order leaves no session of its own, unless it was refused to end it, and no landing but what
+    /// is still to land, or was left in doubt by git.
     fn check_nothing_left(&self) {
         if self.faults.refused > 0 || self.is_ledger_dead {
             return;
@@ -165,6 +172,13 @@ impl World {
         let run = self.store.last_run().unwrap().map(|run| run.id);
         let sessions = self.store.live_sessions().unwrap();
         let left: Vec<_> = sessions.iter().filter(|session| session.run == run).collect();
+        assert!(left.is_empty(), "the run is over and leaves {left:?}");
+        let live = self.store.live_attempts().unwrap();
+        let open = self.store.open_landings().unwrap().into_iter().filter(|open| open.run == run);
+        let left: Vec<_> = open
+            .filter(|open| live.iter().all(|attempt| attempt.id != open.attempt))
+            .filter(|open| !self.branch.doubtful.contains(&open.intent.to))
+            .collect();
         assert!(left.is_empty(), "the run is over and leaves {left:?}");
     }
 

@@ -45,6 +45,8 @@ fn is_question(call: &Call) -> bool {
         | Call::EndAttempt { .. }
         | Call::LandingWaits { .. }
         | Call::RecordMerged { .. }
+        | Call::BeginLanding { .. }
+        | Call::EndLanding { .. }
         | Call::Land { .. }
         | Call::CloseBatches
         | Call::Reap { .. }

@@ -341,6 +341,7 @@ impl World {
             RunSettings { agent: "simulated".into(), slots, isolation, batch: Some(self.settings.batch) };
         let score = Score {
             run: NewRun { process, node: Some(node), settings, base_commit: None },
+            branch: "main".into(),
             slots: self.settings.slots,
             batch: self.settings.batch,
             limits: LIMITS,
