@@ -12,6 +12,7 @@ mod forecast;
 pub mod ledger;
 pub mod main_branch;
 mod marks;
+mod moment;
 pub mod ports;
 mod prepare;
 mod progress;

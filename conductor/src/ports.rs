@@ -13,23 +13,8 @@ use jiff::Timestamp;
 
 use crate::ledger::{Answer, Call, CallId, Changes, Fault};
 use crate::main_branch::{Task, TaskAnswer, TaskId};
+pub use crate::moment::{Deadlines, Moment};
 use crate::progress::Progress;
-
-/// One moment, on two clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment {
-    /// The time of day, which may jump: for leases, and for what people read.
-    pub wall: Timestamp,
-    /// Time that this machine was awake, which never jumps: for how long things may take.
-    pub steady: Timestamp,
-}
-
-/// When [`Input::Deadline`] has to come, if nothing else does before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Deadlines {
-    pub wall: Option<Timestamp>,
-    pub steady: Option<Timestamp>,
-}
 
 /// What a person, a supervisor or another program asks of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -220,13 +220,9 @@ impl Conductor {
         let sessions = self.sessions.values().filter_map(Session::deadline).min();
         let landing = self.landing.as_ref().and_then(LandingUnderWay::deadline);
         let ending = self.ending.as_ref().map(Ending::deadline);
-        Deadlines {
-            wall: self.engine.next_deadline(),
-            steady: [self.calls.deadline(), sessions, landing, ending, self.stop_by]
-                .into_iter()
-                .flatten()
-                .min(),
-        }
+        let Deadlines { wall, steady } = self.engine.next_deadline();
+        let all = [steady, self.calls.deadline(), sessions, landing, ending, self.stop_by];
+        Deadlines { wall, steady: all.into_iter().flatten().min() }
     }
 
     /// Returns the features as this run sees them.
@@ -270,7 +266,7 @@ impl Conductor {
 
     /// Tells the engine and does what it asks.
     fn feed(&mut self, now: Moment, event: Event) {
-        for effect in self.engine.step(now.wall, event) {
+        for effect in self.engine.step(now, event) {
             marks::hit("effect", effect.kind());
             self.perform(now, effect);
         }
@@ -373,7 +369,7 @@ impl Conductor {
     }
 
     fn on_deadline(&mut self, now: Moment) {
-        if self.engine.next_deadline().is_some_and(|at| at <= now.wall) {
+        if self.engine.next_deadline().are_due(now) {
             self.feed(now, Event::Deadline);
         }
         let due: Vec<_> = self

@@ -2,8 +2,9 @@
 //!
 //! A driver feeds it what happened, one [`Event`] at a time, and carries out the [`Effect`]s it returns. It reads
 //! no clock, rolls no dice, touches no store: it is rebuilt from the store at every start, so a run that was
-//! killed goes on by the same path as one that was not. The simulator beside it holds its invariants over
-//! thousands of random schedules.
+//! killed goes on by the same path as one that was not. Whatever it waits for by itself, it waits for in steady time,
+//! so that a clock that is set delays nothing; only the leases of others run out by the clock on the wall. The
+//! simulator beside it holds its invariants over thousands of random schedules.
 
 mod ending;
 mod event;
@@ -24,6 +25,8 @@ pub use event::{Effect, Event, Landing, SessionEnd, Settings, StartFailure};
 pub(crate) use slots::SLOT_WAIT;
 use slots::WaitingSlots;
 use unavailable::Unavailable;
+
+use crate::moment::{Deadlines, Moment};
 
 /// What a crash costs its feature in waiting: one second, doubled with every further crash in a row …
 const CRASH_BACKOFF: SignedDuration = SignedDuration::from_secs(1);
@@ -125,49 +128,58 @@ impl Engine {
 
     /// Takes one event and returns what must be done because of it, in order.
     #[must_use]
-    pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
+    pub fn step(&mut self, now: Moment, event: Event) -> Vec<Effect> {
         if self.mode == Mode::Over {
             return Vec::new();
         }
+        let steady = now.steady;
         let mut effects = match event {
             Event::Begin => self.on_begin(),
             Event::Features(nodes) => self.on_features(nodes),
             Event::Deleted(ids) => self.on_deleted(&ids),
             Event::Recovered { feature, attempt } => self.on_recovered(feature, attempt),
             Event::Started { feature, session, attempt } => {
-                self.on_started(now, session, Running { feature, attempt })
+                self.on_started(steady, session, Running { feature, attempt })
             }
-            Event::StartFailed { feature, failure } => self.on_start_failed(now, feature, failure),
+            Event::StartFailed { feature, failure } => self.on_start_failed(steady, feature, failure),
             Event::Took { session, feature, attempt } => self.on_took(session, Running { feature, attempt }),
             Event::Submitted { session, attempt } => self.on_submitted(session, attempt),
             Event::SessionEnded { session, submitted, end } => {
-                self.on_session_ended(now, session, &submitted, end)
+                self.on_session_ended(steady, session, &submitted, end)
             }
-            Event::Integrated { attempt, landing } => self.on_integrated(now, attempt, landing),
+            Event::Integrated { attempt, landing } => self.on_integrated(steady, attempt, landing),
             Event::Settled { feature } => self.on_settled(feature),
-            Event::Reaped => self.on_reaped(now),
+            Event::Reaped => self.on_reaped(steady),
             Event::Close => self.on_close(),
             Event::Drain => self.on_drain(),
             Event::Stop => self.on_stop(RunOutcome::Stopped),
             Event::Broken { reason } => self.on_stop(RunOutcome::Broken { reason }),
             Event::Deadline => self.on_deadline(now),
         };
-        effects.extend(self.land_next(now));
-        effects.extend(self.start_ready(now));
+        effects.extend(self.land_next(steady));
+        effects.extend(self.start_ready(steady));
         effects.extend(self.finish_when_over());
         effects
     }
 
     /// Returns what could start at this moment and was not asked for.
     #[cfg(test)]
-    pub(crate) fn missed(&self, now: Timestamp) -> Vec<FeatureId> {
-        if self.mode == Mode::Running { self.choose(now).0 } else { Vec::new() }
+    pub(crate) fn missed(&self, now: Moment) -> Vec<FeatureId> {
+        if self.mode == Mode::Running { self.choose(now.steady).0 } else { Vec::new() }
+    }
+
+    /// Returns whether something could land or start, but for a wait of the engine's own.
+    #[cfg(test)]
+    pub(crate) fn makes_something_wait(&self) -> bool {
+        let can_start = self.mode == Mode::Running && self.used_slots() < self.settings.slots;
+        let can_land = matches!(self.mode, Mode::Running | Mode::Draining) && self.landing.is_none();
+        can_start && self.graph.iter().any(|node| self.is_startable(node.id)) || can_land && self.can_land()
     }
 
     /// Returns how many slots wait for a landing, and how many landings there are.
     #[cfg(test)]
-    pub(crate) fn waiting_slots(&self, now: Timestamp) -> (usize, usize) {
-        (self.waiting_slots.count(now), self.queue.len() + usize::from(self.landing.is_some()))
+    pub(crate) fn waiting_slots(&self, now: Moment) -> (usize, usize) {
+        (self.waiting_slots.count(now.steady), self.queue.len() + usize::from(self.landing.is_some()))
     }
 
     /// Returns whether what runs is to end, landings included.
@@ -180,9 +192,9 @@ impl Engine {
         self.mode == Mode::Running
     }
 
-    /// Returns when [`Event::Deadline`] has to be fed if nothing else happens; `None` when only an event can
-    /// change anything.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
+    /// Returns when [`Event::Deadline`] has to be fed if nothing else happens; none when only an event can change
+    /// anything. On the wall's clock, leases run out.
+    pub fn next_deadline(&self) -> Deadlines {
         let (running, landing) = match self.mode {
             Mode::Running => (true, true),
             Mode::Draining => (false, true),
@@ -197,9 +209,12 @@ impl Engine {
             .map(|(_, at)| *at)
             .min();
         let lease = self.foreign_leases().filter(|_| running && !self.is_reaping).min();
-        let lease = lease.map(|lease| lease.max(self.reap_after.unwrap_or(lease)));
+        let look_again = self.reap_after.filter(|_| lease.is_some());
         let slot = self.slot_deadline.filter(|_| free);
-        [land, retry, lease, slot].into_iter().flatten().min()
+        Deadlines {
+            wall: lease.filter(|_| look_again.is_none()),
+            steady: [land, retry, look_again, slot].into_iter().flatten().min(),
+        }
     }
 
     /// Returns the features as this run sees them.
@@ -319,12 +334,12 @@ impl Engine {
         Effect::EndAttempt { feature: running.feature, attempt: running.attempt, outcome }
     }
 
-    fn on_deadline(&mut self, now: Timestamp) -> Vec<Effect> {
-        self.start_after.retain(|_, at| *at > now);
-        self.land_after = self.land_after.filter(|at| *at > now);
-        self.reap_after = self.reap_after.filter(|at| *at > now);
-        self.waiting_slots.on_deadline(now);
-        if self.is_reaping || self.reap_after.is_some() || self.foreign_leases().all(|lease| lease > now) {
+    fn on_deadline(&mut self, Moment { wall, steady }: Moment) -> Vec<Effect> {
+        self.start_after.retain(|_, at| *at > steady);
+        self.land_after = self.land_after.filter(|at| *at > steady);
+        self.reap_after = self.reap_after.filter(|at| *at > steady);
+        self.waiting_slots.on_deadline(steady);
+        if self.is_reaping || self.reap_after.is_some() || self.foreign_leases().all(|lease| lease > wall) {
             return Vec::new();
         }
         self.is_reaping = true;

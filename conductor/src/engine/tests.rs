@@ -5,8 +5,21 @@ use cogwork_store::graph::{Graph, Node};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Effect, Engine, Event, Landing, SLOT_WAIT, SessionEnd, Settings, StartFailure};
+use crate::moment::{Deadlines, Moment};
 
-const T0: Timestamp = Timestamp::UNIX_EPOCH;
+const T0: Moment = Moment { wall: Timestamp::UNIX_EPOCH, steady: Timestamp::UNIX_EPOCH };
+
+/// So many seconds of steady time later; the clock on the wall shows something else than the time of day.
+fn later(now: Moment, seconds: i64, wall: i64) -> Moment {
+    Moment {
+        wall: T0.wall + SignedDuration::from_secs(wall),
+        steady: now.steady + SignedDuration::from_secs(seconds),
+    }
+}
+
+fn steady(at: Moment) -> Deadlines {
+    Deadlines { wall: None, steady: Some(at.steady) }
+}
 
 fn node(id: i64, dependencies: &[i64]) -> Node {
     Node { dependencies: dependencies.iter().copied().map(FeatureId).collect(), ..Node::new(FeatureId(id)) }
@@ -48,7 +61,7 @@ fn it_fills_its_slots_and_no_more() {
     let mut engine = engine(2, &[node(1, &[]), node(2, &[]), node(3, &[])]);
     assert_eq!(engine.step(T0, Event::Begin), [start(1), start(2)]);
     assert_eq!(engine.step(T0, started(1)), []);
-    assert_eq!(engine.next_deadline(), None);
+    assert_eq!(engine.next_deadline(), Deadlines::default());
 }
 
 #[test]
@@ -95,8 +108,8 @@ fn a_crash_waits_before_it_is_tried_again() {
     assert_eq!(engine.step(T0, Event::Begin), [start(1)]);
     let failed = Event::StartFailed { feature: FeatureId(1), failure: StartFailure::Crashed };
     assert_eq!(engine.step(T0, failed), []);
-    let later = T0 + SignedDuration::from_secs(1);
-    assert_eq!(engine.next_deadline(), Some(later));
+    let later = later(T0, 1, 1);
+    assert_eq!(engine.next_deadline(), steady(later));
     assert_eq!(engine.step(later, Event::Deadline), [start(1)]);
 }
 
@@ -130,12 +143,91 @@ fn a_landing_that_cannot_be_tried_is_tried_again_and_then_given_up() {
     for _ in 0..2 {
         let postponed = Landing::Postponed { reason: "local changes".into() };
         assert_eq!(engine.step(now, integrated(1, postponed)), []);
-        now = engine.next_deadline().unwrap();
+        now.steady = engine.next_deadline().steady.unwrap();
         assert_eq!(engine.step(now, Event::Deadline), [integrate(1)]);
     }
     let postponed = Landing::Postponed { reason: "local changes".into() };
     let broken = RunOutcome::Broken { reason: "local changes".into() };
     assert_eq!(engine.step(now, integrated(1, postponed)), [Effect::Finish(broken)]);
+}
+
+const HOUR: i64 = 3_600;
+
+#[test]
+fn a_clock_that_is_set_delays_and_hurries_nothing() {
+    for set in [-HOUR, HOUR] {
+        let mut engine = engine(1, &[node(1, &[]), with(Status::Claimed, node(2, &[]))]);
+        let recovered = Event::Recovered { feature: FeatureId(2), attempt: AttemptId(2) };
+        assert_eq!(engine.step(T0, recovered), []);
+        assert_eq!(engine.step(T0, Event::Begin), [integrate(2), start(1)]);
+        let failed = Event::StartFailed { feature: FeatureId(1), failure: StartFailure::Crashed };
+        assert_eq!(engine.step(T0, failed), []);
+        let postponed = Landing::Postponed { reason: "local changes".into() };
+        assert_eq!(engine.step(T0, integrated(2, postponed)), []);
+        for (seconds, effect) in [(1, start(1)), (2, integrate(2))] {
+            let now = later(T0, seconds, set);
+            assert_eq!(engine.next_deadline(), steady(now));
+            let before = Moment { steady: now.steady - SignedDuration::from_millis(1), ..now };
+            assert_eq!(engine.step(before, Event::Deadline), []);
+            assert_eq!(engine.step(now, Event::Deadline), [effect]);
+        }
+    }
+}
+
+#[test]
+fn what_was_learned_of_landings_and_sessions_does_not_depend_on_the_clock() {
+    for set in [-HOUR, HOUR] {
+        let estimated = |id, dependencies: &[i64], s| Node { estimate_s: Some(s), ..node(id, dependencies) };
+        let (one, two) = (estimated(1, &[], 200.0), estimated(2, &[], 100.0));
+        let (three, four) = (estimated(3, &[2], 100.0), estimated(4, &[3], 1_000.0));
+        let mut engine = engine(1, &[one.clone(), two.clone(), three.clone(), four, node(5, &[])]);
+        // The clock is set, and set right again.
+        let (mut now, mut wall) = (T0, 0);
+        let mut go_on = |seconds| {
+            wall = set - wall;
+            now = later(now, seconds, wall);
+            now
+        };
+        let claimed = |node: &Node| Event::Features(vec![with(Status::Claimed, node.clone())]);
+        let passing = |node: Node| Event::Features(vec![with(Status::Passing, node)]);
+        assert_eq!(engine.step(T0, Event::Begin), [start(2)]);
+        assert_eq!(engine.step(T0, claimed(&two)), []);
+        assert_eq!(engine.step(T0, started(2)), []);
+        assert_eq!(engine.step(go_on(100), ended(2, true)), [integrate(2), start(1)]);
+        let at = go_on(1);
+        assert_eq!(engine.step(at, claimed(&one)), []);
+        assert_eq!(engine.step(at, started(1)), []);
+        assert_eq!(engine.step(at, passing(two)), []);
+        assert_eq!(engine.step(at, integrated(2, Landing::Landed)), []);
+        assert_eq!(engine.step(go_on(100), ended(1, true)), [integrate(1), start(3)]);
+        let at = go_on(1);
+        assert_eq!(engine.step(at, claimed(&three)), []);
+        assert_eq!(engine.step(at, started(3)), []);
+        assert_eq!(engine.step(at, passing(one)), []);
+        assert_eq!(engine.step(at, integrated(1, Landing::Landed)), []);
+        // Landings took a second and sessions a hundred: the slot is kept for what this one frees.
+        let at = go_on(100);
+        assert_eq!(engine.step(at, ended(3, true)), [integrate(3)]);
+        assert_eq!(engine.next_deadline(), steady(later(at, 1, 0)));
+    }
+}
+
+#[test]
+fn the_leases_of_others_run_out_by_the_clock_on_the_wall() {
+    let until = later(T0, 0, 60).wall;
+    let claimed = Node { lease_until: Some(until), ..with(Status::Claimed, node(1, &[])) };
+    let mut engine = engine(1, &[claimed]);
+    assert_eq!(engine.step(T0, Event::Begin), []);
+    assert_eq!(engine.next_deadline(), Deadlines { wall: Some(until), steady: None });
+    assert_eq!(engine.step(later(T0, HOUR, 59), Event::Deadline), []);
+    let due = later(T0, HOUR, 60);
+    assert_eq!(engine.step(due, Event::Deadline), [Effect::Reap]);
+    assert_eq!(engine.step(due, Event::Reaped), []);
+    // Its owner lives: it is looked at again after a moment, whatever the clock says.
+    let again = later(due, 1, -HOUR);
+    assert_eq!(engine.next_deadline(), steady(again));
+    assert_eq!(engine.step(again, Event::Deadline), []);
+    assert_eq!(engine.next_deadline(), Deadlines { wall: Some(until), steady: None });
 }
 
 #[test]

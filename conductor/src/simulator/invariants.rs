@@ -15,6 +15,9 @@ use crate::ports::{Moment, StartRunner};
 /// What a run may take that was told to stop, and a little more for what is on its way.
 const STOP_LIMIT: SignedDuration = SignedDuration::from_secs(126);
 
+/// Nothing that could be tried again waits longer than this.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
+
 /// How long the word of a stop may take to a session that comes up at this moment.
 const TELLING: SignedDuration = SignedDuration::from_secs(1);
 
@@ -23,27 +26,23 @@ impl Conductor {
     pub(crate) fn assert_invariants(&self, now: Moment, was_deadline: bool) {
         let engine = self.engine();
         // No slot stays empty while something could start …
-        let is_due = engine.next_deadline().is_some_and(|at| at <= now.wall);
-        let missed = if is_due { Vec::new() } else { engine.missed(now.wall) };
+        let missed = if engine.next_deadline().are_due(now) { Vec::new() } else { engine.missed(now) };
         assert!(missed.is_empty(), "{missed:?} could start and a slot is free");
         // … but for one at the most for each landing.
-        let (waiting, landings) = engine.waiting_slots(now.wall);
+        let (waiting, landings) = engine.waiting_slots(now);
         assert!(waiting <= landings, "{waiting} slots wait for {landings} landings");
         if waiting > 0 {
             marks::hit("slot", "waits");
         }
-        if was_deadline {
-            // Nothing that is over is waited for once more: the loop does not spin.
-            let deadlines = self.deadlines();
-            assert!(
-                deadlines.wall.is_none_or(|at| at > now.wall),
-                "a deadline in the past: {deadlines:?} at {now:?}"
-            );
-            assert!(
-                deadlines.steady.is_none_or(|at| at > now.steady),
-                "a deadline in the past: {deadlines:?} at {now:?}"
-            );
+        let deadlines = self.deadlines();
+        if engine.makes_something_wait() {
+            // However the clock on the wall is set.
+            let is_soon = deadlines.steady.is_some_and(|at| at <= now.steady + LONGEST_WAIT);
+            assert!(is_soon, "something waits that could be tried again: {deadlines:?} at {now:?}");
         }
+        // Nothing that is over is waited for once more: the loop does not spin.
+        let is_late = was_deadline && deadlines.are_due(now);
+        assert!(!is_late, "a deadline in the past: {deadlines:?} at {now:?}");
     }
 }
 
@@ -124,8 +123,8 @@ impl World {
     /// What holds when a run says that it is over.
     pub(super) fn check_end(&mut self, outcome: &RunOutcome) {
         self.check();
-        // What nobody could have noticed in time is the next run's.
-        let is_news_late = self.is_news_late || self.is_notice_to_come();
+        // What nobody could have noticed in time, or at all without a ledger, is the next run's.
+        let is_news_late = self.is_news_late || self.is_ledger_dead || self.is_notice_to_come();
         let features = self.store.features().unwrap();
         let all = |status| features.iter().all(|feature| feature.status == status);
         match outcome {

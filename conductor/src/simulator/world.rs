@@ -52,8 +52,9 @@ pub(super) enum Happening {
     PersonRewinds,
     /// Somebody else holds the database for so long, in milliseconds.
     Locked(i64),
-    /// The laptop is closed for so long, in seconds.
-    Sleeps(i64),
+    /// The clock on the wall goes on by so many seconds at once: the laptop was closed, or somebody has set it, back
+    /// perhaps.
+    WallJumps(i64),
     Kill,
     Command(Command),
     LedgerDies,
@@ -84,7 +85,7 @@ pub(super) struct World {
     pub(super) rng: fastrand::Rng,
     /// Steady.
     pub(super) now: Timestamp,
-    /// What the clock on the wall is ahead: a machine that sleeps.
+    /// What the clock on the wall is ahead, or behind.
     wall_ahead: SignedDuration,
     wall: Arc<AtomicI64>,
     pub(super) store: Store,
@@ -214,6 +215,7 @@ impl Night {
         let longest = if world.rng.u32(0..20) == 0 { 6_000_000 } else { 60_000 };
         let lock = world.rng.i64(1..longest);
         let sleep = world.rng.i64(1..20_000);
+        let set = world.rng.i64(-10_800..10_800);
         for (happening, most) in [
             (Happening::Kill, 3),
             (Happening::PersonClaims, 2),
@@ -227,7 +229,9 @@ impl Night {
             (Happening::PersonCommits, 2),
             (Happening::PersonRewinds, 1),
             (Happening::Locked(lock), 2),
-            (Happening::Sleeps(sleep), 1),
+            (Happening::WallJumps(sleep), 1),
+            (Happening::WallJumps(set), 1),
+            (Happening::WallJumps(-2 * set), 1),
         ] {
             for _ in 0..world.rng.u32(0..=most) {
                 let after = world.rng.i64(0..120_000);
@@ -473,7 +477,7 @@ impl World {
                 self.say(|| format!("a person moves the main branch back; gone are {lost:?}"));
             }
             Happening::Locked(ms) => self.locked_until = self.now + SignedDuration::from_millis(ms),
-            Happening::Sleeps(seconds) => {
+            Happening::WallJumps(seconds) => {
                 self.wall_ahead += SignedDuration::from_secs(seconds);
                 self.advance(self.now);
             }

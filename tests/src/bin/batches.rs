@@ -14,6 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use cogwork_conductor::engine::{Effect, Engine, Event, Landing, SessionEnd, Settings};
+use cogwork_conductor::ports::Moment;
 use cogwork_schemas::{
     AttemptId, Feature, FeatureId, Isolation, Role, RunOutcome, SessionId, SessionOutcome, Status,
 };
@@ -157,9 +158,10 @@ fn late(list: &str, slots: usize, batch: u32, costs: Costs) -> Figures {
 
 impl World {
     fn feed(&mut self, event: Event) {
+        let now = Moment { wall: self.now, steady: self.now };
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            for effect in self.engine.step(self.now, event) {
+            for effect in self.engine.step(now, event) {
                 match effect {
                     Effect::Start { feature } => events.extend(self.start(feature)),
                     Effect::Integrate { attempt, .. } => {

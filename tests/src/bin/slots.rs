@@ -14,6 +14,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use cogwork_conductor::engine::{Effect, Engine, Event, Landing, SessionEnd, Settings};
+use cogwork_conductor::ports::Moment;
 use cogwork_schemas::{AttemptId, FeatureId, RunOutcome, SessionId, SessionOutcome, Status};
 use cogwork_store::graph::{Graph, Node};
 use cogwork_store::{ImportLimits, Store, TimeSource};
@@ -99,7 +100,7 @@ fn makespan_s(nodes: &[Node], slots: usize, landing_s: f64, slot_wait: SignedDur
     world.feed(Event::Begin);
     while world.ended.is_none() {
         let next = world.to_come.peek().map(|Reverse((at, _))| *at);
-        match world.engine.next_deadline() {
+        match world.engine.next_deadline().steady {
             Some(deadline) if next.is_none_or(|next| deadline < next) => {
                 world.now = world.now.max(deadline);
                 world.feed(Event::Deadline);
@@ -130,7 +131,8 @@ impl World {
     }
 
     fn feed(&mut self, event: Event) {
-        for effect in self.engine.step(self.now, event) {
+        let now = Moment { wall: self.now, steady: self.now };
+        for effect in self.engine.step(now, event) {
             match effect {
                 Effect::Start { feature } => self.start(feature),
                 Effect::Integrate { feature, .. } => self.later(self.landing_s, Happening::Lands(feature)),
