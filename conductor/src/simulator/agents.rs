@@ -101,6 +101,8 @@ impl World {
         let (fate, ms) = staged.unwrap_or_else(|| (self.fate(feature), self.rng.i64(FIRST_WORD..30_000)));
         self.later(ms, Happening::AgentActs(session));
         let is_told = self.agents.get(&session).is_some_and(|agent| agent.is_told);
+        // What it was told does not change with what it is at.
+        let fate = if is_told { Fate::Fails } else { fate };
         let (is_between, watched) = (false, true);
         let agent = Agent { session, feature, attempt, token, fate, is_between, is_told, watched };
         self.agents.insert(session, agent);
