@@ -5,10 +5,10 @@ use std::path::Path;
 
 use cogwork_process::contain::{self, Sweep};
 use cogwork_process::git::{Git, Healed};
-use cogwork_schemas::{Isolation, ProcessIdentity, SessionId};
+use cogwork_schemas::{Isolation, LandingOutcome, ProcessIdentity, SessionId};
 use cogwork_session::chain;
 use cogwork_session::{Confinement, Environment};
-use cogwork_store::{Secret, Store, StoreError, state_dir};
+use cogwork_store::{NewLanding, OpenLanding, Secret, Store, StoreError, state_dir};
 
 use crate::main_branch::{self, GitSteps, STALE_LOCK};
 use crate::ports::Readers;
@@ -96,6 +96,7 @@ pub(crate) async fn prepare(
         steps = Some(clean_main_branch(project, plan, readers).await?);
     }
     if let Some(steps) = &steps {
+        end_forgotten_landings(project, store).await?;
         clear_leftovers(project, store, steps, readers).await?;
     }
     Ok(Prepared { resumed, steps })
@@ -139,6 +140,22 @@ pub(crate) async fn sweep(dir: &Path, processes: &[ProcessIdentity]) {
     for left in contain::sweep(&sweep).await {
         tracing::warn!("process {} of an earlier session cannot be ended", left.pid);
     }
+}
+
+/// Ends the landings of attempts that are over: git failed in the middle, or the run was killed, and nothing lands them
+/// again. What is on its branch all the same, the journal tells. An attempt that lives ends its own.
+async fn end_forgotten_landings(project: &Path, store: &Store) -> Result<(), NotReady> {
+    let live: BTreeSet<_> = store.live_attempts()?.into_iter().map(|attempt| attempt.id).collect();
+    let open = store.open_landings()?.into_iter().filter(|open| !live.contains(&open.attempt));
+    for OpenLanding { attempt, intent: NewLanding { branch, to, .. }, .. } in open {
+        let missing = Git::at(project).not_on_branch(&branch, &[to]).await;
+        let outcome = match missing.map_err(|error| NotReady::new(chain(&error)))?.as_slice() {
+            [] => LandingOutcome::Landed,
+            [_, ..] => LandingOutcome::Undone { reason: format!("it is not on the branch `{branch}`") },
+        };
+        store.end_landing(attempt, &outcome)?;
+    }
+    Ok(())
 }
 
 /// Clears away the workspaces of sessions that are over, whatever kept an earlier run from it. What they hold and

@@ -16,8 +16,8 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         Fact::SessionGoesOn => "goes on".to_owned(),
         Fact::StartAvoided { hold } => format!("is not started: {}", cut(&hold.to_string(), 200)),
         Fact::LandingWaits { wait } => format!("landing waits for {}", cut(&wait.to_string(), 200)),
-        Fact::LandingEnded { result: LandingOutcome::Undone { reason }, .. } => {
-            format!("was not landed: {}", cut(reason, 200))
+        Fact::LandingEnded { result: LandingOutcome::Landed, .. } => {
+            "is on the branch, though its attempt is over: take it back if nobody wants it".to_owned()
         }
         Fact::Claimed { number } => format!("claimed, attempt {number}"),
         Fact::Checked { phase: CheckPhase::After | CheckPhase::Merged, report, .. }
@@ -85,7 +85,7 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         | Fact::SessionActive { .. }
         | Fact::SessionEnded { .. }
         | Fact::LandingBegun { .. }
-        | Fact::LandingEnded { result: LandingOutcome::Landed | LandingOutcome::Overtaken, .. }
+        | Fact::LandingEnded { result: LandingOutcome::Overtaken | LandingOutcome::Undone { .. }, .. }
         | Fact::Checked { .. } => {
             return None;
         }

@@ -5,7 +5,11 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use cogwork_schemas::{Fact, Status};
+use cogwork_schemas::{
+    AttemptOutcome, CheckReport, CheckVerdict, Fact, FeatureId, Isolation, LandingOutcome, Role, Status,
+};
+use cogwork_store::{AttemptLimits, NewLanding, NewSession, Secret};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::place::{Place, kill, until};
@@ -43,6 +47,62 @@ fn a_fast_forward_cut_off_in_the_middle_is_finished() {
     assert!(passes(&place));
     place.git(&["merge-base", "--is-ancestor", &to, "HEAD"]);
     assert_eq!(place.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_landing_is_recorded_before_the_branch_is_touched() {
+    let place = Place::with_features(&one_feature());
+    let before = place.head();
+    assert!(place.cogwork(&["run", "--agent", AGENT]).status.success());
+    let facts: Vec<_> = place.journal().into_iter().map(|entry| entry.fact).collect();
+    let begun = facts.iter().position(|fact| matches!(fact, Fact::LandingBegun { .. })).unwrap();
+    let Fact::LandingBegun { branch, from, to, .. } = &facts[begun] else { panic!() };
+    assert_eq!((branch.as_str(), from, to), ("main", &before, &place.head()));
+    let landed = facts.iter().position(|fact| matches!(fact, Fact::Integrated { .. }));
+    assert!(landed > Some(begun), "{facts:?}");
+    assert_eq!(place.store().open_landings().unwrap(), []);
+}
+
+#[test]
+fn the_landing_of_an_attempt_that_is_over_is_looked_for_on_its_branch() {
+    let place = Place::with_features(&json!({"features": [
+        {"name": "a", "checks": ["test -e f1"]},
+        {"name": "b", "checks": ["test -e f2"]},
+    ]}));
+    let from = place.head();
+    place.git(&["commit", "--quiet", "--allow-empty", "--message", "landed for nothing"]);
+    let store = place.store();
+    for (id, to) in [(1, place.head()), (2, "0123456789".repeat(4))] {
+        let new = NewSession::new(Role::Coding, "a", Isolation::Workspace);
+        let (secret, lease) = (Secret::known(format!("s{id}")), SignedDuration::from_secs(60));
+        let claim = store.claim(FeatureId(id), &new, &secret, lease).unwrap();
+        store.submit(&claim.token, Some(&to), &green(id)).unwrap();
+        let intent = NewLanding { branch: "main".to_owned(), from: from.clone(), to };
+        store.begin_landing(&claim.token, &intent).unwrap();
+        let outcome = AttemptOutcome::Crashed { reason: "git hangs".to_owned() };
+        store.end_attempt(&claim.token, &outcome, &AttemptLimits::default()).unwrap();
+    }
+    let output = place.cogwork(&["run", "--agent", AGENT]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && passes(&place), "{text}");
+    let told: Vec<_> = text.lines().filter(|line| line.contains("is on the branch, though")).collect();
+    assert!(matches!(told[..], [line] if line.contains("#1")), "{text}");
+    let ended = place.journal().into_iter().filter_map(|entry| {
+        if let Fact::LandingEnded { result, .. } = entry.fact { Some((entry.feature, result)) } else { None }
+    });
+    let [(Some(FeatureId(1)), LandingOutcome::Landed), (Some(FeatureId(2)), LandingOutcome::Undone { .. })] =
+        &ended.collect::<Vec<_>>()[..]
+    else {
+        panic!("{text}")
+    };
+    assert_eq!(store.open_landings().unwrap(), []);
+}
+
+/// Returns what the check of a feature says of work that does what it should.
+fn green(id: i64) -> Vec<CheckReport> {
+    let command = format!("test -e f{id}");
+    let (output_tail, output_digest) = (String::new(), String::new());
+    vec![CheckReport { command, verdict: CheckVerdict::Green, duration_ms: 1, output_tail, output_digest }]
 }
 
 #[test]
