@@ -11,6 +11,13 @@ pub struct Moment {
     pub steady: Timestamp,
 }
 
+impl Moment {
+    /// Returns what the clock on the wall shows at a steady time, unless it is set until then.
+    pub fn wall_at(self, steady: Timestamp) -> Timestamp {
+        self.wall.saturating_add(steady.duration_since(self.steady)).unwrap_or(Timestamp::MAX)
+    }
+}
+
 /// When a deadline comes, if nothing else does before: on either clock, whichever is there first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Deadlines {

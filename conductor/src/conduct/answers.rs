@@ -12,11 +12,12 @@ use crate::ports::{Control, Moment, StartRunner};
 impl Conductor {
     pub(super) fn on_answer(&mut self, now: Moment, call: Call, answer: Answer) {
         match (call, answer) {
-            (Call::Claim { feature, .. }, Answer::Claimed { session, attempt, token, check_s }) => {
+            (Call::Claim { feature, new, .. }, Answer::Claimed { session, attempt, token, check_s }) => {
                 let begun = (feature, attempt, now.wall);
                 let (lease, limit) = (self.score.lease, self.score.session_limit);
                 self.session_of.insert(attempt, session);
-                self.sessions.insert(session, Session::new(now.steady, begun, lease, limit, check_s));
+                self.sessions
+                    .insert(session, Session::new(now.steady, begun, new.slot, lease, limit, check_s));
                 if !self.engine.starts_sessions() {
                     // The run was told to end while the ledger was asked.
                     return self.give_back(session, attempt, SessionOutcome::Stopped);
@@ -50,6 +51,8 @@ impl Conductor {
                 | Call::LandingWaits { .. }
                 | Call::RecordMerged { .. }
                 | Call::EndLanding { .. }
+                | Call::SlotIdle { .. }
+                | Call::StartAvoided { .. }
                 | Call::CloseBatches,
                 _,
             ) => {}
@@ -100,6 +103,8 @@ impl Conductor {
             Call::LandingWaits { .. }
             | Call::RecordMerged { .. }
             | Call::EndLanding { .. }
+            | Call::SlotIdle { .. }
+            | Call::StartAvoided { .. }
             | Call::BeginRun { .. }
             | Call::CloseBatches
             | Call::Nodes => {
@@ -133,6 +138,8 @@ impl Conductor {
             | Call::LandingWaits { .. }
             | Call::RecordMerged { .. }
             | Call::EndLanding { .. }
+            | Call::SlotIdle { .. }
+            | Call::StartAvoided { .. }
             | Call::CloseBatches
             | Call::Reap { .. }
             | Call::Nodes => {}

@@ -65,6 +65,11 @@ impl CallQueue {
         self.waiting.is_empty()
     }
 
+    /// Returns the calls that are not answered, the one that is under way included.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Call> {
+        self.waiting.iter().map(|(_, call)| call)
+    }
+
     pub(super) fn push(&mut self, call: Call) {
         self.last_id += 1;
         self.waiting.push_back((CallId(self.last_id), call));

@@ -19,6 +19,7 @@
 mod answers;
 mod calls;
 mod ending;
+mod idle;
 mod landings;
 mod runners;
 mod session;
@@ -39,6 +40,7 @@ use crate::progress::{Progress, RunningSession};
 
 use calls::{CallQueue, Settled};
 use ending::Ending;
+use idle::Idleness;
 use landings::LandingUnderWay;
 use session::Session;
 
@@ -111,6 +113,7 @@ pub struct Conductor {
     landed: Vec<(FeatureId, String)>,
     last_task: u64,
     forecast: Forecast,
+    idle: Idleness,
     obstacles: Obstacles,
     /// When a run that was told to stop ends, whatever it still waits for. Steady.
     stop_by: Option<Timestamp>,
@@ -161,6 +164,7 @@ impl Conductor {
             landed: Vec::new(),
             last_task: 0,
             forecast: Forecast::default(),
+            idle: Idleness::default(),
             obstacles: Obstacles::default(),
             stop_by: None,
             ending: None,
@@ -221,7 +225,9 @@ impl Conductor {
         let landing = self.landing.as_ref().and_then(LandingUnderWay::deadline);
         let ending = self.ending.as_ref().map(Ending::deadline);
         let Deadlines { wall, steady } = self.engine.next_deadline();
-        let all = [steady, self.calls.deadline(), sessions, landing, ending, self.stop_by];
+        // A fact that waits for its turn is told when the calls before it are answered.
+        let idle = self.idle.deadline().filter(|_| self.calls.is_empty());
+        let all = [steady, self.calls.deadline(), sessions, landing, ending, idle, self.stop_by];
         Deadlines { wall, steady: all.into_iter().flatten().min() }
     }
 
@@ -258,6 +264,7 @@ impl Conductor {
                 self.on_lost_call(now, &call);
             }
         }
+        self.tell_idleness(now);
         if let Some((id, call)) = self.calls.send(now.steady) {
             self.orders.push(Order::Call { id, call });
         }
@@ -275,11 +282,13 @@ impl Conductor {
     fn perform(&mut self, now: Moment, effect: Effect) {
         match effect {
             Effect::Start { feature } => {
+                self.idle.on_start(feature);
                 let settings = &self.score.run.settings;
-                let slots = u32::try_from(self.score.slots).unwrap_or(u32::MAX);
+                let batch = Batch { size: self.score.batch, slots: settings.slots };
                 let new = NewSession {
+                    slot: self.free_slots().first().copied(),
                     node: self.score.run.node.clone(),
-                    batch: (self.score.batch > 1).then_some(Batch { size: self.score.batch, slots }),
+                    batch: (batch.size > 1).then_some(batch),
                     ..NewSession::new(Role::Coding, settings.agent.clone(), settings.isolation)
                 };
                 self.calls.push(Call::Claim { feature, new, lease: self.score.lease });

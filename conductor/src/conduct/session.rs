@@ -20,6 +20,7 @@ const SILENT_LEASES: i32 = 4;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) feature: FeatureId,
+    pub(super) slot: Option<u32>,
     /// What it has taken, the first included.
     pub(super) attempts: Vec<AttemptId>,
     /// When it began with the feature that it is at, by the clock on the wall.
@@ -61,6 +62,7 @@ impl Session {
     pub(super) fn new(
         now: Timestamp,
         (feature, attempt, since): (FeatureId, AttemptId, Timestamp),
+        slot: Option<u32>,
         lease: SignedDuration,
         limit: SignedDuration,
         check_s: u64,
@@ -68,6 +70,7 @@ impl Session {
         let limit = feature_limit(limit, check_s);
         Self {
             feature,
+            slot,
             attempts: vec![attempt],
             since,
             report: None,

@@ -8,6 +8,7 @@
 
 mod ending;
 mod event;
+mod hold;
 mod landing;
 mod slots;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionId, Status};
 use cogwork_session::attempt_outcome;
-use cogwork_store::graph::{Graph, Node};
+use cogwork_store::graph::{Graph, Node, NodeView};
 use jiff::{SignedDuration, Timestamp};
 
 pub use event::{Effect, Event, Landing, SessionEnd, Settings, StartFailure};
@@ -89,11 +90,11 @@ pub struct Engine {
     /// Why it was.
     obstacle: Option<String>,
     /// Features that crashed or were refused, and when they may be tried again.
-    start_after: BTreeMap<FeatureId, Timestamp>,
+    start_after: BTreeMap<FeatureId, (Timestamp, StartFailure)>,
     /// Slots that wait for a landing.
     waiting_slots: WaitingSlots,
-    /// When the first of them is given away, if one is kept from something ready.
-    slot_deadline: Option<Timestamp>,
+    /// When the first of them is given away, if one is kept from something ready, and for which landing.
+    kept: Option<(Timestamp, FeatureId)>,
     /// [`Effect::Reap`] was asked for and not answered yet.
     is_reaping: bool,
     /// When leases are looked at again, if some that ran out were not taken back.
@@ -119,7 +120,7 @@ impl Engine {
             obstacle: None,
             start_after: BTreeMap::new(),
             waiting_slots: WaitingSlots::new(settings.slot_wait),
-            slot_deadline: None,
+            kept: None,
             is_reaping: false,
             reap_after: None,
             unavailable: Unavailable::default(),
@@ -202,15 +203,10 @@ impl Engine {
         };
         let land = self.land_after.filter(|_| landing && self.landing.is_none() && !self.queue.is_empty());
         let free = running && self.used_slots() < self.settings.slots;
-        let retry = self
-            .start_after
-            .iter()
-            .filter(|(feature, _)| free && self.is_startable(**feature))
-            .map(|(_, at)| *at)
-            .min();
+        let retry = self.next_retry().filter(|_| free);
         let lease = self.foreign_leases().filter(|_| running && !self.is_reaping).min();
         let look_again = self.reap_after.filter(|_| lease.is_some());
-        let slot = self.slot_deadline.filter(|_| free);
+        let slot = self.kept.map(|(until, _)| until).filter(|_| free);
         Deadlines {
             wall: lease.filter(|_| look_again.is_none()),
             steady: [land, retry, look_again, slot].into_iter().flatten().min(),
@@ -262,7 +258,7 @@ impl Engine {
         match failure {
             // The store knows more than we do; what it knows is fed before anything is tried again.
             StartFailure::Lost => {
-                self.start_after.insert(feature, now + LOOK_AGAIN);
+                self.start_after.insert(feature, (now + LOOK_AGAIN, failure));
                 Vec::new()
             }
             StartFailure::Crashed => {
@@ -335,7 +331,7 @@ impl Engine {
     }
 
     fn on_deadline(&mut self, Moment { wall, steady }: Moment) -> Vec<Effect> {
-        self.start_after.retain(|_, at| *at > steady);
+        self.start_after.retain(|_, (at, _)| *at > steady);
         self.land_after = self.land_after.filter(|at| *at > steady);
         self.reap_after = self.reap_after.filter(|at| *at > steady);
         self.waiting_slots.on_deadline(steady);
@@ -361,28 +357,35 @@ impl Engine {
         if self.mode != Mode::Running || self.used_slots() >= self.settings.slots {
             return Vec::new();
         }
-        let (chosen, until) = self.choose(now);
-        self.slot_deadline = until;
+        let (chosen, kept) = self.choose(now);
+        self.kept = kept;
         self.starting.extend(&chosen);
         chosen.into_iter().map(|feature| Effect::Start { feature }).collect()
     }
 
-    /// Returns what free slots start now, and when one that waits for a landing is given away.
-    fn choose(&self, now: Timestamp) -> (Vec<FeatureId>, Option<Timestamp>) {
+    /// Returns what free slots start now, and until when one waits at most, for which landing.
+    fn choose(&self, now: Timestamp) -> (Vec<FeatureId>, Option<(Timestamp, FeatureId)>) {
         let free = self.settings.slots.saturating_sub(self.used_slots());
         let mut chosen = Vec::new();
         let startable = self
             .graph
             .ready()
             .filter(|feature| self.is_startable(*feature))
-            .filter(|feature| self.start_after.get(feature).is_none_or(|at| *at <= now));
+            .filter(|feature| self.start_after.get(feature).is_none_or(|(at, _)| *at <= now));
         for feature in startable.take(free) {
-            if chosen.len() + self.waiting_slots.kept_from(now, &self.graph, feature) >= free {
-                return (chosen, self.waiting_slots.deadline(now));
+            let kept = self.waiting_slots.kept_from(now, &self.graph, feature);
+            if chosen.len() + kept.len() >= free {
+                return (chosen, kept.into_iter().min());
             }
             chosen.push(feature);
         }
         (chosen, None)
+    }
+
+    /// Returns when the first feature is tried again that waits for nothing else.
+    fn next_retry(&self) -> Option<Timestamp> {
+        let retries = self.start_after.iter().filter(|(feature, _)| self.is_startable(**feature));
+        retries.map(|(_, (at, _))| *at).min()
     }
 
     fn is_startable(&self, feature: FeatureId) -> bool {
@@ -399,20 +402,25 @@ impl Engine {
 
     /// The leases of claims that are not ours: a person's session, or one that died unseen.
     fn foreign_leases(&self) -> impl Iterator<Item = Timestamp> + '_ {
-        self.graph
-            .iter()
-            .filter(|node| node.status == Status::Claimed && !node.submitted)
-            .filter(|node| !self.is_held(node.id))
+        self.graph.iter().filter(|node| self.is_foreign(node)).filter_map(|node| node.lease_until)
+    }
+
+    /// Returns whether somebody else is at a feature.
+    fn is_foreign(&self, node: &NodeView<'_>) -> bool {
+        node.status == Status::Claimed
+            && !node.submitted
+            && !self.is_held(node.id)
             // Those of a moment ago, of which the last word is still to be heard.
-            .filter(|node| !self.starting.contains(&node.id) && !self.unsettled.contains(&node.id))
+            && !self.starting.contains(&node.id)
+            && !self.unsettled.contains(&node.id)
             // One of ours, that has taken it at this moment.
-            .filter(|node| node.session.is_none_or(|session| !self.sessions.contains_key(&session)))
-            .filter_map(|node| node.lease_until)
+            && node.session.is_none_or(|session| !self.sessions.contains_key(&session))
     }
 
     fn back_off(&mut self, now: Timestamp, feature: FeatureId) {
         let crashes = self.graph.node(feature).map_or(0, |node| node.crashes);
         let doubled = CRASH_BACKOFF * 2_i32.saturating_pow(crashes.min(10));
-        self.start_after.insert(feature, now + doubled.min(CRASH_BACKOFF_MAX));
+        let at = now + doubled.min(CRASH_BACKOFF_MAX);
+        self.start_after.insert(feature, (at, StartFailure::Crashed));
     }
 }

@@ -105,24 +105,24 @@ impl WaitingSlots {
         self.waiting.retain(|_, wait| wait.feature != feature);
     }
 
-    /// Returns how many slots wait rather than go to `candidate`, which is ready.
-    pub(super) fn kept_from(&self, now: Timestamp, graph: &Graph, candidate: FeatureId) -> usize {
-        let Some(work_s) = self.work_s(graph, candidate) else { return 0 };
+    /// Returns which slots wait rather than go to `candidate`, which is ready: until when, and for which landing.
+    pub(super) fn kept_from(
+        &self,
+        now: Timestamp,
+        graph: &Graph,
+        candidate: FeatureId,
+    ) -> Vec<(Timestamp, FeatureId)> {
+        let Some(work_s) = self.work_s(graph, candidate) else { return Vec::new() };
         let waits = self.waiting.values().filter(|wait| wait.until > now);
         let pays = |wait: &&Wait| {
             wait.expected.as_secs_f64() <= work_s * PART && brings_more_urgent(graph, wait.feature, candidate)
         };
-        waits.filter(pays).count()
+        waits.filter(pays).map(|wait| (wait.until, wait.feature)).collect()
     }
 
     #[cfg(test)]
     pub(super) fn count(&self, now: Timestamp) -> usize {
         self.waiting.values().filter(|wait| wait.until > now).count()
-    }
-
-    /// Returns when the first of them has waited long enough.
-    pub(super) fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        self.waiting.values().map(|wait| wait.until).filter(|until| *until > now).min()
     }
 
     /// Lets go of those that have waited long enough.

@@ -1,6 +1,8 @@
 //! The engine's rules one by one; what holds in every schedule is the simulator's.
 
-use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionId, SessionOutcome, Status};
+use cogwork_schemas::{
+    AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionId, SessionOutcome, StartHold, Status,
+};
 use cogwork_store::graph::{Graph, Node};
 use jiff::{SignedDuration, Timestamp};
 
@@ -162,6 +164,10 @@ fn a_clock_that_is_set_delays_and_hurries_nothing() {
         assert_eq!(engine.step(T0, Event::Begin), [integrate(2), start(1)]);
         let failed = Event::StartFailed { feature: FeatureId(1), failure: StartFailure::Crashed };
         assert_eq!(engine.step(T0, failed), []);
+        let backing_off = StartHold::BackingOff { until: later(T0, 0, set + 1).wall };
+        assert_eq!(engine.slot_hold(later(T0, 0, set)), Some(backing_off.clone()));
+        let avoided: Vec<_> = engine.avoided_starts(later(T0, 0, set)).collect();
+        assert_eq!(avoided, [(FeatureId(1), backing_off)]);
         let postponed = Landing::Postponed { reason: "local changes".into() };
         assert_eq!(engine.step(T0, integrated(2, postponed)), []);
         for (seconds, effect) in [(1, start(1)), (2, integrate(2))] {
@@ -209,6 +215,9 @@ fn what_was_learned_of_landings_and_sessions_does_not_depend_on_the_clock() {
         let at = go_on(100);
         assert_eq!(engine.step(at, ended(3, true)), [integrate(3)]);
         assert_eq!(engine.next_deadline(), steady(later(at, 1, 0)));
+        let until = at.wall + SignedDuration::from_secs(1);
+        let kept = StartHold::KeptForLanding { feature: FeatureId(3), until };
+        assert_eq!(engine.slot_hold(at), Some(kept));
     }
 }
 
@@ -231,10 +240,48 @@ fn the_leases_of_others_run_out_by_the_clock_on_the_wall() {
 }
 
 #[test]
+fn a_free_slot_has_a_reason_and_a_taken_one_has_none() {
+    let mut engine = engine(2, &[node(1, &[]), node(2, &[1])]);
+    assert_eq!(engine.slot_hold(T0), None, "it has not begun");
+    assert_eq!(engine.step(T0, Event::Begin), [start(1)]);
+    assert_eq!(engine.slot_hold(T0), Some(StartHold::NothingReady));
+    assert_eq!(engine.step(T0, started(1)), []);
+    assert_eq!(engine.step(T0, Event::Features(vec![node(3, &[])])), [start(3)]);
+    assert_eq!(engine.slot_hold(T0), None);
+    assert_eq!(engine.step(T0, started(3)), []);
+    assert_eq!(engine.step(T0, Event::Drain), []);
+    assert_eq!(engine.slot_hold(T0), None);
+    assert!(!engine.step(T0, ended(3, false)).is_empty());
+    assert_eq!(engine.slot_hold(T0), Some(StartHold::Draining));
+    assert_eq!(engine.step(T0, Event::Stop), [Effect::StopSession { session: SessionId(1) }]);
+    assert_eq!(engine.slot_hold(T0), None);
+}
+
+#[test]
+fn a_claim_that_was_refused_because_of_another_is_told_from_others() {
+    for (status, elsewhere) in
+        [(Status::Claimed, true), (Status::NeedsHuman, false), (Status::Pending, false)]
+    {
+        let mut engine = engine(2, &[node(1, &[]), with(Status::Claimed, node(2, &[]))]);
+        assert_eq!(engine.step(T0, Event::Begin), [start(1)]);
+        assert_eq!(engine.avoided_starts(T0).next(), None);
+        assert_eq!(engine.step(T0, Event::Features(vec![with(status, node(1, &[]))])), []);
+        let refused = Event::StartFailed { feature: FeatureId(1), failure: StartFailure::Lost };
+        let effects = engine.step(T0, refused);
+        assert!(!effects.contains(&start(1)), "{effects:?}");
+        let avoided: Vec<_> = engine.avoided_starts(T0).collect();
+        let told = elsewhere.then_some((FeatureId(1), StartHold::ClaimedElsewhere));
+        assert_eq!(avoided, Vec::from_iter(told));
+        assert_eq!(engine.avoided_starts(later(T0, 1, 1)).next(), None);
+    }
+}
+
+#[test]
 fn a_run_says_what_it_is_blocked_by() {
     let mut engine = engine(1, &[with(Status::Parked, node(1, &[])), node(2, &[1]), node(3, &[2])]);
     let blocked = RunOutcome::Blocked { waiting: 2, parked: 1, needs_human: 0 };
     assert_eq!(engine.step(T0, Event::Begin), [Effect::Finish(blocked)]);
+    assert_eq!(engine.slot_hold(T0), None, "it is about to be over");
 }
 
 #[test]

@@ -112,6 +112,13 @@ impl Clerk {
             }
             Call::EndLanding { attempt, outcome } => store.end_landing(*attempt, outcome)?,
             Call::Land { attempt, merge } => drop(store.land(&self.token(store, *attempt)?, merge)?),
+            // A run whose beginning could not be recorded has no slots there, and no end.
+            Call::SlotIdle { slot, hold } => {
+                self.run.map_or(Ok(()), |run| store.slot_idle(run, *slot, hold))?;
+            }
+            Call::StartAvoided { feature, hold } => {
+                self.run.map_or(Ok(()), |run| store.start_avoided(run, *feature, hold))?;
+            }
             Call::CloseBatches => store.close_batches()?,
             Call::Reap { lease, limits } => {
                 let presence = |process: &ProcessIdentity, node: Option<&NodeIdentity>| {
@@ -121,7 +128,6 @@ impl Clerk {
                 return Ok(Answer::Nodes { nodes: store.nodes()?, gone: Vec::new() });
             }
             Call::Nodes => return Ok(Answer::Nodes { nodes: store.nodes()?, gone: Vec::new() }),
-            // A run whose beginning could not be recorded has no end there either.
             Call::EndRun { outcome } => self.run.map_or(Ok(()), |run| store.end_run(run, outcome))?,
         }
         Ok(Answer::Done)

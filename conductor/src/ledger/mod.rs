@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use cogwork_schemas::{
     AttemptId, AttemptOutcome, CheckReport, Entry, Feature, FeatureId, Isolation, LandingOutcome,
-    LandingWait, ProcessIdentity, Proof, RunOutcome, SessionId, SessionOutcome, Token,
+    LandingWait, ProcessIdentity, Proof, RunOutcome, SessionId, SessionOutcome, StartHold, Token,
 };
 use cogwork_store::graph::Node;
 use cogwork_store::{AttemptLimits, Merge, NewLanding, NewRun, NewSession, Taken};
@@ -53,6 +53,10 @@ pub enum Call {
     EndLanding { attempt: AttemptId, outcome: LandingOutcome },
     /// Record that the work of an attempt is on the main branch.
     Land { attempt: AttemptId, merge: Merge },
+    /// Record why a slot stays free.
+    SlotIdle { slot: u32, hold: StartHold },
+    /// Record why a feature that is ready is not started in a slot that is free.
+    StartAvoided { feature: FeatureId, hold: StartHold },
     /// Let no session take a further feature.
     CloseBatches,
     /// Take back claims whose lease ran out and whose owner is gone. Answered by [`Answer::Nodes`].
@@ -126,7 +130,7 @@ pub struct Changes {
 
 impl Call {
     /// The names of all calls.
-    pub const KINDS: [&'static str; 17] = [
+    pub const KINDS: [&'static str; 19] = [
         "begin_run",
         "claim",
         "up",
@@ -140,6 +144,8 @@ impl Call {
         "begin_landing",
         "end_landing",
         "land",
+        "slot_idle",
+        "start_avoided",
         "close_batches",
         "reap",
         "nodes",
@@ -162,6 +168,8 @@ impl Call {
             Self::BeginLanding { .. } => "begin_landing",
             Self::EndLanding { .. } => "end_landing",
             Self::Land { .. } => "land",
+            Self::SlotIdle { .. } => "slot_idle",
+            Self::StartAvoided { .. } => "start_avoided",
             Self::CloseBatches => "close_batches",
             Self::Reap { .. } => "reap",
             Self::Nodes => "nodes",

@@ -2,13 +2,13 @@
 
 use cogwork_schemas::{AttemptOutcome, RunOutcome, Status, Token};
 use cogwork_store::graph::Graph;
-use cogwork_store::{Merge, Next, StoreError, Taken};
+use cogwork_store::{LiveSession, Merge, Next, StoreError, Taken};
 use jiff::SignedDuration;
 
 use super::agents::Agent;
 use super::world::{LEASE, LIMITS, World};
 use crate::conduct::Conductor;
-use crate::ledger::Call;
+use crate::ledger::{Call, CallId};
 use crate::marks;
 use crate::ports::{Moment, StartRunner};
 
@@ -17,6 +17,9 @@ const STOP_LIMIT: SignedDuration = SignedDuration::from_secs(126);
 
 /// Nothing that could be tried again waits longer than this.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
+
+/// A slot is told to be free no more often.
+const IDLE_EVERY: SignedDuration = SignedDuration::from_secs(2);
 
 /// How long the word of a stop may take to a session that comes up at this moment.
 const TELLING: SignedDuration = SignedDuration::from_secs(1);
@@ -48,7 +51,7 @@ impl Conductor {
 
 impl World {
     /// What holds whenever the run asks for something.
-    pub(super) fn before_call(&mut self, call: &Call) {
+    pub(super) fn before_call(&mut self, id: CallId, call: &Call) {
         self.has_landed |= matches!(call, Call::Land { .. });
         self.is_ending |= matches!(call, Call::EndRun { .. });
         if let Call::EndLanding { attempt, .. } = call {
@@ -58,6 +61,28 @@ impl World {
             assert!(moved.is_none(), "{moved:?} has come to nothing, and is on the main branch");
         }
         self.check();
+        if self.last_call.replace(id) == Some(id) {
+            return; // it may be done already
+        }
+        if let Call::SlotIdle { slot, .. } = call {
+            let times = self.idle_told.entry(*slot).or_insert(0);
+            *times += 1;
+            let most = 1 + self.now.duration_since(self.run_began).as_secs() / IDLE_EVERY.as_secs();
+            assert!(i64::from(*times) <= most, "slot {slot} was told to be free {times} times");
+            self.check_slot(*slot);
+        }
+        if let Call::Claim { new, .. } = call
+            && self.staged.is_none()
+        {
+            self.check_slot(new.slot.expect("a session has a slot"));
+        }
+    }
+
+    /// A slot that is free or about to be taken has no session.
+    fn check_slot(&self, slot: u32) {
+        assert!((1..=self.settings.slots).contains(&(slot as usize)), "there is no slot {slot}");
+        let of_slot = self.sessions_left().into_iter().find(|session| session.slot == Some(slot));
+        assert_eq!(of_slot, None, "slot {slot} is free");
     }
 
     pub(super) fn check_start(&mut self, start: &StartRunner) {
@@ -165,20 +190,30 @@ impl World {
     /// A run that ends in order leaves no session of its own, unless it was refused to end it, and no landing but what
     /// is still to land, or was left in doubt by git.
     fn check_nothing_left(&self) {
+        let left = self.sessions_left();
+        assert!(left.is_empty(), "the run is over and leaves {left:?}");
         if self.faults.refused > 0 || self.is_ledger_dead {
             return;
         }
-        let run = self.store.last_run().unwrap().map(|run| run.id);
-        let sessions = self.store.live_sessions().unwrap();
-        let left: Vec<_> = sessions.iter().filter(|session| session.run == run).collect();
-        assert!(left.is_empty(), "the run is over and leaves {left:?}");
-        let live = self.store.live_attempts().unwrap();
+        let (run, live) =
+            (self.store.last_run().unwrap().map(|run| run.id), self.store.live_attempts().unwrap());
         let open = self.store.open_landings().unwrap().into_iter().filter(|open| open.run == run);
         let left: Vec<_> = open
             .filter(|open| live.iter().all(|attempt| attempt.id != open.attempt))
             .filter(|open| !self.branch.doubtful.contains(&open.intent.to))
             .collect();
         assert!(left.is_empty(), "the run is over and leaves {left:?}");
+    }
+
+    /// Returns the sessions of this run that are not over, as far as it was not refused to end them.
+    fn sessions_left(&self) -> Vec<LiveSession> {
+        if self.faults.refused > 0 || self.is_ledger_dead {
+            return Vec::new();
+        }
+        let run = self.store.last_run().unwrap().map(|run| run.id);
+        let mut sessions = self.store.live_sessions().unwrap();
+        sessions.retain(|session| session.run == run);
+        sessions
     }
 
     /// What holds when nobody starts the project again.

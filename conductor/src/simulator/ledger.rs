@@ -48,6 +48,8 @@ fn is_question(call: &Call) -> bool {
         | Call::BeginLanding { .. }
         | Call::EndLanding { .. }
         | Call::Land { .. }
+        | Call::SlotIdle { .. }
+        | Call::StartAvoided { .. }
         | Call::CloseBatches
         | Call::Reap { .. }
         | Call::EndRun { .. } => false,
@@ -129,7 +131,7 @@ impl World {
         if is_answer_lost && self.rng.bool() {
             return self.reply(id, Err(Fault::Unknown { reason: reason() }));
         }
-        self.before_call(call);
+        self.before_call(id, call);
         let reply = self.clerk.perform(&self.store, id, call);
         if self.chance(faults.crash) {
             return self.kill();

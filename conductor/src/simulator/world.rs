@@ -123,6 +123,10 @@ pub(super) struct World {
     /// Something new came when the end of the run was being recorded, or when a call waited that its end may wait behind.
     pub(super) is_ending: bool,
     pub(super) is_unanswered: bool,
+    pub(super) run_began: Timestamp,
+    pub(super) last_call: Option<CallId>,
+    /// How often this run has told of a slot that it is free.
+    pub(super) idle_told: BTreeMap<u32, u32>,
     pub(super) is_news_late: bool,
     ended: Option<RunOutcome>,
     steps: u32,
@@ -197,6 +201,9 @@ impl Night {
             missing: None,
             is_ending: false,
             is_unanswered: false,
+            run_began: now,
+            last_call: None,
+            idle_told: BTreeMap::new(),
             is_news_late: false,
             ended: None,
             steps: 0,
@@ -321,6 +328,9 @@ impl World {
         self.missing = None;
         self.is_ending = false;
         self.is_unanswered = false;
+        self.run_began = self.now;
+        self.last_call = None;
+        self.idle_told.clear();
         self.is_news_late = false;
         self.run += 1;
         self.branch.forget_tasks();

@@ -6,6 +6,7 @@ use cogwork_schemas::{FeatureId, SessionId};
 use cogwork_store::Adoption;
 use serde::Serialize;
 
+use super::why::IdleSlot;
 use super::{CliError, Exit, ProjectArg, print, print_json, question};
 use crate::project::{Project, adopted};
 
@@ -32,6 +33,8 @@ struct Standing {
     /// The run that holds the project now.
     run: Option<Holder>,
     sessions: Vec<SessionLine>,
+    /// Slots of that run which are free, and why they stay so.
+    idle_slots: Vec<IdleSlot>,
     /// What was taken over from another program when the project began.
     #[serde(skip_serializing_if = "Option::is_none")]
     adopted: Option<Adopted>,
@@ -71,6 +74,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
         let (id, agent, since) = (session.id, session.agent, session.started_at);
         standing.sessions.push(SessionLine { id, agent, features, since });
     }
+    standing.idle_slots = super::why::idle_slots(&project, standing.run.as_ref())?;
     let adoption = project.store.adoption()?;
     if args.json {
         standing.adopted = adoption.map(|Adoption { at, source, features, left_out }| Adopted {
@@ -120,5 +124,6 @@ fn text(standing: &Standing) -> String {
             session.id, session.since, session.agent
         ));
     }
+    text.push_str(&super::why::idle(&standing.idle_slots));
     text
 }

@@ -11,6 +11,7 @@ mod chaos;
 mod contention;
 mod demo;
 mod hostile;
+mod idle;
 mod kills;
 mod landing;
 mod locked;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use cogwork_schemas::{
     Fact, FeatureId, Isolation, ProcessIdentity, Role, RunOutcome, RunSettings, SessionId, SessionOutcome,
-    Status,
+    StartHold, Status,
 };
 use cogwork_store::{AttemptLimits, NewRun, NewSession, Store, TimeSource, state_dir};
 use jiff::SignedDuration;
@@ -72,7 +72,8 @@ async fn what_a_call_made_true_is_told_before_its_answer(rig: &mut impl Rig) {
     for _ in 0..12 {
         calls.push(claim(feature(rig).await));
     }
-    calls.extend([Call::CloseBatches, end()]);
+    let idle = Call::SlotIdle { slot: 1, hold: StartHold::NothingReady };
+    calls.extend([idle, Call::CloseBatches, end()]);
     let mut told = 0;
     for (id, call) in (1..).zip(calls) {
         let (entries, reply) = ask(rig, CallId(id), &call).await;
