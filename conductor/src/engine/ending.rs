@@ -7,14 +7,13 @@ use super::{Effect, Engine, Mode};
 
 impl Engine {
     pub(super) fn on_drain(&mut self) -> Vec<Effect> {
-        if self.finishing.is_some() {
-            return self.on_close();
+        if !matches!(self.mode, Mode::Opening | Mode::Running) {
+            return Vec::new();
         }
-        if matches!(self.mode, Mode::Opening | Mode::Running) {
-            self.mode = Mode::Draining;
-            return self.close_batches();
-        }
-        Vec::new()
+        self.mode = Mode::Draining;
+        // A run that is about to be over has no session any more, and hears of what is new until it is: a last word that
+        // is not true any more is taken back.
+        if self.finishing.is_some() { Vec::new() } else { self.close_batches() }
     }
 
     pub(super) fn on_close(&mut self) -> Vec<Effect> {
@@ -28,7 +27,8 @@ impl Engine {
 
     pub(super) fn on_stop(&mut self, outcome: RunOutcome) -> Vec<Effect> {
         if self.finishing.is_some() {
-            return self.on_close();
+            // Nothing runs that could be stopped; what cannot be recorded any more stays as it is.
+            return if outcome == RunOutcome::Stopped { self.on_drain() } else { self.on_close() };
         }
         match self.mode {
             Mode::Opening | Mode::Running | Mode::Draining => {

@@ -126,6 +126,22 @@ fn a_drain_finishes_what_runs_and_lands_it() {
     assert_eq!(engine.step(T0, integrated(1, Landing::Landed)), [Effect::Finish(RunOutcome::Stopped)]);
 }
 
+/// The last word of a run is true when it is recorded, also where somebody said stop in between.
+#[test]
+fn what_is_new_after_the_last_word_is_heard_whoever_said_stop() {
+    for stop in [Event::Drain, Event::Stop] {
+        let mut engine = engine(1, &[with(Status::Passing, node(1, &[]))]);
+        assert_eq!(engine.step(T0, Event::Begin), [Effect::Finish(RunOutcome::Complete)]);
+        assert_eq!(engine.step(T0, stop), []);
+        let new = Event::Features(vec![node(2, &[])]);
+        assert_eq!(engine.step(T0, new), [Effect::Finish(RunOutcome::Stopped)]);
+        assert_eq!(
+            engine.step(T0, Event::Deleted(vec![FeatureId(2)])),
+            [Effect::Finish(RunOutcome::Complete)]
+        );
+    }
+}
+
 #[test]
 fn a_stop_stops_sessions_that_start_late_too() {
     let mut engine = engine(2, &[node(1, &[]), node(2, &[])]);
