@@ -48,11 +48,13 @@ impl Hold {
             Self::Passing => ("passes already".to_owned(), "Nothing is left to do for it.".to_owned()),
             Self::Blocked { waiting_for, roots } => (
                 format!("waits for {} to pass", listed(waiting_for)),
-                format!(
-                    "It can start when {} {}.",
-                    listed(roots),
-                    if roots.len() == 1 { "passes" } else { "pass" }
-                ),
+                match (roots == waiting_for, roots.len()) {
+                    (true, 1) => format!("It can start when {} passes.", listed(roots)),
+                    (true, _) => format!("It can start when {} pass.", listed(roots)),
+                    // Something is between them and it.
+                    (false, 1) => format!("First of all, {} has to pass.", listed(roots)),
+                    (false, _) => format!("First of all, {} have to pass.", listed(roots)),
+                },
             ),
             Self::Parked { failed_attempts, reason } => (
                 match failed_attempts {
@@ -93,9 +95,15 @@ mod tests {
 
     #[test]
     fn a_blocked_feature_names_what_would_unblock_it() {
-        let hold = Hold::Blocked { waiting_for: vec![FeatureId(3)], roots: vec![FeatureId(1), FeatureId(2)] };
-        let (why, next) = hold.in_words();
-        assert_eq!(why, "waits for #3 to pass");
-        assert_eq!(next, "It can start when #1, #2 pass.");
+        let ids = |numbers: &[i64]| numbers.iter().copied().map(FeatureId).collect::<Vec<_>>();
+        for (waiting_for, roots, next) in [
+            (ids(&[3]), ids(&[1, 2]), "First of all, #1, #2 have to pass."),
+            (ids(&[3]), ids(&[1]), "First of all, #1 has to pass."),
+            (ids(&[1, 2]), ids(&[1, 2]), "It can start when #1, #2 pass."),
+            (ids(&[1]), ids(&[1]), "It can start when #1 passes."),
+        ] {
+            let why = format!("waits for {} to pass", listed(&waiting_for));
+            assert_eq!(Hold::Blocked { waiting_for, roots }.in_words(), (why, next.to_owned()));
+        }
     }
 }

@@ -291,7 +291,10 @@ fn closing(project: &Project, plan: &Plan, outcome: &RunOutcome, ms: i128) -> Re
             Some(_) => String::new(),
             None => format!(" --agent {}", quoted(&plan.agent.to_string())),
         };
-        next.push_str(&format!("go on:  cogwork run --project-dir {dir}{agent}\n"));
+        let script = plan.script.as_ref().filter(|_| project.config.script.is_none());
+        let script = script.map(|path| format!(" --script {}", quoted(&path.to_string_lossy())));
+        let how = agent + &script.unwrap_or_default();
+        next.push_str(&format!("go on:  cogwork run --project-dir {dir}{how}\n"));
     }
     let passing = count(Status::Passing);
     let ended = terminal::ended(outcome);

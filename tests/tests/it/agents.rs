@@ -67,7 +67,7 @@ fn words_are_no_evidence() {
     assert_eq!(statuses, [parked, waiting, parked, waiting]);
     assert_eq!(ended(&place), RunOutcome::Blocked { waiting: 2, parked: 2, needs_human: 0 });
     let why = String::from_utf8(place.cogwork(&["why", "4"]).stdout).unwrap();
-    assert!(why.contains("waits for #2") && why.contains("It can start when #1 passes"), "{why}");
+    assert!(why.contains("waits for #2") && why.contains("First of all, #1 has to pass"), "{why}");
     let show = String::from_utf8(place.cogwork(&["show", "1"]).stdout).unwrap();
     assert!(show.contains("given up") && show.contains("test -e f1"), "{show}");
 }
