@@ -149,9 +149,13 @@ impl Git {
 
     /// Returns the branch that is checked out; `None` when HEAD is detached.
     pub async fn current_branch(&self) -> Result<Option<String>, GitError> {
-        let args = ["symbolic-ref", "--quiet", "--short", "HEAD"];
-        let said = self.call("read the current branch", args).or_code(1).run().await?;
-        Ok((said.code == 0).then(|| said.line()))
+        // In full: the short name of a branch that shares it with a tag is another one.
+        let said = self
+            .call("read the current branch", ["symbolic-ref", "--quiet", "HEAD"])
+            .or_code(1)
+            .run()
+            .await?;
+        Ok(said.line().strip_prefix("refs/heads/").filter(|_| said.code == 0).map(str::to_owned))
     }
 
     /// Returns the commit that is checked out; `None` while there is none.

@@ -15,7 +15,7 @@ use cogwork_process::{check, contain};
 use cogwork_schemas::{AttemptId, AttemptOutcome, Check, CheckReport, SessionId};
 use cogwork_session::text::cut;
 use cogwork_session::{Confinement, chain};
-use cogwork_store::{Taken, kept_ref, state_dir, workspace_dir};
+use cogwork_store::{STATE_DIR, Taken, kept_ref, state_dir, workspace_dir};
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
@@ -162,6 +162,10 @@ impl GitSteps {
         if self.holds_foreign(&clone, foreign, commit).await? {
             return Ok(Collected::Foreign);
         }
+        if self.touches_state(&clone, commit).await? {
+            let reason = format!("it changes `{STATE_DIR}`, where Cogwork keeps its own state");
+            return Ok(Collected::Broken { reason });
+        }
         Ok(Collected::Here { tip: commit.to_owned() })
     }
 
@@ -179,6 +183,15 @@ impl GitSteps {
             }
         }
         Ok(false)
+    }
+
+    /// Returns whether the work changes Cogwork's own directory, by whatever name the file system takes for it. Landed, it
+    /// would decide what the next agent may.
+    async fn touches_state(&self, clone: &Git, tip: &str) -> Result<bool, GitError> {
+        let is_ours = |name: &str| name.eq_ignore_ascii_case(STATE_DIR);
+        let Some(main) = self.tip().await? else { return Ok(false) };
+        let changed = clone.changed_paths(&main, tip).await?;
+        Ok(changed.iter().any(|path| path.split('/').next().is_some_and(is_ours)))
     }
 
     async fn merge(&self, tip: &str, message: &str) -> Result<Merged, GitError> {

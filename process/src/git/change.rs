@@ -8,6 +8,9 @@ use super::{Git, GitError, lossy, name};
 /// Who commits when neither the user nor the repository says so.
 const FALLBACK_IDENTITY: [&str; 2] = ["user.name=Cogwork", "user.email=cogwork@localhost"];
 
+/// Cogwork's own state is no part of a project's history, and what an agent writes there least of all.
+const NOT_OURS: &str = ":(exclude,top,icase).cogwork";
+
 /// Options for every merge: nothing to stash, nothing to print.
 const QUIET_MERGE: [&str; 3] = ["--quiet", "--no-autostash", "--no-stat"];
 
@@ -23,7 +26,7 @@ pub enum Merged {
 }
 
 impl Git {
-    /// Commits everything in the working tree that is not ignored, with `trailers` (`Key: value`) at the message's
+    /// Commits everything in the working tree that is not ignored, but for Cogwork's own directory, with `trailers` (`Key: value`) at the message's
     /// end. Returns the commit, or `None` when nothing differs from HEAD.
     pub async fn commit_all(
         &self,
@@ -31,7 +34,7 @@ impl Git {
         trailers: &[(&str, &str)],
     ) -> Result<Option<String>, GitError> {
         let disarmed = self.disarmed().await?;
-        let add = self.call("add the changes", ["add", "--all", "--", "."]);
+        let add = self.call("add the changes", ["add", "--all", "--", ".", NOT_OURS]);
         add.config(["core.safecrlf=false"]).config(&disarmed).run().await?;
         let diff = ["diff", "--cached", "--quiet", "--no-ext-diff", "--no-textconv", "--"];
         if self.call("compare the index", diff).or_code(1).run().await?.code == 0 {

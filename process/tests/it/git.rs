@@ -287,6 +287,23 @@ async fn a_reset_keeps_what_is_ignored_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_branch_keeps_its_name_beside_a_tag_of_the_same() {
+    let repo = Repo::new().await;
+    repo.shell("git branch origin/main; git tag heads/main HEAD; git tag main HEAD").await;
+    assert_eq!(repo.git.current_branch().await.unwrap().as_deref(), Some("main"));
+}
+
+#[tokio::test]
+async fn our_own_directory_is_never_committed() {
+    let repo = Repo::new().await;
+    repo.shell("mkdir .cogwork .COGWORK a a/.cogwork; touch .cogwork/x .COGWORK/x a/.cogwork/x").await;
+    let commit = repo.git.commit_all("work", &[]).await.unwrap().unwrap();
+    let names = repo.git.root_names(&commit).await.unwrap();
+    assert!(names.iter().all(|name| !name.eq_ignore_ascii_case(".cogwork")), "{names:?}");
+    assert!(repo.git.changed_paths("HEAD^", "HEAD").await.unwrap().contains(&"a/.cogwork/x".to_owned()));
+}
+
+#[tokio::test]
 async fn a_ref_is_made_once() {
     let (repo, side) = with_side("side\n").await;
     let name = "refs/cogwork/attempts/7";

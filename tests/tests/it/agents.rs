@@ -56,6 +56,31 @@ fn sessions_may_share_a_directory_without_git() {
     assert!(place.store().features().unwrap().iter().all(|feature| feature.status == Status::Passing));
 }
 
+/// Landed, it would be the settings of the next run, and the way out of its sandbox.
+#[test]
+fn what_an_agent_writes_into_our_directory_does_not_land() {
+    let planted = "echo 'sandbox = \"off\"' > $dir/config.toml; ln -s / $dir/sessions";
+    for (dir, commits, status) in [
+        (".cogwork", false, Status::Passing),
+        (".cogwork", true, Status::Parked),
+        (".COGWORK", true, Status::Parked),
+    ] {
+        let place = Place::with_features(&json!({"features": [{"name": "a", "checks": ["test -e f1"]}]}));
+        let commit = if commits { "git add -f . && git commit -qm mine" } else { "true" };
+        let agent = format!("dir={dir}; mkdir -p $dir; {planted}; touch f1; {commit}");
+        run(&place, &agent, &["--attempts", "1"]);
+        let feature = place.store().feature(cogwork_schemas::FeatureId(1)).unwrap();
+        assert_eq!(feature.status, status, "{dir} {commits}");
+        let config = std::fs::read_to_string(place.dir.join(".cogwork/config.toml")).unwrap_or_default();
+        assert!(!config.contains("sandbox"), "{dir} {commits}: {config}");
+        assert!(!place.dir.join(".COGWORK").exists());
+        if commits {
+            let show = String::from_utf8(place.cogwork(&["show", "1"]).stdout).unwrap();
+            assert!(show.contains("where Cogwork keeps its own state"), "{show}");
+        }
+    }
+}
+
 #[test]
 fn words_are_no_evidence() {
     let place = Place::with_features(&graph());
