@@ -77,8 +77,8 @@ pub(super) struct Call {
     env: Vec<(OsString, OsString)>,
     /// What must be a directory, and is the git directory.
     git_dir: Option<PathBuf>,
-    /// Settings whose key holds a `=`, which `-c` would take for the key's end.
-    odd_settings: usize,
+    /// Settings that stand in the environment: `-c` would take a `=` in a key for its end.
+    env_settings: usize,
     stdin: Option<Vec<u8>>,
     or_code: Option<i32>,
 }
@@ -123,7 +123,7 @@ impl Call {
             args: Vec::new(),
             env: crate::base_env().into_iter().filter(|(name, _)| !is_locale(name)).collect(),
             git_dir: None,
-            odd_settings: 0,
+            env_settings: 0,
             stdin: None,
             or_code: None,
         };
@@ -147,16 +147,17 @@ impl Call {
         for setting in settings {
             let setting = setting.as_ref();
             match setting.to_str().and_then(|setting| setting.rsplit_once('=')) {
-                Some((key, value)) if key.contains('=') => self = self.odd_setting(key, value),
+                Some((key, value)) if key.contains('=') => self = self.setting(key, value),
                 Some(_) | None => self.config.extend(["-c".into(), setting.to_owned()]),
             }
         }
         self
     }
 
-    fn odd_setting(mut self, key: &str, value: &str) -> Self {
-        let index = self.odd_settings;
-        self.odd_settings += 1;
+    /// Adds a setting for this call, whatever characters its key and value have.
+    pub(super) fn setting(mut self, key: &str, value: &str) -> Self {
+        let index = self.env_settings;
+        self.env_settings += 1;
         self.env(&format!("GIT_CONFIG_KEY_{index}"), key).env(&format!("GIT_CONFIG_VALUE_{index}"), value)
     }
 
@@ -235,8 +236,8 @@ impl Call {
         if let Some(git_dir) = &self.git_dir {
             spawn.env.push(("GIT_DIR".into(), git_dir.into()));
         }
-        if self.odd_settings > 0 {
-            spawn.env.push(("GIT_CONFIG_COUNT".into(), self.odd_settings.to_string().into()));
+        if self.env_settings > 0 {
+            spawn.env.push(("GIT_CONFIG_COUNT".into(), self.env_settings.to_string().into()));
         }
         spawn.stdin = self.stdin.clone().map_or(Stdin::Null, Stdin::Bytes);
         spawn.bond = Bond::Free;
