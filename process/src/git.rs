@@ -16,6 +16,7 @@ mod error;
 mod landing;
 mod locks;
 mod name;
+pub mod snapshot;
 
 use std::path::{Path, PathBuf};
 

@@ -6,7 +6,7 @@ use super::call::{lines, records};
 use super::{Git, GitError, lossy, name};
 
 /// Who commits when neither the user nor the repository says so.
-const FALLBACK_IDENTITY: [&str; 2] = ["user.name=Cogwork", "user.email=cogwork@localhost"];
+pub(super) const FALLBACK_IDENTITY: [&str; 2] = ["user.name=Cogwork", "user.email=cogwork@localhost"];
 
 /// Cogwork's own state is no part of a project's history, and what an agent writes there least of all.
 const NOT_OURS: &str = ":(exclude,top,icase).cogwork";
@@ -158,7 +158,7 @@ impl Git {
     }
 }
 
-fn with_trailers(message: &str, trailers: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn with_trailers(message: &str, trailers: &[(&str, &str)]) -> Vec<u8> {
     let mut text = message.trim_end().to_owned();
     text.push('\n');
     for (at, (key, value)) in trailers.iter().enumerate() {

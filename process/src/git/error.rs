@@ -44,6 +44,19 @@ pub enum GitError {
     /// A name that git could take for an option or refuse.
     #[error("`{name}` cannot be used as {what}")]
     BadName { name: String, what: &'static str },
+    /// More files and directories than a snapshot looks at.
+    #[error(
+        "the workspace has more than {limit} files that are not ignored: add what is built or downloaded to .gitignore"
+    )]
+    TooManyFiles { limit: usize },
+    /// More new content than a snapshot takes, in bytes.
+    #[error(
+        "the new files of the workspace have more than {limit} bytes: add what is built or downloaded to .gitignore"
+    )]
+    TooMuchContent { limit: u64 },
+    /// What was looked at became something else meanwhile, twice.
+    #[error("{} changed while a snapshot was taken: end what still writes to it, and try again", path.display())]
+    Changing { path: PathBuf },
     /// A file of Cogwork's or below `.git` could not be written.
     #[error("{} cannot be written", path.display())]
     NotWritten {

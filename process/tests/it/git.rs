@@ -64,7 +64,7 @@ fn write(path: &Path, content: &str) {
     fs::write(path, content).unwrap();
 }
 
-async fn shell(dir: &Path, commands: &str) -> String {
+pub(crate) async fn shell(dir: &Path, commands: &str) -> String {
     let mut spawn = script(&format!("set -e; {commands}"));
     spawn.cwd = dir.into();
     for (name, value) in [("NAME", "Test"), ("EMAIL", "test@localhost")] {

@@ -33,5 +33,15 @@ mod reading;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
+mod snapshot;
+#[cfg(test)]
+mod snapshot_kept;
+#[cfg(test)]
+mod snapshot_limits;
+#[cfg(test)]
+mod snapshot_own;
+#[cfg(test)]
+mod snapshot_shapes;
+#[cfg(test)]
 #[cfg(target_os = "linux")]
 mod sweep;
