@@ -41,6 +41,9 @@ mod snapshot_limits;
 #[cfg(test)]
 mod snapshot_own;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod snapshot_power;
+#[cfg(test)]
 mod snapshot_shapes;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
