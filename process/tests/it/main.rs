@@ -35,6 +35,8 @@ mod sandbox;
 #[cfg(test)]
 mod snapshot;
 #[cfg(test)]
+mod snapshot_costs;
+#[cfg(test)]
 mod snapshot_kept;
 #[cfg(test)]
 mod snapshot_limits;
