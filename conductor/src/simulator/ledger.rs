@@ -96,7 +96,8 @@ impl World {
         if faults.fatal > 0 && self.rng.u32(0..3_000) == 0 {
             return; // the disk hangs
         }
-        if self.chance(faults.refused) {
+        // What was carried out is answered the same under its id, and never refused.
+        if self.chance(faults.refused) && self.done_call != Some(id) {
             let not_yet = self.rng.bool();
             return self.reply(id, Err(Fault::Refused { reason: reason(), not_yet }));
         }
@@ -133,6 +134,9 @@ impl World {
         }
         self.before_call(id, call);
         let reply = self.clerk.perform(&self.store, id, call);
+        if reply.is_ok() {
+            self.done_call = Some(id);
+        }
         if self.chance(faults.crash) {
             return self.kill();
         }

@@ -125,6 +125,8 @@ pub(super) struct World {
     pub(super) is_unanswered: bool,
     pub(super) run_began: Timestamp,
     pub(super) last_call: Option<CallId>,
+    /// The call that was carried out last.
+    pub(super) done_call: Option<CallId>,
     /// How often this run has told of a slot that it is free.
     pub(super) idle_told: BTreeMap<u32, u32>,
     pub(super) is_news_late: bool,
@@ -203,6 +205,7 @@ impl Night {
             is_unanswered: false,
             run_began: now,
             last_call: None,
+            done_call: None,
             idle_told: BTreeMap::new(),
             is_news_late: false,
             ended: None,
@@ -330,6 +333,7 @@ impl World {
         self.is_unanswered = false;
         self.run_began = self.now;
         self.last_call = None;
+        self.done_call = None;
         self.idle_told.clear();
         self.is_news_late = false;
         self.run += 1;
