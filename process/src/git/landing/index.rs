@@ -13,8 +13,9 @@ use super::trees::{self, remove_file};
 use crate::git::locks::STALE_LOCK_AGE;
 use crate::git::{Git, GitError};
 
-/// Waits between tries while another git or an editor holds the lock: 2.6 s in all.
-const WAITS_MS: [u64; 7] = [20, 40, 80, 160, 300, 800, 1200];
+/// Waits between tries while another git or an editor holds the lock: 5.3 s in all, after which one that nobody holds is
+/// old enough to be left over ([`STALE_LOCK_AGE`]).
+const WAITS_MS: [u64; 9] = [20, 40, 80, 160, 300, 800, 1200, 1300, 1400];
 
 /// The index of a working tree, locked until this is dropped. A draft that was not kept goes with it.
 #[derive(Debug)]
