@@ -72,7 +72,7 @@ fn what_is_not_ready_is_refused_with_the_reason() {
     both(|store| {
         let before = all(store);
         let error = refusal(store, TOP);
-        insta::assert_snapshot!(error, @"feature #3 cannot be claimed: it waits for #1, #2 to pass. It can start when #1 passes.");
+        insta::assert_snapshot!(error, @"feature #3 cannot be claimed: it waits for #1, #2 to pass. First of all, #1 has to pass.");
         assert!(matches!(error, StoreError::NotClaimable { hold: Hold::Blocked { .. }, .. }));
         assert_eq!(all(store), before);
 
