@@ -119,7 +119,7 @@ impl Snapshots {
         let _turn = own.turn().await?;
         own.forget()?;
         let state = own.make(base).await?;
-        Draft::of_clone(&own, &state).await?.keep(&[])?;
+        Draft::of_clone(&own, &state).await?.keep_index(&[])?;
         Ok(Self { own, fallback: state.base, limits: Limits::default() })
     }
 
@@ -155,15 +155,15 @@ impl Snapshots {
     ///
     /// As every call of git; [`GitError::TooManyFiles`] and [`GitError::TooMuchContent`] where a limit is passed as a
     /// whole, [`GitError::Changing`] when the workspace does not hold still.
-    pub async fn take(&self) -> Result<Snapshot, GitError> {
+    pub async fn take_snapshot(&self) -> Result<Snapshot, GitError> {
         let _turn = self.own.turn().await?;
         let state = self.state().await?;
-        match take::take(&self.own, &state, self.limits).await {
+        match take::take_snapshot(&self.own, &state, self.limits).await {
             // An index that is broken, objects that were thrown away, or a file that was exchanged while it was read.
             Err(error @ (GitError::Failed { .. } | GitError::Changing { .. })) => {
                 tracing::warn!(%error, "makes a snapshot's git directory anew");
                 let state = self.own.make(&state.base).await?;
-                take::take(&self.own, &state, self.limits).await
+                take::take_snapshot(&self.own, &state, self.limits).await
             }
             result => result,
         }

@@ -30,7 +30,7 @@ async fn measure(name: &str, files: usize, changed: usize) {
             fs::write(path, format!("{content}change {round}\n")).unwrap();
         }
         let began = now();
-        let snapshot = site.snapshots.take().await.unwrap();
+        let snapshot = site.snapshots.take_snapshot().await.unwrap();
         let taken = now();
         let commit = site.snapshots.commit(&snapshot.tree, &[&site.base], "Work", &[]).await.unwrap();
         let committed = now();

@@ -15,7 +15,7 @@ async fn a_tree_becomes_a_commit_of_the_user() {
     let (own, workspace, project) = (site.path("own.git"), site.path("workspace"), site.path("project"));
     let snapshots = Snapshots::make(&own, &workspace, &project, &site.base).await.unwrap();
     site.work("git config user.name Agent; git config commit.gpgSign true; echo x > x").await;
-    let snapshot = snapshots.take().await.unwrap();
+    let snapshot = snapshots.take_snapshot().await.unwrap();
     let other = site.project("git commit-tree -m other HEAD^{tree}").await;
     let trailers = [("Feature", "#7"), ("Note", "two\nlines")];
     let parents = [site.base.as_str(), &other];
@@ -37,7 +37,7 @@ async fn a_ref_is_made_once_and_only_of_what_is_there() {
     let snapshots = &site.snapshots;
     let commit = async |work: &str| {
         site.work(work).await;
-        let snapshot = snapshots.take().await.unwrap();
+        let snapshot = snapshots.take_snapshot().await.unwrap();
         (snapshots.commit(&snapshot.tree, &[&site.base], "Work", &[]).await.unwrap(), snapshot.tree)
     };
     let (one, tree) = commit("echo 1 > x").await;
@@ -81,7 +81,7 @@ async fn nested_repositories_say_where_they_are() {
                   git -C loose rev-parse HEAD; git rev-parse HEAD";
     let said = site.work(script).await;
     let [moved, linked, elsewhere, base] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
-    let snapshot = site.snapshots.take().await.unwrap();
+    let snapshot = site.snapshots.take_snapshot().await.unwrap();
     let nested = |path: &str, head: Option<&str>, submodule: Option<&str>| NestedRepository {
         path: path.into(),
         submodule: submodule.map(str::to_owned),
@@ -119,7 +119,7 @@ async fn a_project_may_be_a_worktree_a_shallow_clone_or_of_another_format() {
         let (own, workspace, project) = (site.path("here.git"), site.path("there"), site.path("here"));
         let snapshots = Snapshots::make(&own, &workspace, &project, &base).await.unwrap();
         shell(&workspace, "echo x > x").await;
-        let snapshot = snapshots.take().await.unwrap();
+        let snapshot = snapshots.take_snapshot().await.unwrap();
         let commit = snapshots.commit(&snapshot.tree, &[&base], "m", &[]).await.unwrap();
         snapshots.record("refs/cogwork/kept/1/left", &commit).await.unwrap();
         let said = shell(&project, "git cat-file blob refs/cogwork/kept/1/left:x; git fsck").await;

@@ -20,28 +20,28 @@ async fn limits_are_held() {
     let usual = Limits::default();
     site.work("mkdir -p a/b/c/d; echo x > a/b/x; echo x > a/b/c/d/x; mkdir built; touch built/1 built/2")
         .await;
-    let deep = limited(Limits { depth: 3, ..usual }).take().await.unwrap();
+    let deep = limited(Limits { depth: 3, ..usual }).take_snapshot().await.unwrap();
     assert_eq!(refusals(&deep), ["`a/b/c/d` lies in too many directories: move or remove it"]);
     assert_eq!(deep.changed, [Path::new("a/b/x")]);
-    let many = limited(Limits { entries: 10, ..usual }).take().await.unwrap_err();
+    let many = limited(Limits { entries: 10, ..usual }).take_snapshot().await.unwrap_err();
     assert!(matches!(many, GitError::TooManyFiles { limit: 10 }), "{many}");
-    let much = limited(Limits { new_bytes: 3, ..usual }).take().await.unwrap_err();
+    let much = limited(Limits { new_bytes: 3, ..usual }).take_snapshot().await.unwrap_err();
     assert!(matches!(much, GitError::TooMuchContent { limit: 3 }), "{much}");
-    assert_eq!(site.snapshots.take().await.unwrap().changed.len(), 2);
+    assert_eq!(site.snapshots.take_snapshot().await.unwrap().changed.len(), 2);
 }
 
 #[tokio::test]
 async fn large_files_of_the_base_may_stay_and_not_change() {
     let site = Site::new().await;
     let snapshots = site.snapshots.clone().with_limits(Limits { file_bytes: 3, ..Limits::default() });
-    let before = snapshots.take().await.unwrap();
+    let before = snapshots.take_snapshot().await.unwrap();
     assert_eq!((&before.changed[..], &before.refused[..]), (&[][..], &[][..]));
     site.work("echo more >> file; rm gone; touch dir/b; seq 9 > new").await;
     for again in [false, true] {
         if again {
             fs::remove_dir_all(site.path("own.git")).unwrap();
         }
-        let after = snapshots.take().await.unwrap();
+        let after = snapshots.take_snapshot().await.unwrap();
         assert_eq!(after.changed, [Path::new("gone")]);
         let refused = refusals(&after);
         assert!(refused[0].starts_with("`file` has 9 bytes, and 3 is the limit: "), "{refused:?}");
@@ -55,7 +55,7 @@ async fn sockets_are_listed_and_ignored_ones_are_not() {
     let site = Site::new().await;
     let at = |name: &str| site.path("workspace").join(name);
     let _listeners = ["s", "s.log"].map(|name| UnixListener::bind(at(name)).unwrap());
-    let snapshot = site.snapshots.take().await.unwrap();
+    let snapshot = site.snapshots.take_snapshot().await.unwrap();
     assert_eq!(refusals(&snapshot), ["`s` is a socket, which git cannot hold: remove it"]);
     assert!(!snapshot.refused[0].why.is_kept());
     assert_eq!(snapshot.ignored.len(), 1);
@@ -65,7 +65,7 @@ async fn sockets_are_listed_and_ignored_ones_are_not() {
 async fn what_is_ignored_can_be_weighed() {
     let site = Site::new().await;
     site.work("mkdir -p built/a; seq 9 > built/a/x; seq 9 > built/y; ln -s / built/l; seq 9 > z.log").await;
-    let ignored = site.snapshots.take().await.unwrap().ignored;
+    let ignored = site.snapshots.take_snapshot().await.unwrap().ignored;
     let listed: Vec<_> = ignored.iter().map(|found| (found.path.to_str().unwrap(), found.bytes)).collect();
     assert_eq!(listed, [("built", None), ("z.log", Some(18))]);
     let weigh = async |path: &str, at_most| site.snapshots.weigh(Path::new(path), at_most).await.unwrap();
@@ -90,7 +90,7 @@ async fn what_may_not_be_read_is_said_and_stays() {
         // The administrator may read everything.
         return close(0o755);
     }
-    let snapshot = site.snapshots.take().await.unwrap();
+    let snapshot = site.snapshots.take_snapshot().await.unwrap();
     close(0o755);
     let refused = refusals(&snapshot);
     let expected = ["dir", "file", "new", "x"]
@@ -105,7 +105,7 @@ async fn rules_that_a_link_leads_to_do_not_count() {
     site.project("echo '*' > ../rules").await;
     site.work("mkdir new; echo x > new/x; echo more >> file").await;
     symlink("../../rules", site.path("workspace/new/.gitignore")).unwrap();
-    let snapshot = site.snapshots.take().await.unwrap();
+    let snapshot = site.snapshots.take_snapshot().await.unwrap();
     assert_eq!(snapshot.changed.len(), 3);
     assert_eq!(refusals(&snapshot).len(), 1);
 }
@@ -120,7 +120,7 @@ async fn in_the_project_itself_its_own_rules_count() {
     let project = site.path("project");
     let snapshots = Snapshots::make(&site.path("beside.git"), &project, &project, &base).await.unwrap();
     site.project("touch mine; echo loud > shout; echo '*' > .git/info/exclude").await;
-    let snapshot = snapshots.take().await.unwrap();
+    let snapshot = snapshots.take_snapshot().await.unwrap();
     assert_eq!(snapshot.changed, [Path::new("shout")]);
     let read = format!("GIT_DIR=../beside.git git cat-file blob {}:shout", snapshot.tree);
     assert_eq!(site.project(&read).await, "LOUD");
@@ -129,7 +129,7 @@ async fn in_the_project_itself_its_own_rules_count() {
     let (own, workspace) = (site.path("own.git"), site.path("workspace"));
     let snapshots = Snapshots::make(&own, &workspace, &project, &base).await.unwrap();
     site.work("echo loud > shout; touch mine").await;
-    let snapshot = snapshots.take().await.unwrap();
+    let snapshot = snapshots.take_snapshot().await.unwrap();
     assert_eq!(
         site.read(&format!("git cat-file blob {0}:shout; git cat-file blob {0}:mine", snapshot.tree)).await,
         "loud"
@@ -170,7 +170,7 @@ fn part_of_a_user_with_filters() {
              git config filter.lfs.clean '{trap}'; git config --worktree filter.lfs.clean '{trap}'"
         ))
         .await;
-        let snapshot = snapshots.take().await.unwrap();
+        let snapshot = snapshots.take_snapshot().await.unwrap();
         assert_eq!(snapshot.refused, []);
         assert_eq!(snapshot.ignored[0].path, Path::new("y.mine"));
         let read = async |name: &str| site.read(&format!("git cat-file blob {}:{name}", snapshot.tree)).await;

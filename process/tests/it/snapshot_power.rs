@@ -64,9 +64,9 @@ async fn what_has_a_ref_survives_a_power_cut() {
         let work = "for i in 0 1 2 3 4 5 6 7 8 9; do echo $ROUND >> many/0/$i; done; mkdir n$ROUND; echo x > n$ROUND/x";
         site.work(&format!("ROUND={round}; {work}")).await;
         // One that nobody keeps, and whose objects are half on the disk.
-        site.snapshots.take().await.unwrap();
+        site.snapshots.take_snapshot().await.unwrap();
         site.work(&format!("echo {round} > y")).await;
-        let snapshot = site.snapshots.take().await.unwrap();
+        let snapshot = site.snapshots.take_snapshot().await.unwrap();
         let commit = site.snapshots.commit(&snapshot.tree, &[&site.base], "Work", &[]).await.unwrap();
         let name = format!("refs/cogwork/kept/{round}/handed-in");
         site.snapshots.record(&name, &commit).await.unwrap();

@@ -41,7 +41,7 @@ async fn check_one(shape: &Shape) {
     // As the agent left it: the workspace's own git could not say.
     let expected = list(&site.path("workspace"), shape.missing);
     let outside = site.outside();
-    let snapshot = site.snapshots.take().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let snapshot = site.snapshots.take_snapshot().await.unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(site.outside(), outside, "{name}: something outside was written to");
     let refused = refusals(&snapshot);
     let is_expected = |(said, start): (&String, &&str)| said.starts_with(start);
@@ -56,9 +56,9 @@ async fn check_one(shape: &Shape) {
     let gitlinks = if shape.has_no_submodule { "" } else { "sub" };
     assert_eq!(site.gitlinks(&snapshot.tree).await, gitlinks, "{name}");
     // Nothing of it depends on what was known before.
-    assert_eq!(site.snapshots.take().await.unwrap(), snapshot, "{name}: the second time");
+    assert_eq!(site.snapshots.take_snapshot().await.unwrap(), snapshot, "{name}: the second time");
     fs::remove_dir_all(site.path("own.git")).unwrap();
-    assert_eq!(site.reopened().await.take().await.unwrap(), snapshot, "{name}: made anew");
+    assert_eq!(site.reopened().await.take_snapshot().await.unwrap(), snapshot, "{name}: made anew");
     let commit = site.snapshots.commit(&snapshot.tree, &[&site.base], "Work", &[]).await.unwrap();
     site.snapshots.record("refs/cogwork/kept/1/handed-in", &commit).await.unwrap();
     let said = site.project("git fsck --no-dangling 2>&1; git rev-parse refs/cogwork/kept/1/handed-in").await;

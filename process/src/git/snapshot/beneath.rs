@@ -47,7 +47,7 @@ impl Beneath {
     }
 
     /// Reads the plain file at `path`; `None` when it is none, or larger than `at_most` bytes.
-    pub(super) fn read(&self, path: &[u8], at_most: u64) -> Option<Vec<u8>> {
+    pub(super) fn read_regular_file(&self, path: &[u8], at_most: u64) -> Option<Vec<u8>> {
         let (dir, name) = self.parent(path).ok()?;
         // A FIFO would hold up whoever opens it until somebody writes to it.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -55,7 +55,7 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// Makes a draft from the last index, or from the base where there is none that can be trusted.
     pub(super) async fn new(own: &'a Own, state: &'a State) -> Result<Self, GitError> {
-        let mut draft = Self::begun(own, state).map_err(|source| not_written(&own.dir, source))?;
+        let mut draft = Self::begin_draft(own, state).map_err(|source| not_written(&own.dir, source))?;
         draft.cached = draft.copied();
         if draft.cached.is_none() {
             draft.start_over().await?;
@@ -66,7 +66,7 @@ impl<'a> Draft<'a> {
     /// Makes a draft from the workspace's own index. After a clone that knows the time of every file, which would take
     /// long to find out where filters are slow. Only for a workspace that nobody has written to.
     pub(super) async fn of_clone(own: &'a Own, state: &'a State) -> Result<Self, GitError> {
-        let mut draft = Self::begun(own, state).map_err(|source| not_written(&own.dir, source))?;
+        let mut draft = Self::begin_draft(own, state).map_err(|source| not_written(&own.dir, source))?;
         let is_plain = match draft.copied_from_workspace() {
             Some(()) => draft.is_plain().await,
             None => Ok(false),
@@ -84,7 +84,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Begins a draft. What earlier ones left is removed: whoever begins one has the turn.
-    fn begun(own: &'a Own, state: &'a State) -> io::Result<Self> {
+    fn begin_draft(own: &'a Own, state: &'a State) -> io::Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         for entry in fs::read_dir(&own.dir)? {
             let entry = entry?;
@@ -136,7 +136,7 @@ impl<'a> Draft<'a> {
         // Nothing is read again, so all that was in doubt is.
         self.began = cached.began;
         match self.reset().await {
-            Ok(()) => self.keep(&[]),
+            Ok(()) => self.keep_index(&[]),
             // The next snapshot finds that out, and does without it.
             Err(GitError::Failed { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -146,13 +146,13 @@ impl<'a> Draft<'a> {
     fn copied_from_workspace(&self) -> Option<()> {
         let workspace = Beneath::new(&self.own.workspace).ok()?;
         let about = fs::symlink_metadata(self.own.workspace.join(".git/index")).ok()?;
-        let index = workspace.read(b".git/index", LARGEST_INDEX)?;
+        let index = workspace.read_regular_file(b".git/index", LARGEST_INDEX)?;
         fs::write(&self.path, index).ok()?;
         self.set_time(about.modified().ok()?).ok()
     }
 
     /// Makes it the index that the next one starts from; `added` is what it has beyond the base.
-    pub(super) fn keep(self, added: &[&[u8]]) -> Result<(), GitError> {
+    pub(super) fn keep_index(self, added: &[&[u8]]) -> Result<(), GitError> {
         let kept = || -> io::Result<Vec<u8>> {
             let written = fs::metadata(&self.path)?;
             let head =

@@ -18,7 +18,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn of(stat: Stat) -> Self {
+    pub(super) fn of_stat(stat: Stat) -> Self {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => Self::Dir,
             FileType::RegularFile => Self::File(stat),
@@ -44,13 +44,13 @@ pub(super) fn size(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or(0)
 }
 
-pub(super) fn look(dir: &OwnedFd, name: &[u8]) -> io::Result<Stat> {
+pub(super) fn stat_entry(dir: &OwnedFd, name: &[u8]) -> io::Result<Stat> {
     Ok(statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// Returns what an entry is; a directory is not looked at.
 pub(super) fn look_unless_dir(dir: &OwnedFd, name: &[u8], kind: FileType) -> io::Result<Kind> {
-    if kind == FileType::Directory { Ok(Kind::Dir) } else { Ok(Kind::of(look(dir, name)?)) }
+    if kind == FileType::Directory { Ok(Kind::Dir) } else { Ok(Kind::of_stat(stat_entry(dir, name)?)) }
 }
 
 pub(super) fn entries_of(dir: &OwnedFd) -> io::Result<Vec<(Vec<u8>, FileType)>> {

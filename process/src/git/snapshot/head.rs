@@ -16,7 +16,7 @@ const LONG: u64 = 16 << 20;
 
 /// Returns the commit that the repository in `dir` says it is at; `None` when it says nothing that can be read, or leads
 /// out of the workspace.
-pub(super) fn of(root: &Beneath, workspace: &Path, dir: &[u8]) -> Option<String> {
+pub(super) fn read_nested_head(root: &Beneath, workspace: &Path, dir: &[u8]) -> Option<String> {
     let git = git_dir(root, workspace, dir)?;
     let head = line(root, &join(&git, b"HEAD"))?;
     let Some(branch) = head.strip_prefix("ref:").map(str::trim) else {
@@ -27,7 +27,7 @@ pub(super) fn of(root: &Beneath, workspace: &Path, dir: &[u8]) -> Option<String>
     let places = [Some(git), common];
     places.into_iter().flatten().find_map(|place| {
         let loose = line(root, &join(&place, branch.as_bytes())).and_then(|said| object(&said));
-        loose.or_else(|| packed(&root.read(&join(&place, b"packed-refs"), LONG)?, branch))
+        loose.or_else(|| packed(&root.read_regular_file(&join(&place, b"packed-refs"), LONG)?, branch))
     })
 }
 
@@ -63,7 +63,7 @@ fn within(workspace: &Path, dir: &[u8], said: &str) -> Option<Vec<u8>> {
 }
 
 fn line(root: &Beneath, path: &[u8]) -> Option<String> {
-    let text = String::from_utf8(root.read(path, SHORT)?).ok()?;
+    let text = String::from_utf8(root.read_regular_file(path, SHORT)?).ok()?;
     Some(text.lines().next()?.trim().to_owned())
 }
 

@@ -106,7 +106,7 @@ impl Own {
         if is_project_itself {
             self.adopt_excludes()?;
         }
-        let settings = settings::of(&self.project, &self.common, is_project_itself).await?;
+        let settings = settings::read_settings(&self.project, &self.common, is_project_itself).await?;
         let state = State { base, base_tree, settings };
         self.write_known(&state).await?;
         self.write_state(&state)?;

@@ -8,7 +8,7 @@ use crate::git::{Git, GitError, lossy, name};
 
 /// Returns the settings for a git directory of our own, as keys and values. Filters are the user's own, as git-lfs is;
 /// those of the project alone count where the agent works in the project itself, whose clones never have them.
-pub(super) async fn of(
+pub(super) async fn read_settings(
     project: &Git,
     common: &Path,
     is_project_itself: bool,

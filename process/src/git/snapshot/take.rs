@@ -14,7 +14,7 @@ use super::{Ignored, Limits, NestedRepository, Snapshot, blocking, head, links, 
 use crate::git::GitError;
 
 /// Takes a snapshot. Whoever calls has the turn.
-pub(super) async fn take(own: &Own, state: &State, limits: Limits) -> Result<Snapshot, GitError> {
+pub(super) async fn take_snapshot(own: &Own, state: &State, limits: Limits) -> Result<Snapshot, GitError> {
     let unreadable = |source| GitError::Unreadable { path: own.workspace.clone(), source };
     let root = Arc::new(Beneath::new(&own.workspace).map_err(unreadable)?);
     let known = Arc::new(own.known(state).ok_or_else(|| changing(&own.dir))?);
@@ -41,11 +41,11 @@ pub(super) async fn take(own: &Own, state: &State, limits: Limits) -> Result<Sna
     refused.append(&mut found.refused);
     refused.sort_by(|a, b| a.path.cmp(&b.path));
     let added = changes.iter().filter(|change| change.is_added());
-    draft.keep(&added.map(|change| change.path.as_slice()).collect::<Vec<_>>())?;
+    draft.keep_index(&added.map(|change| change.path.as_slice()).collect::<Vec<_>>())?;
     let repository = |dir: &Vec<u8>| NestedRepository {
         path: path(dir),
         submodule: known.submodules.get(dir).cloned(),
-        head: head::of(&root, &own.workspace, dir),
+        head: head::read_nested_head(&root, &own.workspace, dir),
     };
     let ignored = |(at, bytes): &(Vec<u8>, Option<u64>)| Ignored { path: path(at), bytes: *bytes };
     Ok(Snapshot {

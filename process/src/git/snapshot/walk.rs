@@ -15,7 +15,7 @@ use rustix::fs::{FileType, Stat};
 use super::Limits;
 use super::beneath::{Beneath, is_within, join, split};
 use super::draft::Cached;
-use super::entry::{Kind, entries_of, is_gone, is_readable, look, look_unless_dir, size};
+use super::entry::{Kind, entries_of, is_gone, is_readable, look_unless_dir, size, stat_entry};
 use super::known::Known;
 use super::path;
 use super::refusal::{Refusal, Why};
@@ -196,12 +196,12 @@ impl Walk {
     }
 
     fn is_trap(&self, dir: &OwnedFd, (name, _): &(Vec<u8>, FileType)) -> bool {
-        let is_harmless = |stat| match Kind::of(stat) {
+        let is_harmless = |stat| match Kind::of_stat(stat) {
             Kind::File(stat) => size(&stat) <= self.limits.file_bytes,
             Kind::Dir | Kind::Link(_) => true,
             Kind::Special(_) => false,
         };
-        name == b".gitignore" && !look(dir, name).is_ok_and(is_harmless)
+        name == b".gitignore" && !stat_entry(dir, name).is_ok_and(is_harmless)
     }
 
     fn meet(

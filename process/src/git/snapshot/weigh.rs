@@ -15,7 +15,7 @@ pub struct Weight {
 /// Weighs what is at `at`, by at most so many entries.
 pub(super) fn weigh(root: &Beneath, at: &[u8], at_most: usize) -> Weight {
     let Ok(stat) = root.stat(at) else { return Weight::default() };
-    if let Some(bytes) = Kind::of(stat).bytes() {
+    if let Some(bytes) = Kind::of_stat(stat).bytes() {
         return Weight { bytes, is_all: true };
     }
     let mut weight = Weight { bytes: 0, is_all: true };
