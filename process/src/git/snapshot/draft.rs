@@ -41,7 +41,7 @@ pub(super) struct Cached {
     pub(super) added: Vec<Vec<u8>>,
 }
 
-/// An index in the making; it is removed unless [`Draft::keep`] is called.
+/// An index in the making; it is removed unless [`Draft::keep_index`] is called.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     own: &'a Own,
@@ -193,7 +193,7 @@ impl Drop for Draft<'_> {
 }
 
 impl Cached {
-    /// Reads what [`Draft::keep`] has written.
+    /// Reads what [`Draft::keep_index`] has written.
     fn parse(text: &[u8]) -> Option<Self> {
         let mut records = records(text);
         let head = str::from_utf8(records.next()?).ok()?;
