@@ -24,7 +24,7 @@ mod signals;
 #[cfg(test)]
 mod simulator;
 
-pub use prepare::{NotReady, can_land};
+pub use prepare::{NotReady, can_land, heal_landing};
 pub use progress::{Progress, RunningSession};
 pub use run::{Plan, run};
 pub use run_lock::{Holder, RunLock, RunLockError};

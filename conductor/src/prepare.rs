@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cogwork_process::contain::{self, Sweep};
-use cogwork_process::git::{Git, Healed};
+use cogwork_process::git::{Git, GitError, Healed};
 use cogwork_schemas::{Isolation, LandingOutcome, ProcessIdentity, SessionId};
 use cogwork_session::chain;
 use cogwork_session::{Confinement, Environment};
@@ -112,6 +112,19 @@ pub async fn can_land(project: &Path, plan: &Plan, readers: &mut dyn Readers) ->
         Isolation::Workspace => clean_main_branch(project, plan, readers).await.map(drop),
         Isolation::Shared => Ok(()),
     }
+}
+
+/// Finishes or undoes a landing that the end of an earlier run interrupted, in a project that has a repository.
+///
+/// # Errors
+///
+/// When git fails, or a person's git keeps an index locked.
+pub async fn heal_landing(project: &Path) -> Result<Healed, NotReady> {
+    let failed = |error: GitError| NotReady::new(chain(&error));
+    if !Git::at(project).is_repository().await.map_err(failed)? {
+        return Ok(Healed::NothingToDo);
+    }
+    main_branch::heal(project).await.map_err(failed)
 }
 
 fn nothing_to_do(dir: &Path) -> NotReady {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use cogwork_store::{Store, StoreError};
+use cogwork_store::{StateHome, Store, StoreError};
 use tokio::sync::Mutex;
 
 use crate::error::{Code, ToolError};
@@ -22,6 +22,8 @@ use crate::{clock, contain};
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     project: PathBuf,
+    /// Where its copies lie outside it.
+    state_home: StateHome,
     /// Tokio's mutex: it is fair, it may be held across the hop to another thread, and a panic does not poison it.
     store: Arc<Mutex<Option<Store>>>,
     /// What is wrong with the file, once that is known.
@@ -32,9 +34,10 @@ pub(crate) struct Database {
 
 impl Database {
     /// Names the project; nothing is opened yet. `checked` when whoever started this server looked for damage.
-    pub(crate) fn of(project: &Path, checked: bool) -> Self {
+    pub(crate) fn of(project: &Path, state_home: StateHome, checked: bool) -> Self {
         Self {
             project: project.to_owned(),
+            state_home,
             store: Arc::default(),
             damage: Arc::default(),
             unchecked: Arc::new(AtomicBool::new(!checked)),
@@ -55,11 +58,11 @@ impl Database {
         if let Some(damage) = self.damage.get() {
             return Err(damage.into());
         }
-        let project = self.project.clone();
+        let (project, state_home) = (self.project.clone(), self.state_home.clone());
         let done = tokio::task::spawn_blocking(move || {
             let store = match slot.take() {
                 Some(store) => store,
-                None => Store::open_or_adopt(&project, clock::source())?.0,
+                None => state_home.open_or_adopt(&project, clock::source())?.0,
             };
             // Back in its slot only after a use that returned: a connection that a panic went through is not reused.
             let result = job(&store);

@@ -298,6 +298,7 @@ impl From<&StoreError> for ToolError {
             | StoreError::NotOurs { .. }
             | StoreError::Replaced { .. }
             | StoreError::Corrupt { .. }
+            | StoreError::DatabaseMissing { .. }
             | StoreError::ReadOnly { .. }
             | StoreError::OwnerChanged { .. }
             | StoreError::NoRandomness { .. }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use cogwork_process::contain;
 use cogwork_schemas::{FeatureId, Role, Token};
-use cogwork_store::{AttemptLimits, ImportLimits};
+use cogwork_store::{AttemptLimits, ImportLimits, StateHome};
 use jiff::SignedDuration;
 
 use crate::http::{self, Bearer, Http, SHORTEST};
@@ -126,6 +126,8 @@ pub(crate) struct ToolFilter {
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) project: PathBuf,
+    /// Where copies of a project lie outside it.
+    pub(crate) state_home: StateHome,
     /// Where the session works and checks run.
     pub(crate) workspace: PathBuf,
     pub(crate) role: Role,
@@ -195,6 +197,7 @@ impl Options {
         Ok(Self {
             workspace,
             project,
+            state_home: StateHome::of_variables(|name| environment.get(name)),
             role: flags.role,
             assignment: assignment(features, environment)?,
             further: further(environment),

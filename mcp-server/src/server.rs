@@ -74,7 +74,11 @@ impl Server {
                 tools: router.list_all(),
                 router,
                 // A run reads the whole database before it starts anything.
-                database: Database::of(&options.project, matches!(options.assignment, Assignment::Given(_))),
+                database: Database::of(
+                    &options.project,
+                    options.state_home.clone(),
+                    matches!(options.assignment, Assignment::Given(_)),
+                ),
                 claims: Claims::of(&options.assignment),
                 checking: Mutex::default(),
                 seal: Seal::default(),

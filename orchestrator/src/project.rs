@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::{CliError, note};
 use crate::terminal::clean;
-use cogwork_session::clock;
+use cogwork_session::{Environment, clock};
 
 /// What `.cogwork/config.toml` may say; the command line goes before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +52,11 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// When there is no directory, no project in it, or its state or settings cannot be read.
+    /// When there is no directory, no project in it, its database is missing, or its state or settings cannot be read.
     pub(crate) fn open(dir: &Path) -> Result<Self, CliError> {
         let dir = directory(dir)?;
-        let (store, adoption) = Store::open_or_adopt(&dir, clock::source())?;
+        let (store, adoption) =
+            Environment::of_this_process().state_home().open_or_adopt(&dir, clock::source())?;
         Self::opened(dir, store, adoption)
     }
 
@@ -67,7 +68,7 @@ impl Project {
     pub(crate) fn create(dir: &Path) -> Result<Self, CliError> {
         let dir = directory(dir)?;
         let is_new = matches!(Store::open(&dir, clock::source()), Err(StoreError::NoProject { .. }));
-        let store = Store::create(&dir, clock::source())?;
+        let store = Environment::of_this_process().state_home().create(&dir, clock::source())?;
         let adoption = store.adoption()?.filter(|_| is_new);
         Self::opened(dir, store, adoption)
     }

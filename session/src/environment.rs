@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cogwork_process::redact::Redactor;
 use cogwork_schemas::{SessionId, Token};
+use cogwork_store::StateHome;
 
 /// The project directory, absolute.
 pub const PROJECT: &str = "COGWORK_PROJECT";
@@ -75,6 +76,11 @@ impl Environment {
     pub fn config_home(&self) -> Option<PathBuf> {
         let set = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
         set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))
+    }
+
+    /// Returns where copies of a project's database lie outside it.
+    pub fn state_home(&self) -> StateHome {
+        StateHome::of_variables(|name| self.get(name))
     }
 
     /// Returns all of it: for programs that this one itself is to resemble.

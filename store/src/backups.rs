@@ -1,6 +1,7 @@
 //! Copies of the database, for the day on which it is damaged.
 //!
-//! Owns `.cogwork/backups/`: whole databases, compacted, named after the time they were made.
+//! Owns `.cogwork/backups/`: whole databases, compacted, named after the time they were made. `state_home` copies them
+//! to a place outside the project.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -8,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::StoreError;
 use crate::file::DatabaseFile;
-use crate::open::failed;
+use crate::open::{failed, remove};
+use crate::{StoreError, state_dir};
 
 /// The directory, beside the database.
 const DIR: &str = "backups";
@@ -19,7 +20,7 @@ const DIR: &str = "backups";
 const KEPT: usize = 5;
 
 /// The newest copy while it is being made.
-const DRAFT: &str = "draft";
+pub(crate) const DRAFT: &str = "draft";
 
 impl DatabaseFile<'_> {
     /// Copies the database, unless nothing happened since the last copy, and keeps the newest few. Returns the new
@@ -41,18 +42,13 @@ impl DatabaseFile<'_> {
             return Ok(None);
         }
         let (draft, copy) = (dir.join(DRAFT), dir.join(name));
-        match fs::remove_file(&draft) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove", &draft, error)),
-            Ok(()) | Err(_) => {}
-        }
+        remove(&draft)?;
         self.vacuum_into(&draft)?;
         File::open(&draft)
             .and_then(|file| file.sync_all())
             .and_then(|()| fs::rename(&draft, &copy))
             .map_err(|error| failed("make", &copy, error))?;
-        for old in copies.iter().rev().skip(KEPT - 1) {
-            fs::remove_file(old).map_err(|error| failed("remove", old, error))?;
-        }
+        prune(&dir)?;
         Ok(Some(copy))
     }
 
@@ -62,17 +58,31 @@ impl DatabaseFile<'_> {
     }
 }
 
-/// Returns the newest copy of a database.
+/// Returns the newest copy of a database that lies beside it.
 pub(crate) fn newest(database: &Path) -> Option<PathBuf> {
     copies(&database.parent()?.join(DIR)).ok()?.pop()
+}
+
+/// Returns the copies in a project, oldest first.
+pub(crate) fn of_project(project: &Path) -> Vec<PathBuf> {
+    copies(&state_dir(project).join(DIR)).unwrap_or_default()
+}
+
+/// Removes all copies in a directory but the newest few.
+pub(crate) fn prune(dir: &Path) -> Result<(), StoreError> {
+    let copies = copies(dir).map_err(|error| failed("look at", dir, error))?;
+    for old in copies.iter().rev().skip(KEPT) {
+        fs::remove_file(old).map_err(|error| failed("remove", old, error))?;
+    }
+    Ok(())
 }
 
 fn name(at: Timestamp) -> String {
     at.strftime("features-%Y%m%dT%H%M%SZ.db").to_string()
 }
 
-/// Returns the copies, oldest first.
-fn copies(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// Returns the copies in a directory, oldest first.
+pub(crate) fn copies(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,

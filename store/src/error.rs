@@ -15,9 +15,9 @@ use jiff::Timestamp;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
-use crate::backups;
 use crate::graph::Cycle;
 use crate::types::ListProblem;
+use crate::{absence, backups};
 pub use class::ErrorClass;
 
 /// Why the store refused or could not do what was asked. What follows from it, [`StoreError::class`] says. Nothing was
@@ -164,6 +164,16 @@ pub enum StoreError {
     /// The file that was opened is no longer the one at its path.
     #[error("{} was deleted or replaced while in use, nothing was written: stop all of cogwork, put the right file in place and start again", path.display())]
     Replaced { path: PathBuf },
+
+    /// There is no file, though the project was in use.
+    #[error("{} is missing, but {} says that there was one, and nothing was made in its place: {}", path.display(), trace.display(), remedy(path, backup.as_deref()))]
+    DatabaseMissing {
+        path: PathBuf,
+        /// What only a used project has, or a copy outside it.
+        trace: PathBuf,
+        /// The newest copy there is.
+        backup: Option<PathBuf>,
+    },
 
     /// The file is damaged, or no database at all.
     #[error("{} is damaged ({detail}); it was left as it is: {}", path.display(), remedy(path, backup.as_deref()))]
@@ -330,14 +340,35 @@ impl Fail {
     }
 }
 
-fn remedy(path: &Path, backup: Option<&Path>) -> String {
-    match backup {
-        None => "restore it from a copy, or move it away and import the features again".to_owned(),
-        Some(backup) => format!(
-            "stop all of cogwork, move it and {0}-wal away, and put its newest copy in its place: cp {1} {0}",
-            path.display(),
-            backup.display()
+/// Names both ways on: back to a copy, or anew.
+fn remedy(database: &Path, backup: Option<&Path>) -> String {
+    let Some(project) = absence::project_of(database) else {
+        return "restore it from a copy, or move it away".to_owned();
+    };
+    let project = shell_word(&project);
+    let restore = format!("cogwork restore --project-dir {project}");
+    let copy = match backup {
+        Some(backup) => {
+            format!("stop all of cogwork and restore its newest copy, {}: `{restore}`", backup.display())
+        }
+        None => format!(
+            "restore it from a copy: `{restore}` looks for one outside the project, `cogwork restore FILE --project-dir \
+             {project}` takes yours"
         ),
+    };
+    format!(
+        "{copy}; or begin anew, which sets what is left aside: `cogwork restore --begin-anew --project-dir {project}`"
+    )
+}
+
+/// Returns a path as a shell takes it for itself.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let word = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

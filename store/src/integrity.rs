@@ -35,6 +35,13 @@ impl DatabaseFile<'_> {
         self.sound(found)
     }
 
+    /// Reads the whole database as [`DatabaseFile::check_integrity`] does, but for the schema, which may be an earlier
+    /// one.
+    pub(crate) fn check_pages(self) -> Result<(), StoreError> {
+        let found = self.store.read(|tx| first_finding(tx, "PRAGMA integrity_check(1)"))?;
+        self.sound(found)
+    }
+
     /// Looks for damage in what decides what runs and passes; in a quarter of the time.
     ///
     /// # Errors

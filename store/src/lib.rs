@@ -1,6 +1,6 @@
 //! The state of a project: features, claims, evidence and journal in one SQLite file.
 //!
-//! Owns `<project>/.cogwork/features.db` and everything that is written to it. Talks to nobody: programs call
+//! Owns `<project>/.cogwork/features.db`, everything that is written to it, and its copies. Talks to nobody: programs call
 //! [`Store`], whose operations are named after what people and agents do, each one transaction that also appends
 //! its journal entries. No SQL, row or connection shows outside, because another engine will stand behind the
 //! same operations one day. Reads no clock but the one it is opened with, never starts a
@@ -8,6 +8,7 @@
 //!
 //! [`graph`] is the pure part: what is ready, blocked, cyclic and critical.
 
+mod absence;
 mod activity;
 mod attempts;
 mod backups;
@@ -41,10 +42,12 @@ mod outputs;
 mod ownership;
 mod past;
 mod people;
+mod restore;
 mod runs;
 mod search;
 mod secret;
 mod sessions;
+mod state_home;
 mod succession;
 mod testing;
 mod types;
@@ -63,8 +66,10 @@ pub use landings::{NewLanding, OpenLanding};
 pub use open::Store;
 pub use ownership::{OwnerQuestion, Ownership, RENEWALS_PER_LEASE, SERVER_AGENT, ownership};
 pub use past::NOTE_CHARS;
+pub use restore::{RestoreError, Restored, UnusableCopy};
 pub use runs::{NewRun, RunRecord};
 pub use secret::Secret;
+pub use state_home::{OutsideCopy, StateHome};
 pub use types::{
     Adoption, Attempt, AttemptLimits, AttemptRecord, Batch, Claim, Evidence, ImportLimits, Imported,
     ListProblem, LiveSession, Merge, NewFeature, NewSession, Next, Note, Past, Submitted, Taken,

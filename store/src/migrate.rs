@@ -16,6 +16,7 @@ const MIGRATIONS: &[Step] = &[
     Step::Sql(include_str!("migrations/0005_notes.sql")),
     Step::Code(secrets_become_digests),
     Step::Sql(include_str!("migrations/0007_runs.sql")),
+    Step::Sql(include_str!("migrations/0008_project_id.sql")),
 ];
 
 /// One step: statements, or a function where these cannot compute what is needed.
@@ -40,7 +41,7 @@ fn secrets_become_digests(transaction: &Transaction<'_>) -> rusqlite::Result<()>
     let mut write = transaction.prepare("UPDATE attempts SET digest = ?2 WHERE id = ?1")?;
     let secrets = read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for (id, secret) in secrets.collect::<rusqlite::Result<Vec<(i64, String)>>>()? {
-        write.execute((id, digest(&secret)))?;
+        write.execute((id, digest(secret)))?;
     }
     drop((read, write));
     transaction.execute_batch("ALTER TABLE attempts DROP COLUMN secret")

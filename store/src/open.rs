@@ -5,7 +5,7 @@ mod round_trips;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,11 +24,15 @@ use crate::journal::last_seq;
 use crate::kept::Kept;
 use crate::lock::{LOCK_WAIT, WriteLock};
 use crate::migrate::{self, Schema};
+use crate::secret::random_project_id;
+use crate::state_home::StateHome;
 use crate::writable::Writable;
-use crate::{ErrorClass, StoreError, integrity, legacy, state_dir};
+use crate::{ErrorClass, StoreError, absence, integrity, legacy, state_dir};
 
 /// The database, in the state directory.
 pub(crate) const DATABASE: &str = "features.db";
+/// What belongs to it beside it. Left behind by one that is gone, SQLite would take it for part of the next.
+pub(crate) const SIDECARS: [&str; 3] = ["features.db-wal", "features.db-shm", "features.db-journal"];
 /// What writers queue at, beside it.
 const WRITE_LOCK: &str = "write.lock";
 
@@ -63,15 +67,18 @@ pub struct Store {
 
 impl Store {
     /// Opens the project in an existing directory, making it one if need be: with the features that the original
-    /// left there, or with none.
+    /// left there, or with none. Looks for nothing outside the project: programs make it by
+    /// [`StateHome::create`](crate::StateHome::create).
     ///
     /// # Errors
     ///
     /// The directory does not exist or cannot be written, or what it holds cannot be opened (see [`Store::open`]).
+    /// [`StoreError::DatabaseMissing`] when the database is gone and the rest of the project's state is not.
     pub fn create(project: &Path, clock: TimeSource) -> Result<Self, StoreError> {
         if !project.is_dir() {
             return Err(StoreError::NoDirectory { path: project.to_owned() });
         }
+        absence::refuse(project, &StateHome::none())?;
         match legacy::adopt(project, clock.read()) {
             // A file of somebody else's that only has the same name.
             Err(StoreError::NotAdopted {
@@ -90,8 +97,8 @@ impl Store {
         let store = Self::open_writable(&dir, Filesystem::of(&dir), lock, create, clock)?;
         store.write(|tx, now| {
             tx.execute(
-                "INSERT INTO project (one, created_at) VALUES (1, ?1) ON CONFLICT (one) DO NOTHING",
-                [Micros(now)],
+                "INSERT INTO project (one, created_at, id) VALUES (1, ?1, ?2) ON CONFLICT (one) DO NOTHING",
+                (Micros(now), random_project_id()?),
             )?;
             Ok(())
         })?;
@@ -102,7 +109,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// There is none, its file is damaged, of a newer version or of another program, or it stays busy.
+    /// There is none, its file is missing, damaged, of a newer version or of another program, or it stays busy.
     pub fn open(project: &Path, clock: TimeSource) -> Result<Self, StoreError> {
         let dir = state_dir(project);
         let database = dir.join(DATABASE);
@@ -112,6 +119,7 @@ impl Store {
             }
             Ok(found) => refuse_stump(&database, found.len())?,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                absence::refuse(project, &StateHome::none())?;
                 return Err(StoreError::NoProject { path: project.to_owned() });
             }
             Err(error) => return Err(failed("open", &database, error)),
@@ -136,6 +144,21 @@ impl Store {
         store.ask(configure)?;
         store.migrate()?;
         Ok(store)
+    }
+
+    /// Returns what tells this project from all others, wherever it is moved: 32 hexadecimal digits. A copy of it
+    /// (`cp -r`) has the same.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn project_id(&self) -> Result<String, StoreError> {
+        self.read(|tx| {
+            let id: String = tx.query_row("SELECT id FROM project", [], |row| row.get(0))?;
+            // It becomes part of a path.
+            let is_id = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            if is_id { Ok(id) } else { Err(Fail::Damaged("the project's id is none".to_owned())) }
+        })
     }
 
     /// Asks or writes something without waiting for anybody: what another process holds up is [`StoreError::Busy`] at
@@ -260,6 +283,19 @@ impl Store {
     /// Opens a file in a directory that cannot be written. A leftover log makes the plain way necessary, which
     /// works while the writer's shared memory is there; without one nobody writes, and no lock is needed.
     fn open_read_only(database: PathBuf, clock: TimeSource) -> Result<Self, StoreError> {
+        let (store, schema) = Self::connect_read_only(database, clock)?;
+        if schema == Schema::Behind {
+            return Err(StoreError::ReadOnly { path: store.home.name().to_owned() });
+        }
+        store.read(integrity::glance)?;
+        Ok(store)
+    }
+
+    /// Opens a file of this version or an earlier one for reading, and says which it is.
+    pub(crate) fn connect_read_only(
+        database: PathBuf,
+        clock: TimeSource,
+    ) -> Result<(Self, Schema), StoreError> {
         refuse_old_sqlite(rusqlite::version_number(), rusqlite::version())?;
         let mut log = database.clone().into_os_string();
         log.push("-wal");
@@ -285,11 +321,7 @@ impl Store {
             other => other?,
         };
         store.refuse_unknown(schema)?;
-        if schema == Schema::Behind {
-            return Err(StoreError::ReadOnly { path: store.home.name().to_owned() });
-        }
-        store.read(integrity::glance)?;
-        Ok(store)
+        Ok((store, schema))
     }
 
     /// Sets what the file remembers, if it has to be changed, and checks the reply: SQLite refuses silently.
@@ -353,7 +385,7 @@ fn refuse_old_sqlite(number: i32, name: &str) -> Result<(), StoreError> {
 }
 
 /// Refuses what is left of a file that was cut off. SQLite takes one of a single byte for a new one.
-fn refuse_stump(database: &Path, bytes: u64) -> Result<(), StoreError> {
+pub(crate) fn refuse_stump(database: &Path, bytes: u64) -> Result<(), StoreError> {
     if bytes > 0 && bytes < SMALLEST_PAGE {
         return Err(StoreError::corrupt(database, format!("only {bytes} bytes are left of it")));
     }
@@ -405,6 +437,19 @@ pub(crate) fn immutable_uri(path: &Path) -> String {
         }
     }
     uri + "?immutable=1"
+}
+
+/// Removes a file; it is fine if there is none.
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("remove", path, error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Makes the names in a directory outlast a power cut.
+pub(crate) fn sync_names(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| failed("save", dir, error))
 }
 
 pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {

@@ -13,6 +13,9 @@ use crate::StoreError;
 /// Random bytes of a secret: nobody finds one by trying.
 const BYTES: usize = 32;
 
+/// Random bytes of a project's id: no two projects on earth get the same.
+const ID_BYTES: usize = 16;
+
 /// What the tokens of all attempts of one session are made with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -24,10 +27,7 @@ impl Secret {
     ///
     /// [`StoreError::NoRandomness`].
     pub fn random() -> Result<Self, StoreError> {
-        let mut bytes = [0; BYTES];
-        getrandom::fill(&mut bytes)
-            .map_err(|source| StoreError::NoRandomness { source: io::Error::other(source) })?;
-        Ok(Self(hex(&bytes)))
+        Ok(Self(random_hex::<BYTES>()?))
     }
 
     /// Takes one that is known: for simulators and tests, in which nothing is random.
@@ -52,8 +52,20 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Makes the id of a new project, which is no secret: 32 hexadecimal digits.
+pub(crate) fn random_project_id() -> Result<String, StoreError> {
+    random_hex::<ID_BYTES>()
+}
+
+fn random_hex<const N: usize>() -> Result<String, StoreError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|source| StoreError::NoRandomness { source: io::Error::other(source) })?;
+    Ok(hex(&bytes))
+}
+
 /// Returns the digest of the secret part of a token. Without salt and without rounds: 256 random bits need neither.
-pub(crate) fn digest(secret: &str) -> String {
+pub(crate) fn digest(secret: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(secret))
 }
 

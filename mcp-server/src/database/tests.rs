@@ -6,7 +6,7 @@ use super::*;
 async fn a_look_is_answered_on_this_thread_and_a_run_on_another() {
     let project = tempfile::tempdir().unwrap();
     drop(Store::create(project.path(), clock::source()).unwrap());
-    let database = Database::of(project.path(), true);
+    let database = Database::of(project.path(), cogwork_store::StateHome::none(), true);
     let here = std::thread::current().id();
     let on = move |_: &Store| Ok(std::thread::current().id() == here);
     assert!(!database.look(on).await.unwrap(), "the first one opens the project, which may take its time");
@@ -26,7 +26,7 @@ async fn a_look_is_answered_on_this_thread_and_a_run_on_another() {
 async fn a_look_that_panics_is_told_and_the_next_opens_the_project_anew() {
     let project = tempfile::tempdir().unwrap();
     drop(Store::create(project.path(), clock::source()).unwrap());
-    let database = Database::of(project.path(), true);
+    let database = Database::of(project.path(), cogwork_store::StateHome::none(), true);
     database.look(|store| Ok(store.last_seq()?)).await.unwrap();
     let error = database.look(|_| -> Result<(), _> { panic!("told") }).await.unwrap_err();
     assert_eq!(error.code(), Code::Internal);

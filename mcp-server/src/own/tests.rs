@@ -19,6 +19,7 @@ async fn holding(project: &std::path::Path) -> Server {
     let server = Server::new(Options {
         project: project.to_owned(),
         workspace: project.to_owned(),
+        state_home: cogwork_store::StateHome::none(),
         role: Role::All,
         assignment: Assignment::Own { only: Vec::new() },
         further: None,

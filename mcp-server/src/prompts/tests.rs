@@ -9,6 +9,7 @@ fn server(project: PathBuf, role: Role) -> Server {
     let options = Options {
         workspace: project.clone(),
         project,
+        state_home: cogwork_store::StateHome::none(),
         role,
         assignment: Assignment::Own { only: Vec::new() },
         further: None,

@@ -17,6 +17,7 @@ fn options(role: Role) -> Options {
     Options {
         project: PathBuf::from("/nowhere"),
         workspace: PathBuf::from("/nowhere"),
+        state_home: cogwork_store::StateHome::none(),
         role,
         assignment: Assignment::Given(vec![(FeatureId(1), Token::new("1-a"))]),
         further: None,
@@ -262,7 +263,7 @@ async fn what_is_no_tool_is_contained_too() {
 async fn a_panic_in_the_store_costs_one_call() {
     let project = tempfile::tempdir().unwrap();
     cogwork_store::Store::create(project.path(), crate::clock::source()).unwrap();
-    let database = Database::of(project.path(), true);
+    let database = Database::of(project.path(), cogwork_store::StateHome::none(), true);
     let panicked = database.run(|_| -> Result<(), ToolError> { panic!("planted panic") }).await.unwrap_err();
     assert!(panicked.to_string().starts_with("Error (internal)"), "{panicked}");
     assert_eq!(database.run(|store| Ok(store.features()?.len())).await.unwrap(), 0);

@@ -6,7 +6,7 @@ use clap::Args;
 use cogwork_process::contain::{self, Machine, SandboxChoice, Wall};
 use cogwork_process::git::Git;
 use cogwork_session::Environment;
-use cogwork_store::{Adoption, Store, state_dir};
+use cogwork_store::{Adoption, OutsideCopy, StateHome, Store, state_dir};
 use serde::Serialize;
 
 use super::run::block_on;
@@ -154,12 +154,14 @@ fn agents() -> Vec<Finding> {
 fn project(args: &DoctorArgs) -> Vec<Finding> {
     let dir = &args.project.dir;
     let mut findings = Vec::new();
-    match Store::open_or_adopt(dir, clock::source()) {
+    let home = Environment::of_this_process().state_home();
+    match home.open_or_adopt(dir, clock::source()) {
         Ok((store, _)) => {
             findings.push(match store.file().check_integrity() {
                 Ok(()) => Finding::new(Health::Good, "database", "sound"),
                 Err(error) => Finding::new(Health::Bad, "database", chain(&error)),
             });
+            findings.extend(copies(&store, &home));
             findings.extend(adoption(&store));
         }
         Err(error @ cogwork_store::StoreError::NoProject { .. }) => {
@@ -192,6 +194,30 @@ fn project(args: &DoctorArgs) -> Vec<Finding> {
         Err(error) => findings.push(Finding::new(Health::Bad, "run", error.to_string())),
     }
     findings
+}
+
+/// Says whether the database would survive the loss of the whole project directory.
+fn copies(store: &Store, home: &StateHome) -> Option<Finding> {
+    // A database that cannot answer has its finding already.
+    let (health, detail) = match store.file().outside_copy(home).ok()? {
+        OutsideCopy::Current(copy) => {
+            (Health::Good, format!("outside the project as well: {}", copy.display()))
+        }
+        OutsideCopy::Behind(None) => {
+            (Health::Note, "there is no copy outside the project yet: the next run makes one".to_owned())
+        }
+        OutsideCopy::Behind(Some(copy)) => (
+            Health::Note,
+            format!(
+                "the one outside the project is an older one, {}: the next run makes a newer",
+                copy.display()
+            ),
+        ),
+        OutsideCopy::Impossible(why) => {
+            (Health::Note, format!("there is no copy outside the project: {why}"))
+        }
+    };
+    Some(Finding::new(health, "copies", detail))
 }
 
 /// Says where the project came from, and everything of it that has no place here.

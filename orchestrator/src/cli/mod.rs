@@ -15,6 +15,7 @@ mod mcp;
 mod plan;
 mod prompt;
 mod question;
+mod restore;
 mod retry;
 mod run;
 mod show;
@@ -69,6 +70,7 @@ enum Command {
     Depend(depend::DependArgs),
     Delete(delete::DeleteArgs),
     Verify(verify::VerifyArgs),
+    Restore(restore::RestoreArgs),
     Doctor(doctor::DoctorArgs),
     /// The MCP server over the feature database, the same as `cogwork-mcp`; `cogwork mcp install` registers it.
     #[command(disable_help_flag = true)]
@@ -157,6 +159,7 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Depend(args) => depend::depend(&args),
         Command::Delete(args) => delete::delete(&args),
         Command::Verify(args) => verify::verify(&args),
+        Command::Restore(args) => restore::restore(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Mcp(_) | Command::Agent(_) | Command::Hook(_) => {
             Err(CliError::new("`mcp`, `agent` and `hook` have to be the first word after `cogwork`")

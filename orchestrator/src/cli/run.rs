@@ -164,10 +164,16 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     // The lock goes first: everything after it may assume that no other run changes the project.
     let mut lock = RunLock::acquire(&project.dir, clock::now())?;
     project.store.file().check_integrity()?;
+    let own = Environment::of_this_process();
     if let Err(error) = project.store.file().back_up() {
         note(&format!("the database could not be backed up: {}", cogwork_session::chain(&error)));
     }
-    let own = Environment::of_this_process();
+    if let Err(error) = project.store.file().back_up_outside(&own.state_home()) {
+        note(&format!(
+            "the database could not be backed up outside the project: {}",
+            cogwork_session::chain(&error)
+        ));
+    }
     plan.agent = preflight(&plan.agent, plan.script.as_deref(), &plan.settings, &own)
         .map_err(|error| CliError::new(cogwork_session::chain(&error)))?;
     policy_in_force(&plan.settings.policy, &project.dir, &own)

@@ -20,12 +20,13 @@ pub(crate) const CLIENTS: [(&str, &str, &str); 5] = [
 ];
 
 /// What the environment may hold that decides where settings are.
-const VARIABLES: [&str; 6] = [
+const VARIABLES: [&str; 7] = [
     "PROJECT_DIR",
     "CLAUDE_CONFIG_DIR",
     "CODEX_HOME",
     "GEMINI_CLI_HOME",
     "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
     "CLAUDE_PROJECT_DIR",
 ];
 

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use cogwork_schemas::SessionOutcome;
-use cogwork_store::Store;
 
 use super::{StandaloneError, StandaloneFlags};
 use cogwork_conductor::RunLock;
@@ -20,7 +19,7 @@ pub(super) async fn plan(
     programs: &Programs,
 ) -> Result<ExitStatus, StandaloneError> {
     let spec = Spec::find(&flags.project_dir, flags.spec.as_deref())?;
-    let store = Store::create(&flags.project_dir, clock::source())?;
+    let store = own.state_home().create(&flags.project_dir, clock::source())?;
     let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
     let planning = Planning {
         project: &flags.project_dir,

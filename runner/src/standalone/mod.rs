@@ -162,7 +162,7 @@ async fn start(
     if flags.role == Role::Initializer {
         return initializer::plan(&flags, clock, own, programs).await;
     }
-    let (store, _) = Store::open_or_adopt(&flags.project_dir, clock::source())?;
+    let (store, _) = own.state_home().open_or_adopt(&flags.project_dir, clock::source())?;
     let _lock = RunLock::acquire(&flags.project_dir, clock.now())?;
     let mut inbox = Inbox::with_signals().map_err(kernel("hear signals"))?;
     contain::become_subreaper().map_err(kernel("adopt orphans"))?;

@@ -71,6 +71,7 @@ impl StoreError {
             | Self::NotOurs { .. }
             | Self::Replaced { .. }
             | Self::Corrupt { .. }
+            | Self::DatabaseMissing { .. }
             // It was opened for reading alone: this store never writes.
             | Self::ReadOnly { .. }
             | Self::JournalMode { .. }

@@ -44,10 +44,11 @@ fn number(error: &StoreError) -> usize {
         StoreError::OwnerChanged { .. } => 36,
         StoreError::NoRandomness { .. } => 37,
         StoreError::UnknownRun { .. } => 38,
+        StoreError::DatabaseMissing { .. } => 39,
     }
 }
 
-const VARIANTS: usize = 39;
+const VARIANTS: usize = 40;
 
 fn sql(extended: i32) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(extended), None)
@@ -98,6 +99,7 @@ fn examples() -> Vec<(ErrorClass, Vec<StoreError>)> {
         StoreError::NoRandomness { source: io::ErrorKind::Other.into() },
         StoreError::Replaced { path: path() },
         StoreError::corrupt(&path(), "x"),
+        StoreError::DatabaseMissing { path: path(), trace: path(), backup: None },
         StoreError::ReadOnly { path: path() },
         StoreError::JournalMode { path: path(), wanted: "wal", got: String::new() },
         StoreError::Database { path: path(), source: "x".into() },

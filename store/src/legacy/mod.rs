@@ -10,7 +10,7 @@ mod human;
 mod list_file;
 mod source;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -22,16 +22,14 @@ use crate::clock::TimeSource;
 use crate::columns::{Id, Json, Micros, Word};
 use crate::error::Fail;
 use crate::journal::{self, About};
-use crate::open::{DATABASE, configure, failed, open_lock, prepare};
+use crate::open::{DATABASE, SIDECARS, configure, failed, open_lock, prepare, remove, sync_names};
+use crate::secret::random_project_id;
 use crate::types::Adoption;
 use crate::{Store, StoreError, migrate, state_dir};
 use convert::Converted;
 
 /// Where the database grows until it is whole; what a kill leaves there is overwritten by the next try.
 const DRAFT: &str = "features.db.draft";
-
-/// What lies beside a database. Left behind by one that was deleted, SQLite would take it for part of the new one.
-const SIDECARS: [&str; 3] = ["features.db-wal", "features.db-shm", "features.db-journal"];
 
 /// Makes a directory that has no project, but files of the original, a project with their features. Returns what
 /// was taken over, or nothing: when there is nothing, or when another process was faster.
@@ -65,7 +63,7 @@ pub(crate) fn adopt(project: &Path, now: Timestamp) -> Result<Option<Adoption>, 
     }
     fs::rename(&draft, &database).map_err(|error| failed("make", &database, error))?;
     // The name, too, has to outlast a power cut: whoever opens it next builds on it.
-    File::open(&dir).and_then(|dir| dir.sync_all()).map_err(|error| failed("save", &dir, error))?;
+    sync_names(&dir)?;
     drop(held);
     tracing::info!(source = adoption.source, features = adoption.features, "took over an older project");
     Ok(Some(adoption))
@@ -79,13 +77,6 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-fn remove(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("remove", path, error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
 fn write(draft: &Path, now: Timestamp, converted: Converted) -> Result<Adoption, Fail> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -93,7 +84,10 @@ fn write(draft: &Path, now: Timestamp, converted: Converted) -> Result<Adoption,
     configure(&connection)?;
     let tx = Transaction::new(&mut connection, TransactionBehavior::Immediate)?;
     migrate::migrate(&tx)?;
-    tx.execute("INSERT INTO project (one, created_at) VALUES (1, ?1)", [Micros(now)])?;
+    tx.execute(
+        "INSERT INTO project (one, created_at, id) VALUES (1, ?1, ?2)",
+        (Micros(now), random_project_id()?),
+    )?;
     let Converted { source, features, left_out } = converted;
     let count = u32::try_from(features.len()).unwrap_or(u32::MAX);
     let fact = Fact::Adopted { source: source.clone(), features: count, left_out: left_out.clone() };
@@ -137,7 +131,8 @@ fn insert(tx: &Transaction<'_>, feature: &Feature) -> Result<(), Fail> {
 
 impl Store {
     /// Opens an existing project, after taking over what the original left in the directory when there is none yet.
-    /// Says what was taken over if that happened now.
+    /// Says what was taken over if that happened now. Looks for nothing outside the project: programs open it by
+    /// [`StateHome::open_or_adopt`](crate::StateHome::open_or_adopt).
     ///
     /// # Errors
     ///

@@ -182,7 +182,7 @@ fn a_panic_inside_a_transaction_leaves_nothing() {
     let store = open_on(Filesystem::Local, dir.path());
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         store.write(|tx, _| -> Result<(), Fail> {
-            tx.execute("INSERT INTO project VALUES (1, 0)", [])?;
+            tx.execute("INSERT INTO project VALUES (1, 0, '0123456789abcdef0123456789abcdef')", [])?;
             panic!("in the middle");
         })
     }));

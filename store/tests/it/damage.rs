@@ -7,7 +7,7 @@ use std::path::Path;
 
 use cogwork_schemas::{Entry, Feature};
 use cogwork_store::graph::Node;
-use cogwork_store::{Attempt, ImportLimits, Store, StoreError, state_dir};
+use cogwork_store::{Attempt, ImportLimits, StateHome, Store, StoreError, state_dir};
 use fastrand::Rng;
 
 use crate::fixture::*;
@@ -260,10 +260,10 @@ fn copies_are_made_when_something_happened_and_the_newest_is_named() {
         .unwrap();
     let error = Store::open(dir.path(), clock()).unwrap_err();
     let StoreError::Corrupt { backup: Some(backup), .. } = &error else { panic!("{error:?}") };
-    insta::assert_snapshot!(error.to_string().replace(dir.path().to_str().unwrap(), "[project]"), @"[project]/.cogwork/features.db is damaged (file is not a database); it was left as it is: stop all of cogwork, move it and [project]/.cogwork/features.db-wal away, and put its newest copy in its place: cp [project]/.cogwork/backups/features-20231114T221455Z.db [project]/.cogwork/features.db");
+    insta::assert_snapshot!(error.to_string().replace(dir.path().to_str().unwrap(), "[project]"), @"[project]/.cogwork/features.db is damaged (file is not a database); it was left as it is: stop all of cogwork and restore its newest copy, [project]/.cogwork/backups/features-20231114T221455Z.db: `cogwork restore --project-dir [project]`; or begin anew, which sets what is left aside: `cogwork restore --begin-anew --project-dir [project]`");
     // The sentence is followed to the letter.
-    drop(fs::remove_file(state_dir(dir.path()).join("features.db-wal")));
-    fs::copy(backup, database(dir.path())).unwrap();
+    let done = StateHome::none().restore(dir.path(), None, &clock()).unwrap();
+    assert_eq!(done.from.as_ref(), Some(backup));
     let restored = Store::open(dir.path(), clock()).unwrap();
     restored.file().check_integrity().unwrap();
     assert_eq!(restored.features().unwrap(), features);

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod absence;
 mod activity;
 mod batches;
 mod calls;

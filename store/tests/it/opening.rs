@@ -105,7 +105,7 @@ fn a_newer_file_is_refused_and_left_alone() {
         [Store::open(dir.path(), clock()).unwrap_err(), Store::create(dir.path(), clock_at(0)).unwrap_err()]
     {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was written by a newer Cogwork (schema 99, this one knows 7): upgrade cogwork");
+            insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was written by a newer Cogwork (schema 99, this one knows 8): upgrade cogwork");
         }
     }
     assert_eq!(fs::read(database(dir.path())).unwrap(), before);
@@ -132,7 +132,7 @@ fn what_is_no_database_is_refused_and_left_alone() {
         [Store::open(dir.path(), clock()).unwrap_err(), Store::create(dir.path(), clock_at(0)).unwrap_err()]
     {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db is damaged (file is not a database); it was left as it is: restore it from a copy, or move it away and import the features again");
+            insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db is damaged (file is not a database); it was left as it is: restore it from a copy: `cogwork restore --project-dir [project]` looks for one outside the project, `cogwork restore FILE --project-dir [project]` takes yours; or begin anew, which sets what is left aside: `cogwork restore --begin-anew --project-dir [project]`");
         }
         assert!(matches!(error, StoreError::Corrupt { .. }));
     }

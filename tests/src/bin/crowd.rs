@@ -83,6 +83,7 @@ fn measured(flags: &Flags) -> Result<bool, Box<dyn std::error::Error>> {
         .env("ANTHROPIC_BASE_URL", model.url())
         .env("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-dummy")
         .env_remove("PROJECT_DIR")
+        .env_remove("XDG_STATE_HOME")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()?;

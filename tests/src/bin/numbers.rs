@@ -57,6 +57,8 @@ fn demo(dir: &Path) -> Demo {
     let mut child = Command::new(own)
         .args(["demo", "--json", "--dir"])
         .arg(dir)
+        // Copies of a project that is thrown away are thrown away with it.
+        .env("XDG_STATE_HOME", dir.join(".cogwork/state"))
         .stdout(Stdio::piped())
         .spawn()
         .expect("the demo starts");

@@ -53,7 +53,10 @@ fn project(scene: &Scene, root: &Path) -> Result<PathBuf, String> {
 
 /// Nothing here sees the settings of whoever runs it.
 fn at_home<'a>(command: &'a mut Command, root: &Path) -> &'a mut Command {
-    command.env("HOME", root).env_remove("PROJECT_DIR").env_remove("XDG_CONFIG_HOME").stdin(Stdio::null())
+    for name in ["PROJECT_DIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+        command.env_remove(name);
+    }
+    command.env("HOME", root).stdin(Stdio::null())
 }
 
 fn finished(command: &mut Command) -> Result<(), String> {

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs, wait for them and look at the clock")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test picks the few facts that it is about")]
 
+mod absence;
 mod agents;
 mod batches;
 mod chaos;

@@ -89,7 +89,8 @@ impl Place {
 
     /// No test sees the settings of whoever runs it, nor needs any.
     fn at_home(&self, command: &mut Command) {
-        command.env("HOME", self.root.path()).env_remove("PROJECT_DIR").env_remove("XDG_CONFIG_HOME");
+        command.env("HOME", self.root.path()).env_remove("PROJECT_DIR");
+        command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_STATE_HOME");
         command.stdin(Stdio::null()).current_dir(self.root.path());
     }
 
