@@ -6,6 +6,7 @@
 //! [`RunnerProcesses`], [`main_branch::GitMain`], signals and [`cogwork_session::clock`]; who looks on is the caller's.
 //! Never talks to a terminal, and never to a model.
 
+mod broken_head;
 pub mod conduct;
 pub mod engine;
 mod forecast;
@@ -24,6 +25,7 @@ mod signals;
 #[cfg(test)]
 mod simulator;
 
+pub use broken_head::broken_head;
 pub use prepare::{NotReady, can_land, heal_landing};
 pub use progress::{Progress, RunningSession};
 pub use run::{Plan, run};

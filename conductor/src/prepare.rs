@@ -10,6 +10,7 @@ use cogwork_session::chain;
 use cogwork_session::{Confinement, Environment};
 use cogwork_store::{NewLanding, OpenLanding, Secret, Store, StoreError, state_dir};
 
+use crate::broken_head::broken_head;
 use crate::main_branch::{self, GitSteps, STALE_LOCK};
 use crate::ports::Readers;
 use crate::resume::{Resumed, resume};
@@ -35,11 +36,11 @@ pub struct NotReady {
 }
 
 impl NotReady {
-    fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hints: Vec::new() }
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
@@ -80,7 +81,7 @@ pub(crate) async fn prepare(
     let recorded: Vec<_> = store.live_sessions()?.into_iter().filter_map(|session| session.process).collect();
     sweep(project, &ours(&recorded, project)).await;
     let mut steps = match plan.isolation {
-        Isolation::Workspace => Some(clean_main_branch(project, plan, readers).await?),
+        Isolation::Workspace => Some(clean_main_branch(project, store, plan, readers).await?),
         Isolation::Shared => None,
     };
     let resumed = resume(
@@ -93,7 +94,7 @@ pub(crate) async fn prepare(
     )?;
     if steps.is_none() && resumed.has_work_to_merge {
         // An earlier run left work that has to be merged, however this one works.
-        steps = Some(clean_main_branch(project, plan, readers).await?);
+        steps = Some(clean_main_branch(project, store, plan, readers).await?);
     }
     if let Some(steps) = &steps {
         end_forgotten_landings(project, store).await?;
@@ -107,9 +108,14 @@ pub(crate) async fn prepare(
 /// # Errors
 ///
 /// As for a run that begins, but for the empty project.
-pub async fn can_land(project: &Path, plan: &Plan, readers: &mut dyn Readers) -> Result<(), NotReady> {
+pub async fn can_land(
+    project: &Path,
+    store: &Store,
+    plan: &Plan,
+    readers: &mut dyn Readers,
+) -> Result<(), NotReady> {
     match plan.isolation {
-        Isolation::Workspace => clean_main_branch(project, plan, readers).await.map(drop),
+        Isolation::Workspace => clean_main_branch(project, store, plan, readers).await.map(drop),
         Isolation::Shared => Ok(()),
     }
 }
@@ -208,12 +214,17 @@ fn numbered(dir: &Path, prefix: &str) -> Vec<i64> {
 
 async fn clean_main_branch(
     project: &Path,
+    store: &Store,
     plan: &Plan,
     readers: &mut dyn Readers,
 ) -> Result<GitSteps, NotReady> {
     let dir = project.display();
     let failed = |error: &dyn std::error::Error| NotReady::new(chain(error));
     let git = Git::at(project);
+    // First of all: what follows would take a lost commit for none, and a landing to be healed for one that never began.
+    if let Some(broken) = broken_head(project, store).await? {
+        return Err(broken);
+    }
     if !git.is_repository().await.map_err(|error| failed(&error))? {
         return Err(NotReady::new(format!("{dir} is not a git repository"))
             .hint("make it one: git init && git add -A && git commit -m 'first commit'")

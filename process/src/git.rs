@@ -13,6 +13,7 @@
 mod call;
 mod change;
 mod error;
+mod head;
 mod landing;
 mod locks;
 mod name;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use call::{Call, records};
 pub use change::Merged;
 pub use error::GitError;
+pub use head::{BrokenHead, Head};
 pub use landing::{BranchMove, Healed, Landing, Step};
 
 /// One repository with a working tree, by the top of that tree. Cheap: nothing is opened or cached.
@@ -159,7 +161,8 @@ impl Git {
         Ok(said.line().strip_prefix("refs/heads/").filter(|_| said.code == 0).map(str::to_owned))
     }
 
-    /// Returns the commit that is checked out; `None` while there is none.
+    /// Returns the commit that is checked out; `None` while there is none, and when it is missing or damaged, which
+    /// [`Git::look_at_head`] tells apart.
     pub async fn head(&self) -> Result<Option<String>, GitError> {
         self.resolve("HEAD").await
     }

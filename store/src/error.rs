@@ -362,7 +362,7 @@ fn remedy(database: &Path, backup: Option<&Path>) -> String {
 }
 
 /// Returns a path as a shell takes it for itself.
-pub(crate) fn shell_word(path: &Path) -> String {
+pub fn shell_word(path: &Path) -> String {
     let word = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -44,7 +44,29 @@ pub struct OpenLanding {
     pub intent: NewLanding,
 }
 
+/// A commit that landed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LandedCommit {
+    pub landing: LandingId,
+    pub feature: FeatureId,
+    /// `None` where nothing is known of the branch: in a landing of an early version.
+    pub branch: Option<String>,
+    pub commit: String,
+    pub at: Timestamp,
+}
+
 impl Store {
+    /// Returns the commits that landed, newest first.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn landed_commits(&self) -> Result<Vec<LandedCommit>, StoreError> {
+        let sql = "SELECT id, feature_id, branch, to_commit, ended_at FROM landings
+            WHERE outcome ->> 'outcome' = 'landed' AND to_commit IS NOT NULL ORDER BY id DESC";
+        self.read(|tx| list(tx, sql, [], landed_commit))
+    }
+
     /// Records that a branch is about to be moved to an attempt's work. Whoever moves it calls this first, and then
     /// [`Store::land`] or [`Store::end_landing`]. One of the same attempt that has not ended, because whoever began it
     /// was killed or git failed, was overtaken by this one.
@@ -194,6 +216,16 @@ fn run_of(tx: &Transaction<'_>, session: SessionId) -> Result<Option<RunId>, Fai
         .prepare_cached("SELECT run_id FROM sessions WHERE id = ?1")?
         .query_row([Id(session)], |row| row.get(0))?;
     Ok(run.map(|run| run.0))
+}
+
+fn landed_commit(row: &Row<'_>) -> rusqlite::Result<LandedCommit> {
+    Ok(LandedCommit {
+        landing: row.get::<_, Id<_>>(0)?.0,
+        feature: row.get::<_, Id<_>>(1)?.0,
+        branch: row.get(2)?,
+        commit: row.get(3)?,
+        at: row.get::<_, Micros>(4)?.0,
+    })
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<OpenLanding> {

@@ -59,10 +59,10 @@ use cogwork_schemas::{AttemptId, SessionId};
 
 pub use activity::{ACTIVITY_CHARS, ACTIVITY_EVERY, Waiting};
 pub use clock::TimeSource;
-pub use error::{AdoptionFault, ErrorClass, StoreError};
+pub use error::{AdoptionFault, ErrorClass, StoreError, shell_word};
 pub use file::DatabaseFile;
 pub use journal::JournalPage;
-pub use landings::{NewLanding, OpenLanding};
+pub use landings::{LandedCommit, NewLanding, OpenLanding};
 pub use open::Store;
 pub use ownership::{OwnerQuestion, Ownership, RENEWALS_PER_LEASE, SERVER_AGENT, ownership};
 pub use past::NOTE_CHARS;

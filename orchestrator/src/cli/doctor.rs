@@ -1,5 +1,7 @@
 //! `cogwork doctor`: is everything there that a run needs?
 
+mod repository;
+
 use std::path::Path;
 
 use clap::Args;
@@ -54,7 +56,7 @@ const AGENTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {
     let mut findings = vec![machine(), git()?, containment(), sandbox()?];
     findings.extend(agents());
-    findings.extend(project(args));
+    findings.extend(project(args)?);
     if args.json {
         print_json(&findings)?;
     } else {
@@ -151,7 +153,7 @@ fn agents() -> Vec<Finding> {
     findings
 }
 
-fn project(args: &DoctorArgs) -> Vec<Finding> {
+fn project(args: &DoctorArgs) -> Result<Vec<Finding>, CliError> {
     let dir = &args.project.dir;
     let mut findings = Vec::new();
     let home = Environment::of_this_process().state_home();
@@ -163,14 +165,15 @@ fn project(args: &DoctorArgs) -> Vec<Finding> {
             });
             findings.extend(copies(&store, &home));
             findings.extend(adoption(&store));
+            findings.extend(block_on(repository::repository(dir, &store))?);
         }
         Err(error @ cogwork_store::StoreError::NoProject { .. }) => {
             findings.push(Finding::new(Health::Note, "project", chain(&error)));
-            return findings;
+            return Ok(findings);
         }
         Err(error) => {
             findings.push(Finding::new(Health::Bad, "database", chain(&error)));
-            return findings;
+            return Ok(findings);
         }
     }
     match RunLock::holder(dir) {
@@ -193,7 +196,7 @@ fn project(args: &DoctorArgs) -> Vec<Finding> {
         }),
         Err(error) => findings.push(Finding::new(Health::Bad, "run", error.to_string())),
     }
-    findings
+    Ok(findings)
 }
 
 /// Says whether the database would survive the loss of the whole project directory.

@@ -131,7 +131,7 @@ fn plan_first(project: &Project, plan: &Plan, how: &How) -> Result<(), CliError>
     let spec = Spec::find(&project.dir, None)?;
     let mut readers = terminal::readers(how.json, &[], clock::now())?;
     block_on(async {
-        let can_land = cogwork_conductor::can_land(&project.dir, plan, &mut readers).await;
+        let can_land = cogwork_conductor::can_land(&project.dir, &project.store, plan, &mut readers).await;
         readers.close(None).await;
         can_land
     })??;

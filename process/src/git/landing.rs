@@ -194,7 +194,7 @@ impl Git {
     }
 
     /// Lists commits as `rev-list` does; those that are not in the repository are passed over.
-    async fn listed<const N: usize>(
+    pub(super) async fn listed<const N: usize>(
         &self,
         how: [&str; N],
         commits: Vec<String>,

@@ -11,6 +11,7 @@ mod check;
 mod contained;
 #[cfg(test)]
 mod git;
+mod head;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -175,3 +175,19 @@ fn claim_of_middle(store: &Store, queued: &Token) -> Token {
     store.at(6).land(queued, &merge("c2", green(&["t1", "t2"]))).unwrap();
     claim(store, 7, MIDDLE).token
 }
+
+#[test]
+fn what_landed_is_told_newest_first() {
+    both(|store| {
+        assert_eq!(store.landed_commits().unwrap(), []);
+        pass(store, 1, BASE);
+        pass(store, 10, MIDDLE);
+        let claim = claim(store, 20, TOP);
+        store.at(21).submit(&claim.token, Some("c9"), &green(&["t4"])).unwrap();
+        store.at(22).begin_landing(&claim.token, &landing("c9")).unwrap();
+        let landed = store.landed_commits().unwrap();
+        let features: Vec<_> = landed.iter().map(|landed| landed.feature).collect();
+        assert_eq!(features, [MIDDLE, BASE], "one that has only begun is none");
+        assert!(landed[0].at > landed[1].at, "{landed:?}");
+    });
+}

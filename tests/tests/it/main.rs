@@ -8,6 +8,7 @@
 mod absence;
 mod agents;
 mod batches;
+mod broken_head;
 mod chaos;
 mod contention;
 mod demo;
