@@ -8,7 +8,10 @@ use cogwork_process::git::{Git, GitError, Healed};
 use cogwork_schemas::{Isolation, LandingOutcome, ProcessIdentity, SessionId};
 use cogwork_session::chain;
 use cogwork_session::{Confinement, Environment};
-use cogwork_store::{NewLanding, OpenLanding, Secret, Store, StoreError, state_dir};
+use cogwork_store::{
+    KEPT, NewLanding, OpenLanding, Secret, Store, StoreError, kept_attempt, snapshot_dir, state_dir,
+    workspace_dir,
+};
 
 use crate::broken_head::broken_head;
 use crate::main_branch::{self, GitSteps, STALE_LOCK};
@@ -97,6 +100,7 @@ pub(crate) async fn prepare(
         steps = Some(clean_main_branch(project, store, plan, readers).await?);
     }
     if let Some(steps) = &steps {
+        set_strangers_aside(project, store).await?;
         end_forgotten_landings(project, store).await?;
         clear_leftovers(project, store, steps, readers).await?;
     }
@@ -161,6 +165,21 @@ pub(crate) async fn sweep(dir: &Path, processes: &[ProcessIdentity]) {
     }
 }
 
+/// Gives the refs that keep the work of another database, which is gone, other names: this one counts its attempts anew,
+/// and would take them for its own.
+async fn set_strangers_aside(project: &Path, store: &Store) -> Result<(), NotReady> {
+    let newest = store.newest_attempt()?;
+    let [own, _, earlier] = KEPT;
+    let git = Git::at(project);
+    let refs = git.refs_below(&[own], None).await.map_err(|error| NotReady::new(chain(&error)))?;
+    let strangers: Vec<_> = refs.into_iter().filter(|(name, _)| kept_attempt(name) > newest).collect();
+    // Another name for each database that was lost.
+    let Some(mark) = strangers.first().and_then(|(_, commit)| commit.get(..12)) else { return Ok(()) };
+    let other_name = |name: &str| format!("{earlier}{mark}/{}", name.trim_start_matches(own));
+    let renamed: Vec<_> = strangers.iter().map(|(name, _)| (name.clone(), other_name(name))).collect();
+    git.rename_refs(&renamed).await.map_err(|error| NotReady::new(chain(&error)))
+}
+
 /// Ends the landings of attempts that are over: git failed in the middle, or the run was killed, and nothing lands them
 /// again. What is on its branch all the same, the journal tells. An attempt that lives ends its own.
 async fn end_forgotten_landings(project: &Path, store: &Store) -> Result<(), NotReady> {
@@ -195,6 +214,12 @@ async fn clear_leftovers(
             && let Err(error) = steps.keep_work(session, &taken).await
         {
             readers.note(clock::now(), &format!("the workspace of {session} stays: {}", chain(&error)));
+        }
+    }
+    for session in numbered(&state_dir(project).join("snapshots"), "s").into_iter().map(SessionId) {
+        // Of a session that shared the directory, and was killed.
+        if !live.contains(&session.0) && !workspace_dir(project, session).exists() {
+            drop(std::fs::remove_dir_all(snapshot_dir(project, session)));
         }
     }
     for pid in numbered(&state_dir(project), "verify-") {

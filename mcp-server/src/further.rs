@@ -17,6 +17,7 @@ use crate::claims::Given;
 use crate::error::{Code, ToolError};
 use crate::options::Further;
 use crate::server::Server;
+use crate::workspace;
 
 /// How long a new claim holds before the session's runner, which looks several times a minute, renews it.
 const LEASE: SignedDuration = SignedDuration::from_mins(2);
@@ -111,9 +112,9 @@ impl Server {
         (further, before): (&Further, Option<&Taken>),
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ToolError> {
-        if let Some(branch) = &further.branch {
+        if let (Some(branch), Some(before)) = (&further.branch, before) {
             let _turn = self.checking().lock().await;
-            self.begin_on(branch, before).await.map_err(|error| unusable(&error))?;
+            workspace::begin_on(self.options(), branch, before).await.map_err(|error| unusable(&error))?;
         }
         self.look_before(id, token, context).await?;
         // What checks leave lying about is nobody's work.
@@ -125,27 +126,6 @@ impl Server {
                 .map_err(|error| unusable(&error))?;
         }
         Ok(())
-    }
-
-    /// Brings the clone to a branch of the project as it is now. What was committed in it before stays under a ref,
-    /// from which it is merged, or kept if it is not.
-    async fn begin_on(&self, branch: &str, before: Option<&Taken>) -> Result<(), GitError> {
-        let git = Git::workspace(&self.options().workspace);
-        if let Some(Taken { attempt, .. }) = before {
-            if attempt.submitted.is_none() {
-                // Given back, or waiting for a person: the next one at it may look at what there is.
-                git.commit_all("What an attempt left uncommitted", &[]).await?;
-            }
-            if let Some(head) = git.head().await? {
-                match git.create_ref(&cogwork_store::kept_ref(attempt.id), &head).await {
-                    Ok(()) | Err(GitError::RefExists { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        let here = format!("refs/remotes/origin/{branch}");
-        git.fetch(&self.options().project, &format!("+refs/heads/{branch}:{here}")).await?;
-        git.reset_hard_clean(&here).await
     }
 
     /// Gives back a feature that could not be begun; it costs the feature nothing.

@@ -35,6 +35,7 @@ mod serve;
 mod server;
 mod tools;
 mod transport;
+mod workspace;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -100,7 +100,7 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Result<Vec<CheckReport>, ToolError> {
         let checks = self.database().look(move |store| Ok(store.feature(id)?.checks)).await?;
-        if checks.is_empty() {
+        if checks.is_empty() && matches!(self.claims(), Claims::Own(_)) {
             return Ok(Vec::new());
         }
         let _turn = self.checking().lock().await;

@@ -26,6 +26,7 @@ use crate::claims::Claims;
 use crate::database::Database;
 use crate::error::ToolError;
 use crate::options::{Assignment, Options, ToolFilter};
+use crate::workspace::WrittenByChecks;
 use crate::{arguments, contain, prompts, resources, role, schema, tools};
 
 /// How long a client may keep a list: none ever changes while a server lives.
@@ -47,6 +48,7 @@ struct Inner {
     /// Held while checks run: they share one working tree and would see each other's half-done work.
     checking: Mutex<()>,
     seal: Seal,
+    written_by_checks: WrittenByChecks,
 }
 
 /// The filter names a tool that does not exist or that the role does not have.
@@ -82,6 +84,7 @@ impl Server {
                 claims: Claims::of(&options.assignment),
                 checking: Mutex::default(),
                 seal: Seal::default(),
+                written_by_checks: WrittenByChecks::default(),
                 options,
             }),
         }
@@ -101,6 +104,10 @@ impl Server {
 
     pub(crate) fn checking(&self) -> &Mutex<()> {
         &self.inner.checking
+    }
+
+    pub(crate) fn written_by_checks(&self) -> &WrittenByChecks {
+        &self.inner.written_by_checks
     }
 
     pub(crate) fn seal(&self) -> &Seal {

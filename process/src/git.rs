@@ -17,7 +17,9 @@ mod head;
 mod landing;
 mod locks;
 mod name;
+mod objects;
 pub mod snapshot;
+mod work;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,10 @@ pub use change::Merged;
 pub use error::GitError;
 pub use head::{BrokenHead, Head};
 pub use landing::{BranchMove, Healed, Landing, Step};
+pub use work::Work;
+
+/// Where Cogwork keeps its own state, in the root of a project.
+const STATE_DIR: &str = ".cogwork";
 
 /// One repository with a working tree, by the top of that tree. Cheap: nothing is opened or cached.
 #[derive(Debug, Clone)]
@@ -195,12 +201,44 @@ impl Git {
         Ok(records(&list.run().await?.stdout).map(lossy).collect())
     }
 
+    /// Returns the refs below these prefixes with their objects, but for commits that are in the history of `beside`.
+    pub async fn refs_below(
+        &self,
+        prefixes: &[&str],
+        beside: Option<&str>,
+    ) -> Result<Vec<(String, String)>, GitError> {
+        let merged = match beside {
+            Some(beside) => self.resolve(beside).await?.map(|commit| format!("--no-merged={commit}")),
+            None => None,
+        };
+        let list = |merged: Option<String>| {
+            let list = self.call("list the refs", ["for-each-ref", "--format=%(objectname) %(refname)"]);
+            list.args(merged).arg("--").args(prefixes)
+        };
+        let said = match list(merged.clone()).run().await {
+            // One of them is broken, which only the comparison minds.
+            Err(GitError::Failed { .. }) if merged.is_some() => list(None).run().await?,
+            said => said?,
+        };
+        let refs = call::lines(&said.stdout).filter_map(|line| line.split_once(' '));
+        Ok(refs.map(|(object, name)| (name.to_owned(), object.to_owned())).collect())
+    }
+
     /// Returns whether the history of `of` contains `ancestor`.
     pub async fn is_ancestor(&self, ancestor: &str, of: &str) -> Result<bool, GitError> {
         name::check_revision(ancestor)?;
         name::check_revision(of)?;
         let args = ["merge-base", "--is-ancestor", ancestor, of];
         Ok(self.call("compare two commits", args).or_code(1).run().await?.code == 0)
+    }
+
+    /// Returns the newest commit that two have in common; `None` when their histories never met.
+    async fn fork_of(&self, one: &str, other: &str) -> Result<Option<String>, GitError> {
+        name::check_revision(one)?;
+        name::check_revision(other)?;
+        let said =
+            self.call("find where two commits forked", ["merge-base", one, other]).or_code(1).run().await?;
+        Ok((said.code == 0).then(|| said.line()))
     }
 
     /// Returns another working tree of the same repository, as far trusted as this one.

@@ -11,7 +11,7 @@ use crate::state_home::StateHome;
 use crate::{StoreError, state_dir};
 
 /// What lies in a state directory only after a database was there: settings, prompts and locks may come before.
-pub(crate) const TRACES: [&str; 4] = ["backups", "sessions", "workspaces", "landing.json"];
+pub(crate) const TRACES: [&str; 5] = ["backups", "sessions", "snapshots", "workspaces", "landing.json"];
 
 /// The log of the database: made after it, and removed with the last connection.
 const LOG: &str = "features.db-wal";

@@ -16,7 +16,7 @@ use crate::{Store, StoreError, evidence};
 const ATTEMPT: &str =
     "SELECT a.id, a.feature_id, a.session_id, s.isolation, a.number, a.started_at, a.lease_until,
        a.submitted_commit, a.submitted_proof, a.before = 'already_green', a.before IS NOT NULL, a.outcome,
-       a.ended_at, f.attempt_id IS NOT DISTINCT FROM a.id, f.status = 'passing'
+       a.ended_at, f.attempt_id IS NOT DISTINCT FROM a.id, f.status = 'passing', a.base_commit
   FROM attempts a JOIN sessions s ON s.id = a.session_id JOIN features f ON f.id = a.feature_id";
 
 /// An attempt as the operations see it, dead or alive.
@@ -103,6 +103,30 @@ impl Store {
         self.read(all_live)
     }
 
+    /// Returns the newest attempt of all, if there was one.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn newest_attempt(&self) -> Result<Option<AttemptId>, StoreError> {
+        self.read(|tx| {
+            let newest: Option<i64> = tx.query_row("SELECT max(id) FROM attempts", [], |row| row.get(0))?;
+            Ok(newest.map(AttemptId))
+        })
+    }
+
+    /// Returns these attempts, dead or alive, as far as there are such.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn attempts_by_id(&self, ids: &[AttemptId]) -> Result<Vec<Attempt>, StoreError> {
+        self.read(|tx| {
+            let found = ids.iter().map(|id| Ok(by_id(tx, *id)?.map(|found| found.attempt)));
+            found.filter_map(Result::transpose).collect()
+        })
+    }
+
     /// Returns how the last ended attempt at a feature went, if there was one.
     ///
     /// # Errors
@@ -178,6 +202,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
         lease_until: row.get::<_, Option<Micros>>(6)?.map(|at| at.0),
         submitted: submitted(row)?,
         already_green: row.get::<_, Option<bool>>(9)?.unwrap_or(false),
+        base: row.get(15)?,
     };
     Ok(Found {
         attempt,

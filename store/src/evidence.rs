@@ -28,6 +28,10 @@ impl Store {
             let found = attempts::live(tx, token)?;
             let attempt = &found.attempt;
             let total = Coverage::of(tx, attempt.feature, reports)?.all_run()?;
+            if attempt.submitted.is_none() && attempt.base.is_none() {
+                tx.prepare_cached("UPDATE attempts SET base_commit = ?2 WHERE id = ?1")?
+                    .execute((Id(attempt.id), commit))?;
+            }
             if total == 0 || found.before_known || attempt.submitted.is_some() {
                 return Ok(());
             }

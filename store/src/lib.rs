@@ -88,9 +88,35 @@ pub fn workspace_dir(project: &Path, session: SessionId) -> PathBuf {
     state_dir(project).join("workspaces").join(session.to_string())
 }
 
-/// Returns the ref that keeps what an attempt committed and did not land, in the project and in its session's clone.
-pub fn kept_ref(attempt: AttemptId) -> String {
-    format!("refs/cogwork/attempts/{}", attempt.0)
+/// Returns where the snapshots of such a session's workspace have their git directory.
+pub fn snapshot_dir(project: &Path, session: SessionId) -> PathBuf {
+    state_dir(project).join("snapshots").join(session.to_string())
+}
+
+/// What the refs of the project begin with that keep what attempts made: of this database, of earlier versions of this
+/// program, and of a database that is gone.
+pub const KEPT: [&str; 3] = ["refs/cogwork/kept/", "refs/cogwork/attempts/", "refs/cogwork/earlier/"];
+
+/// Returns the attempt that a ref below [`KEPT`] is of; `None` when it is of a database that is gone.
+pub fn kept_attempt(name: &str) -> Option<AttemptId> {
+    let [kept, attempts, _] = KEPT;
+    let rest = name.strip_prefix(kept).or_else(|| name.strip_prefix(attempts))?;
+    rest.split('/').next()?.parse().ok().map(AttemptId)
+}
+
+/// Returns what the refs of the project begin with that keep what an attempt made, without the last `/`.
+pub fn kept_prefix(attempt: AttemptId) -> String {
+    format!("refs/cogwork/kept/{}", attempt.0)
+}
+
+/// Returns the ref of what an attempt handed in.
+pub fn handed_in_ref(attempt: AttemptId) -> String {
+    format!("{}/handed-in", kept_prefix(attempt))
+}
+
+/// Returns the ref of the files that an attempt left and did not hand in.
+pub fn left_ref(attempt: AttemptId) -> String {
+    format!("{}/left", kept_prefix(attempt))
 }
 
 /// Returns the branch that such a session works on, in its own clone.

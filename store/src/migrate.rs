@@ -17,6 +17,7 @@ const MIGRATIONS: &[Step] = &[
     Step::Code(secrets_become_digests),
     Step::Sql(include_str!("migrations/0007_runs.sql")),
     Step::Sql(include_str!("migrations/0008_project_id.sql")),
+    Step::Sql(include_str!("migrations/0009_bases.sql")),
 ];
 
 /// One step: statements, or a function where these cannot compute what is needed.

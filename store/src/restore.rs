@@ -25,7 +25,7 @@ use crate::{Store, StoreError, state_dir};
 const DRAFT: &str = "features.db.restored";
 
 /// The directories with one entry for each session, which a copy may be too old to know.
-const OF_SESSIONS: [&str; 2] = ["workspaces", "sessions"];
+const OF_SESSIONS: [&str; 3] = ["workspaces", "snapshots", "sessions"];
 
 /// What was done to a project.
 #[derive(Debug, Clone, PartialEq, Eq)]

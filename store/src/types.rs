@@ -224,6 +224,8 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// The checks were all green before the work.
     pub already_green: bool,
+    /// The commit that its work starts from; `None` without git, and before its session has said it.
+    pub base: Option<String>,
 }
 
 /// What an attempt submitted.

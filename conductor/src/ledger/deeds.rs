@@ -209,10 +209,6 @@ fn job(store: &Store, id: AttemptId) -> Result<Job, StoreError> {
     let taken = store.attempts_of_session(attempt.session)?;
     let others = taken.into_iter().filter(|other| other.attempt.id != id);
     let not_landed = others.filter(|other| other.outcome != Some(AttemptOutcome::Landed));
-    let records = store.attempts_of(attempt.feature)?;
-    let mut evidence =
-        records.into_iter().filter(|record| record.id == id).flat_map(|record| record.evidence);
-    let before = evidence.find(|evidence| evidence.phase == CheckPhase::Before);
     Ok(Job {
         feature: store.feature(attempt.feature)?,
         attempt: id,
@@ -220,7 +216,7 @@ fn job(store: &Store, id: AttemptId) -> Result<Job, StoreError> {
         isolation: attempt.isolation,
         commit: submitted.commit,
         proof: submitted.proof,
-        base: before.and_then(|before| before.commit),
+        base: attempt.base,
         foreign: not_landed.filter_map(|other| other.attempt.submitted?.commit).collect(),
     })
 }

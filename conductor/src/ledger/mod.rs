@@ -109,7 +109,7 @@ pub struct Job {
     /// The commit whose checks were green, and how well they prove it.
     pub commit: Option<String>,
     pub proof: Proof,
-    /// The commit that the session started from, where the checks before the work have recorded it.
+    /// The commit that the work starts from.
     pub base: Option<String>,
     /// Commits of the same session that did not land: they must be no part of this.
     pub foreign: Vec<String>,

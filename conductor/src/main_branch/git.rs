@@ -5,20 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cogwork_process::git::snapshot::Snapshots;
 use cogwork_process::git::{self, BranchMove, Git, GitError, Healed, Landing};
 use cogwork_process::{check, contain};
-use cogwork_schemas::{AttemptId, AttemptOutcome, Check, CheckReport, SessionId};
+use cogwork_schemas::{AttemptId, Check, CheckReport, SessionId};
 use cogwork_session::text::cut;
 use cogwork_session::{Confinement, chain};
-use cogwork_store::{STATE_DIR, Taken, kept_ref, state_dir, workspace_dir};
+use cogwork_store::{STATE_DIR, Taken, handed_in_ref, snapshot_dir, state_dir, workspace_dir};
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
+use super::keep::{self, NotKept};
 use super::{Collected, Merged, Moved, Task, TaskAnswer, TaskId};
 use crate::ports::{Input, MainBranch};
 
@@ -110,10 +113,12 @@ impl GitSteps {
 
     async fn answer(&self, task: &Task) -> TaskAnswer {
         let answered = match task {
-            Task::Collect { session, commit, foreign } => {
-                self.collect(*session, commit.as_deref(), foreign).await.map(TaskAnswer::Collected)
+            Task::Collect { session, attempt, commit, foreign } => {
+                self.collect(*session, *attempt, commit.as_deref(), foreign).await.map(TaskAnswer::Collected)
             }
-            Task::Merge { tip, message } => self.merge(tip, message).await.map(TaskAnswer::Merged),
+            Task::Merge { tip, base, message } => {
+                self.merge(tip, base.as_deref(), message).await.map(TaskAnswer::Merged)
+            }
             Task::Check { checks } => Ok(TaskAnswer::Checked(self.check(checks).await)),
             Task::Move { from, to, message } => {
                 self.move_branch(from, to, message).await.map(TaskAnswer::Moved)
@@ -141,32 +146,48 @@ impl GitSteps {
     async fn collect(
         &self,
         session: SessionId,
+        attempt: AttemptId,
         commit: Option<&str>,
         foreign: &[String],
     ) -> Result<Collected, GitError> {
         let Some(commit) = commit else { return Ok(Collected::Nowhere) };
         let clone = self.clone_of_project().await?;
-        // The clone shares the project's objects: what landed once, or was kept under a ref, is here already.
-        if clone.resolve(commit).await?.is_none() {
-            let workspace = workspace_dir(&self.project, session);
-            if !workspace.is_dir() {
-                return Ok(Collected::Nowhere);
-            }
-            if !Git::workspace(&workspace).is_repository().await? {
-                let error = GitError::NotAClone { path: workspace };
-                let reason = format!("the agent has broken its workspace: {}", chain(&error));
-                return Ok(Collected::Broken { reason });
-            }
-            clone.fetch(&workspace, &format!("+{commit}:refs/cogwork/incoming")).await?;
+        // The clone shares the project's objects, and what is handed in is there.
+        if clone.resolve(commit).await?.is_none() && !self.bring_over(session, attempt, commit).await? {
+            return Ok(Collected::Nowhere);
         }
         if self.holds_foreign(&clone, foreign, commit).await? {
             return Ok(Collected::Foreign);
         }
-        if self.touches_state(&clone, commit).await? {
-            let reason = format!("it changes `{STATE_DIR}`, where Cogwork keeps its own state");
-            return Ok(Collected::Broken { reason });
-        }
         Ok(Collected::Here { tip: commit.to_owned() })
+    }
+
+    /// Brings over what was handed in behind a wall, where nobody can write to the project; returns whether it is there.
+    async fn bring_over(
+        &self,
+        session: SessionId,
+        attempt: AttemptId,
+        commit: &str,
+    ) -> Result<bool, GitError> {
+        if !snapshot_dir(&self.project, session).is_dir() {
+            return Ok(false);
+        }
+        let snapshots = self.snapshots(session).await?;
+        match snapshots.record(&handed_in_ref(attempt), commit).await {
+            Ok(()) => Ok(true),
+            Err(error @ GitError::Failed { .. }) => {
+                tracing::warn!(%error, %session, "what was handed in is not there");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn snapshots(&self, session: SessionId) -> Result<Snapshots, GitError> {
+        let (own, workspace) = (snapshot_dir(&self.project, session), workspace_dir(&self.project, session));
+        // What the workspace was made from is noted there. Without that, whatever the main branch does not have is kept.
+        let base = format!("refs/heads/{}", self.branch);
+        Snapshots::open(&own, &workspace, &self.project, &base).await
     }
 
     /// Returns whether the work holds other work that the main branch does not have. Each feature of a session begins
@@ -185,29 +206,21 @@ impl GitSteps {
         Ok(false)
     }
 
-    /// Returns whether the work changes Cogwork's own directory, by whatever name the file system takes for it. Landed, it
-    /// would decide what the next agent may.
-    async fn touches_state(&self, clone: &Git, tip: &str) -> Result<bool, GitError> {
-        let is_ours = |name: &str| name.eq_ignore_ascii_case(STATE_DIR);
-        let Some(main) = self.tip().await? else { return Ok(false) };
-        let changed = clone.changed_paths(&main, tip).await?;
-        Ok(changed.iter().any(|path| path.split('/').next().is_some_and(is_ours)))
-    }
-
-    async fn merge(&self, tip: &str, message: &str) -> Result<Merged, GitError> {
+    async fn merge(&self, tip: &str, base: Option<&str>, message: &str) -> Result<Merged, GitError> {
         let clone = self.clone_of_project().await?;
         let Some(onto) = self.tip().await? else {
             return Ok(Merged::NoBranch { reason: self.gone() });
         };
         // The clone shares the project's objects: every commit of it is here already.
         clone.reset_hard_clean(&onto).await?;
-        Ok(match clone.merge_no_ff(tip, message).await? {
+        Ok(match clone.merge_no_ff(tip, base, message).await? {
+            git::Merged::Clean { commit } if touches_state(&clone, &onto, &commit).await? => {
+                let reason = format!("it changes `{STATE_DIR}`, where Cogwork keeps its own state");
+                Merged::Refused { reason }
+            }
             git::Merged::Clean { commit } => Merged::Clean { onto, commit },
             git::Merged::AlreadyThere => Merged::AlreadyThere { onto },
-            git::Merged::Conflict { files } => {
-                clone.abort_merge().await?;
-                Merged::Conflict { files }
-            }
+            git::Merged::Conflict { files } => Merged::Conflict { files },
         })
     }
 
@@ -224,7 +237,7 @@ impl GitSteps {
     /// Moves the main branch, with the files wherever it is checked out.
     async fn move_branch(&self, from: &str, to: &str, message: &str) -> Result<Moved, GitError> {
         let git = self.git();
-        git.fetch(&self.clone_dir(), &format!("+{to}:refs/cogwork/landing")).await?;
+        git.bring_from_clone(&Git::at(self.clone_dir()), to, from).await?;
         let wish = BranchMove {
             branch: &self.branch,
             from,
@@ -245,66 +258,24 @@ impl GitSteps {
         format!("the branch `{}` is gone", self.branch)
     }
 
-    /// Keeps what a session's attempts committed without landing under refs of the project, then removes its
-    /// workspace.
+    /// Keeps what is in a session's workspace and not on the main branch under refs of the project (`keep.rs`), then
+    /// removes the workspace.
     ///
     /// Work that was paid for is never thrown away: the next attempt, or a person, can look at it.
     ///
     /// # Errors
     ///
-    /// Git's, and the file system's; then the workspace stays.
-    pub async fn keep_work(&self, session: SessionId, taken: &[Taken]) -> Result<(), GitError> {
-        let workspace = workspace_dir(&self.project, session);
-        if !workspace.exists() {
-            return Ok(());
-        }
-        let has_landed = |taken: &Taken| taken.outcome == Some(AttemptOutcome::Landed);
-        if let Some((last, before)) = taken.split_last()
-            && !(before.is_empty() && has_landed(last))
+    /// A sentence that says what cannot be kept; then the workspace stays.
+    pub async fn keep_work(&self, session: SessionId, taken: &[Taken]) -> Result<(), NotKept> {
+        let (workspace, own) = (workspace_dir(&self.project, session), snapshot_dir(&self.project, session));
+        if let Some(last) = taken.last()
+            && workspace.exists()
         {
-            self.keep_refs(&workspace, before, (last.attempt.id, has_landed(last))).await?;
+            let main = self.tip().await?;
+            keep::keep_all(&self.git(), &self.snapshots(session).await?, last, main.as_deref()).await?;
         }
-        let gone = workspace.clone();
-        // A workspace may hold a hundred thousand files.
-        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(gone)).await;
-        match removed {
-            Ok(Err(source)) => Err(GitError::Io { path: workspace, source }),
-            Ok(Ok(())) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Keeps what the main branch does not have: of earlier attempts what they had committed when the next one began,
-    /// of the last one what is checked out.
-    async fn keep_refs(
-        &self,
-        workspace: &Path,
-        before: &[Taken],
-        (last, has_landed): (AttemptId, bool),
-    ) -> Result<(), GitError> {
-        let git = self.git();
-        let theirs = Git::workspace(workspace);
-        if !theirs.is_repository().await? {
-            // What may be in it cannot be kept, and is not for us to throw away.
-            return Err(GitError::NotAClone { path: workspace.to_owned() });
-        }
-        if !has_landed {
-            // A runner that ends in order has done this; one that was killed has not.
-            theirs.commit_all("What an attempt left uncommitted", &[]).await?;
-        }
-        let main = self.tip().await?;
-        let refs = before.iter().map(|taken| (taken.attempt.id, kept_ref(taken.attempt.id)));
-        for (attempt, from) in refs.chain([(last, "HEAD".to_owned())]) {
-            let (Some(tip), kept) = (theirs.resolve(&from).await?, kept_ref(attempt)) else { continue };
-            // The workspace shares the project's objects, so it can compare the two without a copy.
-            let is_known = match &main {
-                _ if git.resolve(&kept).await?.is_some() => true,
-                Some(main) => theirs.is_ancestor(&tip, main).await?,
-                // Somebody has renamed the branch: then nothing is known to be on it.
-                None => false,
-            };
-            if !is_known {
-                git.fetch(workspace, &format!("{from}:{kept}")).await?;
-            }
+        for dir in [workspace, own] {
+            remove(dir).await?;
         }
         Ok(())
     }
@@ -350,6 +321,25 @@ impl GitSteps {
         // removed is seen by the next try, which says so.
         drop(std::fs::rename(dir, &broken));
         drop(tokio::task::spawn_blocking(move || std::fs::remove_dir_all(broken)).await);
+    }
+}
+
+/// Returns whether a merge changes Cogwork's own directory, by whatever name the file system takes for it. Landed, it
+/// would decide what the next agent may.
+async fn touches_state(clone: &Git, onto: &str, merge: &str) -> Result<bool, GitError> {
+    let is_ours = |name: &str| name.eq_ignore_ascii_case(STATE_DIR);
+    let changed = clone.changed_paths(onto, merge).await?;
+    Ok(changed.iter().any(|path| path.split('/').next().is_some_and(is_ours)))
+}
+
+/// Removes a directory that may hold a hundred thousand files.
+async fn remove(dir: PathBuf) -> Result<(), GitError> {
+    let gone = dir.clone();
+    match tokio::task::spawn_blocking(move || std::fs::remove_dir_all(gone)).await {
+        Ok(Err(source)) if source.kind() != io::ErrorKind::NotFound => {
+            Err(GitError::Io { path: dir, source })
+        }
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -64,8 +64,9 @@ impl Landing {
     pub fn begin(now: Timestamp, job: Job) -> (Self, Next) {
         let next = match job.isolation {
             Isolation::Workspace => {
-                let (session, commit, foreign) = (job.session, job.commit.clone(), job.foreign.clone());
-                Next::Do { task: Task::Collect { session, commit, foreign }, limit: GIT_LIMIT }
+                let (session, attempt, commit) = (job.session, job.attempt, job.commit.clone());
+                let task = Task::Collect { session, attempt, commit, foreign: job.foreign.clone() };
+                Next::Do { task, limit: GIT_LIMIT }
             }
             // The work is where it belongs already, and its checks were run there.
             Isolation::Shared => Next::Decided(Verdict::OnMain(Merge {
@@ -131,12 +132,12 @@ impl Landing {
                 let reason = "it holds work of its session at another feature that did not land".to_owned();
                 refused_without_checks(AttemptOutcome::Crashed { reason })
             }
-            Collected::Broken { reason } => refused_without_checks(AttemptOutcome::NotFinished { reason }),
         }
     }
 
     fn merge(&self) -> Next {
-        let task = Task::Merge { tip: self.tip.clone(), message: message(&self.job) };
+        let (tip, base) = (self.tip.clone(), self.job.base.clone());
+        let task = Task::Merge { tip, base, message: message(&self.job) };
         Next::Do { task, limit: GIT_LIMIT }
     }
 
@@ -156,6 +157,9 @@ impl Landing {
                 let files = cut(&files.join(", "), FILES);
                 let reason = format!("it changes what others changed meanwhile: {files}");
                 return refused_without_checks(AttemptOutcome::Conflict { reason });
+            }
+            Merged::Refused { reason } => {
+                return refused_without_checks(AttemptOutcome::NotFinished { reason });
             }
             Merged::NoBranch { reason } => return Next::Decided(Verdict::InUse { reason }),
         });

@@ -6,9 +6,10 @@
 //! work on the branch and only records it.
 
 mod git;
+mod keep;
 mod landing;
 
-use cogwork_schemas::{Check, CheckReport, SessionId};
+use cogwork_schemas::{AttemptId, Check, CheckReport, SessionId};
 use cogwork_store::Taken;
 
 pub use git::{GitMain, GitSteps, STALE_LOCK, heal};
@@ -22,9 +23,10 @@ pub struct TaskId(pub u64);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Task {
     /// Bring what was handed in to where it can be merged. Answered by [`TaskAnswer::Collected`].
-    Collect { session: SessionId, commit: Option<String>, foreign: Vec<String> },
-    /// Merge it with the main branch as it is now. Answered by [`TaskAnswer::Merged`].
-    Merge { tip: String, message: String },
+    Collect { session: SessionId, attempt: AttemptId, commit: Option<String>, foreign: Vec<String> },
+    /// Merge it with the main branch as it is now: what it changed since `base`, whatever its history claims. Answered by
+    /// [`TaskAnswer::Merged`].
+    Merge { tip: String, base: Option<String>, message: String },
     /// Run checks on the merge. Answered by [`TaskAnswer::Checked`].
     Check { checks: Vec<Check> },
     /// Move the main branch. Answered by [`TaskAnswer::Moved`].
@@ -66,10 +68,6 @@ pub enum Collected {
     Nowhere,
     /// It holds other work of its session that did not land.
     Foreign,
-    /// The agent has broken the repository that it is in.
-    Broken {
-        reason: String,
-    },
 }
 
 /// What came of a merge.
@@ -86,6 +84,10 @@ pub enum Merged {
     },
     Conflict {
         files: Vec<String>,
+    },
+    /// It would bring what must not land.
+    Refused {
+        reason: String,
     },
     /// The main branch is gone.
     NoBranch {

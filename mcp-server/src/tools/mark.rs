@@ -2,6 +2,8 @@
 
 mod work;
 
+use std::path::PathBuf;
+
 use cogwork_schemas::{Feature, FeatureId, Proof};
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, tool, tool_router};
@@ -11,10 +13,9 @@ use serde::Serialize;
 use super::OneFeature;
 use crate::answer::{Out, short};
 use crate::arguments::Args;
-use crate::claims::Claims;
 use crate::error::ToolError;
 use crate::server::Server;
-use crate::{judge, schema};
+use crate::{judge, schema, workspace};
 
 use work::{HandedIn, Landed, More, Standing, Then, standing};
 
@@ -100,17 +101,25 @@ impl Marked {
 
 impl Server {
     async fn marked(&self, feature: &Feature, handed_in: HandedIn) -> Marked {
-        let HandedIn { proof, changed, then } = handed_in;
+        let HandedIn { proof, changed, then, repositories } = handed_in;
         let marked = match then {
             Then::Landed(landed) => Marked::landed(feature, changed, landed),
             Then::Waits(more) => Marked::waiting(feature, changed, &more),
         };
-        Marked { proof: Some(proof), hint: self.hint(proof).await, ..marked }
+        Marked { proof: Some(proof), hint: self.hint(proof, &repositories).await, ..marked }
     }
 
-    /// Returns what an agent should know beyond the result: a weak proof, and work that is not committed.
-    async fn hint(&self, proof: Proof) -> Option<String> {
+    /// Returns what an agent should know beyond the result: a weak proof, repositories that are no part of the work, and
+    /// what is not committed.
+    async fn hint(&self, proof: Proof, repositories: &[PathBuf]) -> Option<String> {
         let mut hints = Vec::new();
+        if !repositories.is_empty() {
+            let named: Vec<_> = repositories.iter().map(|dir| dir.display().to_string()).collect();
+            hints.push(format!(
+                "Repositories of their own: {}; their files are handed in as plain files, their history is kept apart.",
+                named.join(", ")
+            ));
+        }
         match proof {
             Proof::AlreadyGreen => hints.push(
                 "All checks were green before any work, so they prove nothing about it; this is on record."
@@ -123,14 +132,12 @@ impl Server {
             }
             Proof::RedGreen => {}
         }
-        let uncommitted = judge::uncommitted(&self.options().workspace).await;
-        if !uncommitted.is_empty() {
-            let then = match self.claims() {
-                Claims::Given(_) if self.options().further.is_some() => "it is no part of what you handed in",
-                Claims::Given(_) => "this is committed for you when the session ends",
-                Claims::Own(_) => "commit it",
-            };
-            hints.push(format!("Not committed yet: {}; {then}.", uncommitted.join(", ")));
+        // Of a workspace everything is handed in.
+        if !workspace::is_apart(self.options()) {
+            let uncommitted = judge::uncommitted(&self.options().workspace).await;
+            if !uncommitted.is_empty() {
+                hints.push(format!("Not committed yet: {}; commit it.", uncommitted.join(", ")));
+            }
         }
         (!hints.is_empty()).then(|| hints.join(" "))
     }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use cogwork_process::git::snapshot::Snapshots;
 use cogwork_schemas::{AttemptOutcome, CheckPhase, CheckVerdict, FeatureId, Proof, SessionOutcome, Status};
-use cogwork_store::{AttemptLimits, Claim, Merge, workspace_dir};
+use cogwork_store::{AttemptLimits, Claim, Merge, snapshot_dir, workspace_dir};
 use serde_json::{Value, json};
 
 use crate::client::{Client, ERAS, Era, command, succeeded};
@@ -34,6 +35,9 @@ impl Batch {
         let clone = workspace_dir(project.path(), first.session);
         std::fs::create_dir_all(clone.parent().unwrap()).unwrap();
         git(project.path(), &["clone", "--quiet", "--shared", ".", clone.to_str().unwrap()]);
+        let own = snapshot_dir(project.path(), first.session);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(Snapshots::make(&own, &clone, project.path(), &base)).unwrap();
         Self { project, first, clone, base }
     }
 
@@ -50,7 +54,6 @@ impl Batch {
         let live = self.project.store.live_attempts().unwrap();
         let attempt = live.into_iter().find(|attempt| attempt.feature == FeatureId(id)).unwrap();
         let commit = attempt.submitted.unwrap().commit.unwrap();
-        git(self.project.path(), &["fetch", "--quiet", self.clone.to_str().unwrap(), &commit]);
         git(self.project.path(), &["merge", "--quiet", "--no-ff", "-m", "landed", &commit]);
         let checks = self.project.store.feature(FeatureId(id)).unwrap().checks;
         let reports = checks.iter().map(|check| report(&check.command, CheckVerdict::Green)).collect();
@@ -110,7 +113,7 @@ fn one_feature_after_the_other_each_on_the_main_branch() {
         assert_eq!(done["next"], PERHAPS);
         let commit = store.attempt(&batch.first.token).unwrap().submitted.unwrap().commit.unwrap();
         assert_eq!(
-            git(&batch.clone, &["show", "--name-only", "--format=%s", &commit]),
+            git(batch.project.path(), &["show", "--name-only", "--format=%s", &commit]),
             "#1 a: what the agent left uncommitted\n\na.txt"
         );
 
@@ -122,7 +125,7 @@ fn one_feature_after_the_other_each_on_the_main_branch() {
         // What has not landed is no base for anything, and what the checks left is nobody's work.
         assert!(!batch.has("a.txt") && !batch.has("made-by-check"));
         assert_eq!(git(&batch.clone, &["rev-parse", "HEAD"]), batch.base);
-        assert_eq!(git(&batch.clone, &["rev-parse", "refs/cogwork/attempts/1"]), commit);
+        assert_eq!(git(batch.project.path(), &["rev-parse", "refs/cogwork/kept/1/handed-in"]), commit);
         let record = store.attempts_of(FeatureId(2)).unwrap().remove(0);
         let before = &record.evidence[0];
         assert_eq!((before.phase, before.commit.as_ref()), (CheckPhase::Before, Some(&batch.base)));
@@ -207,7 +210,7 @@ fn what_was_given_back_is_kept_and_the_session_goes_on() {
     let next = client.get("feature_claim_and_get", json!({}));
     assert_eq!(next["id"], 2, "another one, not the same again");
     assert!(!batch.has("half.txt"));
-    assert_eq!(git(&batch.clone, &["show", "refs/cogwork/attempts/1:half.txt"]), "half");
+    assert_eq!(git(batch.project.path(), &["show", "refs/cogwork/kept/1/left:half.txt"]), "half");
 }
 
 #[test]
@@ -248,4 +251,66 @@ fn a_clone_that_was_broken_costs_the_next_feature_nothing() {
     );
     let feature = batch.project.store.feature(FeatureId(2)).unwrap();
     assert_eq!((feature.status, feature.failed_attempts), (Status::Pending, 0));
+}
+
+#[test]
+fn what_changes_while_it_is_judged_is_not_handed_in() {
+    let slow = json!([{"name": "a", "checks": ["touch judging; sleep 1; test -f a.txt"]}]);
+    let batch = Batch::new(slow, 1, 1);
+    let mut client = batch.open(Era::Initialize);
+    std::fs::write(batch.clone.join("a.txt"), "judged").unwrap();
+    let meanwhile = std::thread::spawn({
+        let clone = batch.clone.clone();
+        move || {
+            while !clone.join("judging").exists() {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            std::fs::write(clone.join("a.txt"), "another").unwrap();
+        }
+    });
+    let text = client.fail("feature_mark_passing", json!({"feature_id": 1}));
+    meanwhile.join().unwrap();
+    assert!(text.contains("your work changed while it was judged: a.txt"), "{text}");
+    let attempt = || batch.project.store.attempt(&batch.first.token).unwrap();
+    assert_eq!(attempt().submitted, None);
+    client.get("feature_mark_passing", json!({"feature_id": 1}));
+    let commit = attempt().submitted.unwrap().commit.unwrap();
+    assert_eq!(git(batch.project.path(), &["show", &format!("{commit}:a.txt")]), "another");
+}
+
+#[test]
+fn what_its_checks_write_is_told_once_and_then_known() {
+    let writes = json!([{"name": "a", "checks": ["date +%N >> stamp; test -f a.txt"]}]);
+    let batch = Batch::new(writes, 1, 1);
+    let mut client = batch.open(Era::Initialize);
+    std::fs::write(batch.clone.join("a.txt"), "a").unwrap();
+    std::fs::write(batch.clone.join("stamp"), "").unwrap();
+    let text = client.fail("feature_mark_passing", json!({"feature_id": 1}));
+    assert!(text.contains("changed while it was judged: stamp"), "{text}");
+    client.get("feature_mark_passing", json!({"feature_id": 1}));
+}
+
+#[test]
+fn what_cannot_be_handed_in_is_said_with_what_to_do() {
+    let batch = Batch::new(docs(), 1, 1);
+    let mut client = batch.open(Era::Initialize);
+    std::fs::write(batch.clone.join("a.txt"), "a").unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", batch.clone.join("here")).unwrap();
+    let text = client.fail("feature_mark_passing", json!({"feature_id": 1}));
+    let why = "your work cannot be handed in: `here` is a link to /etc/hostname, a place of this machine: make it relative, or remove it";
+    assert!(text.contains(why), "{text}");
+    std::fs::remove_file(batch.clone.join("here")).unwrap();
+    git(&batch.clone, &["init", "--quiet", "app"]);
+    std::fs::write(batch.clone.join("app/x"), "x").unwrap();
+    let done = client.get("feature_mark_passing", json!({"feature_id": 1}));
+    let hint = done["hint"].as_str().unwrap();
+    assert!(
+        hint.contains("Repositories of their own: app; their files are handed in as plain files"),
+        "{hint}"
+    );
+    let commit = batch.project.store.attempt(&batch.first.token).unwrap().submitted.unwrap().commit.unwrap();
+    assert_eq!(
+        git(batch.project.path(), &["ls-tree", "-r", "--name-only", &commit]),
+        ".gitignore\na.txt\napp/x"
+    );
 }

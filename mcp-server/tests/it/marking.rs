@@ -219,7 +219,7 @@ fn the_commit_is_handed_in_and_a_newer_one_takes_its_place() {
     let answer = client.get("feature_mark_passing", json!({"feature_id": ONE_CHECK}));
     assert_eq!(submitted(), first);
     let hint = answer["hint"].as_str().unwrap();
-    assert!(hint.contains("left.txt") && hint.contains("committed for you"), "{hint}");
+    assert!(hint.contains("left.txt; commit it"), "{hint}");
 
     let second = project.git();
     let newer = client.get("feature_mark_passing", json!({"feature_id": ONE_CHECK}));

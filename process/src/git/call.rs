@@ -81,6 +81,7 @@ pub(super) struct Call {
     env_settings: usize,
     stdin: Option<Vec<u8>>,
     or_code: Option<i32>,
+    limit: Duration,
 }
 
 /// What a call that went well said.
@@ -126,6 +127,7 @@ impl Call {
             env_settings: 0,
             stdin: None,
             or_code: None,
+            limit: TIME_LIMIT,
         };
         let above = dir.canonicalize().ok().and_then(|dir| dir.parent().map(Path::to_owned));
         let call = call.env("GIT_CEILING_DIRECTORIES", above.unwrap_or_default());
@@ -183,6 +185,12 @@ impl Call {
         self
     }
 
+    /// Gives it less time than usual.
+    pub(super) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Runs it; again and again for some seconds while somebody else holds a lock that it needs.
     pub(super) async fn run(self) -> Result<Said, GitError> {
         let mut waits = LOCK_WAITS_MS.into_iter();
@@ -217,10 +225,10 @@ impl Call {
                 stdout.extend_from_slice(bytes);
             }
         };
-        let (exit, timed_out) = git.wait_limited(TIME_LIMIT, GRACE, read).await;
+        let (exit, timed_out) = git.wait_limited(self.limit, GRACE, read).await;
         let purpose = || self.purpose.clone();
         match exit {
-            _ if timed_out => Err(GitError::TimedOut { purpose: purpose(), limit_s: TIME_LIMIT.as_secs() }),
+            _ if timed_out => Err(GitError::TimedOut { purpose: purpose(), limit_s: self.limit.as_secs() }),
             _ if too_much => Err(GitError::TooMuchOutput { purpose: purpose(), limit: OUTPUT_LIMIT }),
             Exit::Code(code) if code == 0 || Some(code) == self.or_code => Ok(Said { code, stdout }),
             Exit::Code(_) | Exit::Signal(_) => {

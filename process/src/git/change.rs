@@ -1,8 +1,9 @@
 //! What changes a repository: commits, merges, resets, refs.
 
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use super::call::{lines, records};
+use super::call::{Call, lines, records};
 use super::{Git, GitError, lossy, name};
 
 /// Who commits when neither the user nor the repository says so.
@@ -11,15 +12,12 @@ pub(super) const FALLBACK_IDENTITY: [&str; 2] = ["user.name=Cogwork", "user.emai
 /// Cogwork's own state is no part of a project's history, and what an agent writes there least of all.
 const NOT_OURS: &str = ":(exclude,top,icase).cogwork";
 
-/// Options for every merge: nothing to stash, nothing to print.
-const QUIET_MERGE: [&str; 3] = ["--quiet", "--no-autostash", "--no-stat"];
-
 /// How a merge went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merged {
     /// It is committed.
     Clean { commit: String },
-    /// These files cannot be merged; the merge is open until [`Git::abort_merge`] or [`Git::reset_hard_clean`].
+    /// These files cannot be merged; they hold both sides until [`Git::reset_hard_clean`].
     Conflict { files: Vec<String> },
     /// Nothing to merge: HEAD contains the commit.
     AlreadyThere,
@@ -46,6 +44,30 @@ impl Git {
         self.head().await
     }
 
+    /// Commits these files as they are in the working tree, and nothing else that lies about or is in the index. Returns
+    /// the commit that is checked out then.
+    pub(super) async fn commit_files(
+        &self,
+        files: &[PathBuf],
+        message: &str,
+        trailers: &[(&str, &str)],
+    ) -> Result<Option<String>, GitError> {
+        let disarmed = self.disarmed().await?;
+        let list: Vec<u8> =
+            files.iter().flat_map(|file| [file.as_os_str().as_bytes(), b"\0"].concat()).collect();
+        let listed = |call: Call| {
+            let call = call.args(["--pathspec-from-file=-", "--pathspec-file-nul"]).stdin(list.clone());
+            call.env("GIT_LITERAL_PATHSPECS", "1").config(&disarmed).config(["core.safecrlf=false"])
+        };
+        // New ones are unknown to a commit of files alone.
+        listed(self.call("add the changes", ["add", "--all"])).run().await?;
+        let message = String::from_utf8_lossy(&with_trailers(message, trailers)).into_owned();
+        let args = ["commit", "--quiet", "--only", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace"];
+        let commit = self.call("commit", args).args(["-m", &message]).config(self.missing_identity().await?);
+        listed(commit).run().await?;
+        self.head().await
+    }
+
     /// Fetches `refspec` (`source:destination`) from the repository at the path `from`, without tags.
     pub async fn fetch(&self, from: &Path, refspec: &str) -> Result<(), GitError> {
         name::check_refspec(refspec)?;
@@ -56,34 +78,60 @@ impl Git {
         Ok(())
     }
 
-    /// Merges `commit` into the branch that is checked out, always with a merge commit.
-    pub async fn merge_no_ff(&self, commit: &str, message: &str) -> Result<Merged, GitError> {
+    /// Merges what `commit` changed since `base` into the branch that is checked out, always with a merge commit. Where its
+    /// history forked does not count: it may claim anything. Without a base it is their last common commit.
+    pub async fn merge_no_ff(
+        &self,
+        commit: &str,
+        base: Option<&str>,
+        message: &str,
+    ) -> Result<Merged, GitError> {
         if self.is_ancestor(commit, "HEAD").await? {
             return Ok(Merged::AlreadyThere);
         }
-        let merge = self
-            .call(&format!("merge {commit}"), ["merge", "--no-ff", "--no-edit", "--commit", "--no-squash"]);
-        let merge = merge.args(["--strategy=ort", "--cleanup=whitespace", "--no-log", "--no-verify"]);
-        let merge = merge.args(["--no-gpg-sign", "--no-verify-signatures", "--no-rerere-autoupdate"]);
-        let merge = merge.args(QUIET_MERGE).args(["-m", message, commit]);
-        let merge = merge.config(self.missing_identity().await?).config(&self.disarmed().await?);
-        match merge.run().await {
-            Ok(_) => {
-                let commit = self.head().await?.unwrap_or_default();
-                Ok(Merged::Clean { commit })
-            }
+        let disarmed = self.disarmed().await?;
+        let identity = self.missing_identity().await?;
+        let change = self.change_since(commit, base, &identity).await?;
+        // A pick is a merge over the commit before, and leaves nothing open.
+        let args = ["cherry-pick", "--no-commit", "--strategy=ort", "--no-rerere-autoupdate", &change];
+        match self.call(&format!("merge {commit}"), args).config(&identity).config(&disarmed).run().await {
+            Ok(_) => {}
             Err(error @ GitError::Failed { .. }) => {
                 let files = self.unmerged().await?;
-                if files.is_empty() { Err(error) } else { Ok(Merged::Conflict { files }) }
+                return if files.is_empty() { Err(error) } else { Ok(Merged::Conflict { files }) };
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        let tree = self.call("write the merge", ["write-tree"]).config(&disarmed).run().await?.line();
+        let merge = ["commit-tree", &tree, "-p", "HEAD", "-p", commit];
+        let merge = self.call("commit the merge", merge).config(&identity);
+        let commit = merge.stdin(with_trailers(message, &[])).run().await?.line();
+        self.call("move to the merge", ["update-ref", "HEAD", &commit]).config(&disarmed).run().await?;
+        Ok(Merged::Clean { commit })
     }
 
-    /// Takes back a merge that met conflicts.
-    pub async fn abort_merge(&self) -> Result<(), GitError> {
-        self.call("abort the merge", ["merge", "--abort"]).config(&self.disarmed().await?).run().await?;
-        Ok(())
+    /// Returns a commit that comes right after `base` and has what `commit` has.
+    async fn change_since(
+        &self,
+        commit: &str,
+        base: Option<&str>,
+        identity: &[&str],
+    ) -> Result<String, GitError> {
+        name::check_revision(commit)?;
+        let base = match base {
+            Some(base) => base.to_owned(),
+            None => {
+                self.call("find where the work forked", ["merge-base", "HEAD", commit]).run().await?.line()
+            }
+        };
+        name::check_revision(&base)?;
+        let parents =
+            self.call("read its parents", ["rev-parse", &format!("{commit}^@"), "--"]).run().await?;
+        if lines(&parents.stdout).filter(|line| *line != "--").eq([base.as_str()]) {
+            return Ok(commit.to_owned());
+        }
+        let args = ["commit-tree", &format!("{commit}^{{tree}}"), "-p", &base, "-m", "work"];
+        Ok(self.call("put the work on its base", args).config(identity).run().await?.line())
     }
 
     /// Puts the current branch, the index and the working tree at `commit`, and removes everything untracked except
@@ -111,6 +159,22 @@ impl Git {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Gives refs other names, all or none of them.
+    pub async fn rename_refs(&self, names: &[(String, String)]) -> Result<(), GitError> {
+        let mut wish = String::new();
+        for (from, to) in names {
+            name::check_ref(from)?;
+            name::check_ref(to)?;
+            let Some(commit) = self.resolve(from).await? else { continue };
+            wish.push_str(&format!("create {to} {commit}\ndelete {from} {commit}\n"));
+        }
+        if !wish.is_empty() {
+            let update = self.call("rename refs", ["update-ref", "--stdin"]).config(self.disarmed().await?);
+            update.config(["core.fsync=all"]).stdin(wish.into_bytes()).run().await?;
+        }
+        Ok(())
     }
 
     /// Removes the ref `name`; it is fine if there is none.

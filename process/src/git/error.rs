@@ -23,6 +23,9 @@ pub enum GitError {
         /// The end of what it said.
         stderr: String,
     },
+    /// It did not say no, and did not do it either.
+    #[error("git did not {purpose}: it may be part of a history that is cut off")]
+    Passed { purpose: String },
     /// Its locks were taken for seconds on end.
     #[error(
         "git could not {purpose}, because another git is at work there or was killed: {}",

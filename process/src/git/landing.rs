@@ -350,6 +350,8 @@ impl Landable<'_> {
         let Intent { from, to, message, .. } = &self.intent;
         let swap =
             git.call(&format!("move {}", self.branch), ["update-ref", "-m", message, &self.branch, to, from]);
+        // Before the database hears of it.
+        let swap = swap.config(["core.fsync=all", "core.fsyncMethod=fsync"]);
         match swap.config(&self.config).run().await {
             Ok(_) => Ok(true),
             // Whatever it said: the branch is there, or it is not.

@@ -15,6 +15,7 @@ mod beneath;
 mod draft;
 mod entry;
 mod head;
+mod history;
 mod known;
 mod links;
 mod own;
@@ -25,6 +26,7 @@ mod take;
 mod tree;
 mod walk;
 mod weigh;
+mod work;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -37,6 +39,9 @@ pub use refusal::{Refusal, Why};
 pub use weigh::Weight;
 
 use super::GitError;
+
+/// How many things that cannot be handed in a sentence names.
+const OBJECTIONS: usize = 5;
 
 /// What a snapshot takes at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +109,21 @@ pub struct Ignored {
     pub path: PathBuf,
     /// Its length; `None` for a directory, which nobody has looked into: see [`Snapshots::weigh`].
     pub bytes: Option<u64>,
+}
+
+impl Snapshot {
+    /// Returns why it cannot be handed in, in a sentence; `None` when it can.
+    pub fn objections(&self) -> Option<String> {
+        let mut sentences = self.refused.iter().take(OBJECTIONS).map(Refusal::to_string).collect::<Vec<_>>();
+        let more = self.refused.len().saturating_sub(OBJECTIONS);
+        sentences.extend((more > 0).then(|| format!("and {more} more")));
+        (!sentences.is_empty()).then(|| sentences.join("; "))
+    }
+
+    /// Returns the repositories that the agent made: their files are handed in as any others, their history is not.
+    pub fn new_repositories(&self) -> impl Iterator<Item = &NestedRepository> {
+        self.nested.iter().filter(|nested| nested.submodule.is_none())
+    }
 }
 
 impl Snapshots {
@@ -206,7 +226,15 @@ impl Snapshots {
     pub async fn changed_between(&self, from: &str, to: &str) -> Result<Vec<PathBuf>, GitError> {
         let _turn = self.own.turn().await?;
         let state = self.state().await?;
-        self.own.changed_between(&state, from, to).await
+        self.own.changed_between(&state, from, to, None).await
+    }
+
+    /// Returns the files of a tree that another has in another form, or not at all, in git's order.
+    pub async fn altered_between(&self, from: &str, to: &str) -> Result<Vec<PathBuf>, GitError> {
+        let _turn = self.own.turn().await?;
+        let state = self.state().await?;
+        // Small letters leave out: what was added is no alteration.
+        self.own.changed_between(&state, from, to, Some("--diff-filter=a")).await
     }
 
     /// Returns how much lies at a path of the workspace, looking at no more than so many files and directories.

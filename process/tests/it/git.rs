@@ -242,13 +242,13 @@ async fn a_merge_is_a_merge_commit_even_where_it_could_move_forward() {
     repo.shell("git config merge.ff only; git config branch.main.mergeOptions --squash; git config pull.twohead ours")
         .await;
     let before = repo.head().await;
-    let merged = repo.git.merge_no_ff(&side, "Merge it\n\nFeature: #7").await.unwrap();
+    let merged = repo.git.merge_no_ff(&side, None, "Merge it\n\nFeature: #7").await.unwrap();
     let head = repo.head().await;
     assert_eq!(merged, Merged::Clean { commit: head.clone() });
     let parents = repo.shell("git log -1 --format='%P|%s|%(trailers:key=Feature,valueonly)'").await;
     assert_eq!(parents.trim_end(), format!("{before} {side}|Merge it|#7"));
     assert_eq!(repo.read("file"), "side\n");
-    assert_eq!(repo.git.merge_no_ff(&side, "again").await.unwrap(), Merged::AlreadyThere);
+    assert_eq!(repo.git.merge_no_ff(&side, None, "again").await.unwrap(), Merged::AlreadyThere);
     assert_eq!(repo.head().await, head);
 }
 
@@ -258,17 +258,35 @@ async fn a_conflict_names_its_files_and_can_be_taken_back() {
     repo.write("file", "main\n");
     let main = repo.commit("main").await;
     let conflict = Merged::Conflict { files: vec!["file".into()] };
-    assert_eq!(repo.git.merge_no_ff(&side, "m").await.unwrap(), conflict);
-    repo.git.abort_merge().await.unwrap();
+    assert_eq!(repo.git.merge_no_ff(&side, None, "m").await.unwrap(), conflict);
+    repo.git.reset_hard_clean(&main).await.unwrap();
     assert_eq!((repo.head().await, repo.read("file").as_str()), (main.clone(), "main\n"));
     assert_eq!(repo.git.dirty_paths(9).await.unwrap(), [""; 0]);
-    assert_eq!(repo.git.merge_no_ff(&side, "m").await.unwrap(), conflict);
+    assert_eq!(repo.git.merge_no_ff(&side, None, "m").await.unwrap(), conflict);
     repo.write("junk", "");
     repo.git.reset_hard_clean(&main).await.unwrap();
     assert_eq!(repo.git.dirty_paths(9).await.unwrap(), [""; 0]);
     assert!(!repo.path(".git/MERGE_HEAD").exists());
-    assert!(repo.git.abort_merge().await.is_err(), "there is none");
-    assert!(repo.git.merge_no_ff("none", "m").await.is_err());
+    assert!(repo.git.merge_no_ff("none", None, "m").await.is_err());
+}
+
+#[tokio::test]
+async fn a_history_that_claims_to_have_others_work_takes_nothing_from_it() {
+    let (repo, _) = with_side("side\n").await;
+    let base = repo.head().await;
+    repo.write("others", "work\n");
+    let main = repo.commit("others").await;
+    repo.shell(&format!(
+        "git checkout -q -b claims {base}; echo mine > mine; git add mine; git commit -qm mine"
+    ))
+    .await;
+    repo.shell(&format!("git merge -q -s ours -m claim {main}; git checkout -q main")).await;
+    let claims = repo.shell("git rev-parse claims").await.trim_end().to_owned();
+    let merged = repo.git.merge_no_ff(&claims, Some(&base), "m").await.unwrap();
+    let Merged::Clean { commit } = merged else { panic!("{merged:?}") };
+    assert_eq!((repo.read("others").as_str(), repo.read("mine").as_str()), ("work\n", "mine\n"));
+    assert_eq!(repo.shell("git log -1 --format=%P").await.trim_end(), format!("{main} {claims}"));
+    assert_eq!((repo.head().await, repo.git.dirty_paths(9).await.unwrap()), (commit, vec![]));
 }
 
 #[tokio::test]

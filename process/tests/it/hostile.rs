@@ -78,9 +78,9 @@ async fn nothing_that_a_hostile_repository_names_is_run() {
     assert_eq!(git.dirty_paths(9).await.unwrap(), ["file", "late"]);
     let commit = git.commit_all("work", &[("Feature", "#1")]).await.unwrap().unwrap();
     assert!(
-        matches!(git.merge_no_ff(&side, "m").await.unwrap(), Merged::Conflict { files } if files == ["file"])
+        matches!(git.merge_no_ff(&side, None, "m").await.unwrap(), Merged::Conflict { files } if files == ["file"])
     );
-    git.abort_merge().await.unwrap();
+    git.reset_hard_clean("HEAD").await.unwrap();
     git.changed_paths(&attributes, &commit).await.unwrap();
     git.reset_hard_clean(&attributes).await.unwrap();
     let intent = repo.beside("landing.json");

@@ -37,6 +37,7 @@ mod sandbox;
 mod snapshot;
 #[cfg(test)]
 mod snapshot_costs;
+mod snapshot_history;
 #[cfg(test)]
 mod snapshot_kept;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use cogwork_process::contain;
+use cogwork_process::git::Git;
 use cogwork_schemas::{AttemptOutcome, FeatureId, Isolation, Role, SessionId, Status, Token};
 use cogwork_store::graph::Cycle;
 use cogwork_store::{AttemptLimits, Claim, NewSession, Secret, Store, StoreError};
@@ -196,6 +197,9 @@ impl Lone<'_> {
         }
         if self.flags.role == Role::Testing {
             return self.test(inbox).await;
+        }
+        if !Git::at(&self.flags.project_dir).is_repository().await.unwrap_or(false) {
+            self.say("there is no git repository here: what passes is committed nowhere".to_owned());
         }
         let mut sessions = 0;
         while self.flags.max_iterations.is_none_or(|most| sessions < most) {

@@ -3,9 +3,10 @@
 //! It runs under the project's run lock, before the first session of its own.
 
 use cogwork_process::contain::{self, Sweep};
-use cogwork_schemas::{AttemptOutcome, Isolation, SessionOutcome, Token};
+use cogwork_schemas::{AttemptOutcome, Isolation, ProcessIdentity, SessionOutcome, Token};
 use cogwork_store::{
     Attempt, AttemptLimits, ErrorClass, LiveSession, OwnerQuestion, Ownership, Secret, ownership,
+    snapshot_dir,
 };
 
 use super::{Lone, StandaloneError};
@@ -25,9 +26,20 @@ impl Lone<'_> {
     /// Ends the sessions that nobody runs any more.
     pub(super) async fn recover(&self, inbox: &mut Inbox) -> Result<Recovered, StandaloneError> {
         let question = OwnerQuestion { begins_run: true, ..self.store.owner_question(self.lease())? };
-        for session in self.store.live_sessions()? {
-            let is_dead = ownership(&session, &question, contain::presence) == Ownership::Dead;
-            if is_dead && self.bury(&session, inbox).await? == Recovered::Stopped {
+        let sessions = self.store.live_sessions()?;
+        for session in &sessions {
+            let is_dead = ownership(session, &question, contain::presence) == Ownership::Dead;
+            if is_dead && self.bury(session, inbox).await? == Recovered::Stopped {
+                return Ok(Recovered::Stopped);
+            }
+        }
+        // A stop between its session's end and the landing left it.
+        for attempt in self.store.live_attempts()? {
+            if attempt.submitted.is_some()
+                && attempt.isolation == Isolation::Shared
+                && sessions.iter().all(|session| session.id != attempt.session)
+                && self.land_late(None, &attempt, inbox).await? == AttemptOutcome::Stopped
+            {
                 return Ok(Recovered::Stopped);
             }
         }
@@ -41,7 +53,8 @@ impl Lone<'_> {
             match (&attempt.submitted, session.isolation) {
                 (None, _) => self.give_back(session, attempt)?,
                 (Some(_), Isolation::Shared) => {
-                    if self.land_late(session, attempt, inbox).await? == AttemptOutcome::Stopped {
+                    let owner = session.process.as_ref();
+                    if self.land_late(owner, attempt, inbox).await? == AttemptOutcome::Stopped {
                         return Ok(Recovered::Stopped);
                     }
                 }
@@ -54,13 +67,14 @@ impl Lone<'_> {
                 }
             }
         }
+        drop(std::fs::remove_dir_all(snapshot_dir(&self.flags.project_dir, session.id)));
         let reason = "its runner was gone".to_owned();
         self.store.end_session(session.id, &SessionOutcome::NotStarted { reason }, 0)?;
         Ok(Recovered::All)
     }
 
     fn give_back(&self, session: &LiveSession, attempt: &Attempt) -> Result<(), StandaloneError> {
-        let Some(token) = self.take_over(session, attempt)? else { return Ok(()) };
+        let Some(token) = self.take_over(session.process.as_ref(), attempt)? else { return Ok(()) };
         let (id, session) = (attempt.feature, attempt.session);
         self.say(format!("{id} was left by session {session}, whose runner is gone; it is free again"));
         let limits = AttemptLimits::default();
@@ -73,25 +87,29 @@ impl Lone<'_> {
 
     /// Takes an attempt over from the dead process that was seen to own its session; `None` when somebody else was
     /// faster.
-    fn take_over(&self, session: &LiveSession, attempt: &Attempt) -> Result<Option<Token>, StandaloneError> {
-        match self.store.take_over(attempt.id, session.process.as_ref(), &Secret::random()?) {
+    fn take_over(
+        &self,
+        owner: Option<&ProcessIdentity>,
+        attempt: &Attempt,
+    ) -> Result<Option<Token>, StandaloneError> {
+        match self.store.take_over(attempt.id, owner, &Secret::random()?) {
             Ok(token) => Ok(Some(token)),
             Err(error) if error.class() == ErrorClass::Refused => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Lands work that was green when its runner died.
+    /// Lands work that was green when its runner died, or was stopped.
     async fn land_late(
         &self,
-        session: &LiveSession,
+        owner: Option<&ProcessIdentity>,
         attempt: &Attempt,
         inbox: &mut Inbox,
     ) -> Result<AttemptOutcome, StandaloneError> {
-        let Some(token) = self.take_over(session, attempt)? else { return Ok(AttemptOutcome::Orphaned) };
+        let Some(token) = self.take_over(owner, attempt)? else { return Ok(AttemptOutcome::Orphaned) };
         let report = self.report(attempt.session, &token)?;
         let feature = self.store.feature(attempt.feature)?;
-        self.say(format!("{} {} was green when its runner died", feature.id, feature.name));
+        self.say(format!("{} {} was green when its runner ended", feature.id, feature.name));
         let claimed = Claimed::of(attempt.id, token, feature);
         let job = self.job(attempt.session, claimed.clone());
         let world = self.world(&job, &report);

@@ -103,7 +103,9 @@ fn a_script_is_played_by_a_real_client_of_a_real_process() {
         assert!(line.contains(&format!("\"method\":\"{method}\"")), "{line}");
     }
     assert_eq!(heard.lines().count(), 4);
-    assert_eq!(shell(&project.dir, "git log -1 --format=%s").stdout, b"greet\n");
+    // The stub left its notes in the tree.
+    let subjects = b"#1 greet: what the agent left uncommitted\ngreet\n";
+    assert_eq!(shell(&project.dir, "git log -2 --format=%s").stdout, subjects);
     let replay = crate::runner::said(logs(&runner, &project.dir, &["--replay"]).output().unwrap());
     assert!(replay.stdout.ends_with(" steps: the agent ended\n") && replay.code == 0, "{}", replay.stdout);
 }

@@ -7,7 +7,7 @@ use cogwork_schemas::{
     AttemptOutcome, CheckPhase, FeatureId, Isolation, Proof, RunnerEvent, SessionOutcome, Status,
 };
 use cogwork_session::{AgentSpec, SessionLimits};
-use cogwork_store::AttemptLimits;
+use cogwork_store::{AttemptLimits, handed_in_ref};
 
 use crate::project::Project;
 use crate::runner::{Session, is_agent_up, shell, started, until};
@@ -30,14 +30,17 @@ fn a_finished_feature_is_submitted_from_its_workspace() {
     assert_eq!(kinds[..4], expected);
     assert_eq!(kinds[6..], ["checked after green", "resources", "ended"]);
 
-    // What the agent left uncommitted is a commit on the session's branch, and that is what is submitted.
+    // What the agent left is a commit of the project, and that is what is submitted. The workspace stays as it is.
     let attempt = project.store.attempt(&claim.token).unwrap();
     let submitted = attempt.submitted.unwrap();
-    let log = shell(&workspace, "git status --short && git log -1 --format='%H %D %s'");
+    assert_eq!(shell(&workspace, "git status --short; git log --format=%s").stdout, b"?? greeting\nfirst\n");
+    let name = handed_in_ref(attempt.id);
+    let log = shell(&project.dir, &format!("git log --format='%H %s' {name}; git show {name}:greeting"));
     let log = String::from_utf8(log.stdout).unwrap();
     let commit = submitted.commit.unwrap();
+    let base = attempt.base.unwrap();
     let subject = "#1 greet: what the agent left uncommitted";
-    assert_eq!(log, format!("{commit} HEAD -> cogwork/{} {subject}\n", claim.session));
+    assert_eq!(log, format!("{commit} {subject}\n{base} first\nhello\n"));
     assert_eq!(submitted.proof, Proof::RedGreen);
     // The main branch is not this process's business, nor is the attempt's end.
     assert_eq!(shell(&project.dir, "git log --format=%s").stdout, b"first\n");

@@ -48,8 +48,10 @@ fn it_works_through_the_features_until_all_pass() {
     }
     let facts = project.facts(2);
     assert_eq!(facts[facts.len() - 2..], ["session: the agent ended", "integrated"]);
-    // Nobody's files are committed behind their back.
-    assert_eq!(shell(&project.dir, "git status --short").stdout, b"?? f1\n?? f2\n?? f3\n");
+    // What passes is committed, feature by feature.
+    assert_eq!(shell(&project.dir, "git status --short").stdout, b"");
+    let files = shell(&project.dir, "git log -3 --format= --name-only").stdout;
+    assert_eq!(files, b"f3\nf2\nf1\n");
 
     let again = run_lone(&project.dir, &["--agent", GOOD]);
     assert_eq!((again.code, again.stdout.as_str()), (0, "all 3 features pass\n"));
@@ -61,6 +63,7 @@ fn without_git_it_works_as_well() {
     let said = run_lone(&project.dir, &["--agent", GOOD, "--features", "1,2"]);
     assert_eq!((said.code, statuses(&project)), (0, vec![Status::Passing, Status::Passing, Status::Pending]));
     assert!(said.stdout.ends_with("all 2 features pass\n"), "{}", said.stdout);
+    assert!(said.stdout.contains("there is no git repository here: what passes is committed nowhere\n"));
 }
 
 #[test]

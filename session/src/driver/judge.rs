@@ -1,14 +1,14 @@
-//! After the agent: what its work is worth. Its leftovers are committed, then the checks decide.
+//! After the agent: what its work is worth. All that it left is looked at, then the checks decide.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use cogwork_process::check;
-use cogwork_process::git::GitError;
+use cogwork_process::git::Work;
 use cogwork_schemas::{
-    AttemptOutcome, CheckPhase, CheckReport, Feature, FeatureId, Isolation, Role, RunnerEvent, Status, Token,
+    AttemptOutcome, CheckPhase, CheckReport, Feature, FeatureId, Role, RunnerEvent, Status, Token,
 };
-use cogwork_store::{Attempt, AttemptLimits, Store};
+use cogwork_store::{Attempt, AttemptLimits, Store, Submitted, handed_in_ref};
 
 use super::prepare::{Prepared, Tree};
 use super::tools::chain;
@@ -131,32 +131,39 @@ async fn judge_open(
     depth: Depth,
 ) -> Result<Verdict, Setback> {
     let submitted = world.store.call(|store| store.attempt(&claimed.token)).await?.submitted;
-    let commit = match settled_commit(world.job, claimed, tree).await {
-        Ok(commit) => commit,
-        // What is not committed cannot be merged, so green checks on it would prove nothing.
+    // Without a check, only the agent could have said that it is done.
+    if depth == Depth::Commit || (submitted.is_none() && claimed.feature.checks.is_empty()) {
+        return Ok(match submitted {
+            Some(_) => Verdict::SubmittedByAgent,
+            None => Verdict::NotSubmitted { reason: None },
+        });
+    }
+    let verdict = match look(tree, submitted.as_ref()).await {
+        Ok(Work::AsBefore) => return Ok(Verdict::SubmittedByAgent),
+        // It went on after it submitted, or has not submitted at all.
+        Ok(work) => submit_if_green(world, claimed, tree, &work).await?,
+        // What cannot be handed in cannot be merged, so green checks on it would prove nothing.
         Err(reason) => {
             tracing::warn!("{reason}");
-            return Ok(match submitted {
-                Some(_) => Verdict::SubmittedByAgent,
-                None => Verdict::NotSubmitted { reason: Some(reason) },
-            });
+            Verdict::NotSubmitted { reason: Some(reason) }
         }
     };
-    match (submitted, depth) {
-        (Some(_), Depth::Commit) => Ok(Verdict::SubmittedByAgent),
-        (None, Depth::Commit) => Ok(Verdict::NotSubmitted { reason: None }),
-        (Some(submitted), Depth::Checks) if submitted.commit == commit => Ok(Verdict::SubmittedByAgent),
-        // It went on after it submitted, or had not committed what it submitted.
-        (Some(_), Depth::Checks) => match submit_if_green(world, claimed, tree, commit).await? {
-            verdict @ (Verdict::Green | Verdict::SubmittedByAgent) => Ok(verdict),
-            Verdict::NotSubmitted { .. } | Verdict::Confirmed => Ok(Verdict::SubmittedByAgent),
-        },
-        // Without a check, only the agent could have said that it is done.
-        (None, Depth::Checks) if claimed.feature.checks.is_empty() => {
-            Ok(Verdict::NotSubmitted { reason: None })
-        }
-        (None, Depth::Checks) => submit_if_green(world, claimed, tree, commit).await,
-    }
+    Ok(match verdict {
+        Verdict::NotSubmitted { .. } if submitted.is_some() => Verdict::SubmittedByAgent,
+        verdict => verdict,
+    })
+}
+
+/// Looks at what the agent left.
+///
+/// # Errors
+/// A sentence that says why it cannot be handed in.
+async fn look(tree: &Tree, submitted: Option<&Submitted>) -> Result<Work, String> {
+    let before = submitted.map(|submitted| submitted.commit.as_deref());
+    let work = Work::look(tree.snapshots.as_ref(), tree.git.as_ref(), before).await;
+    let refused = |why: String| format!("what the agent left cannot be handed in: {why}");
+    let work = work.map_err(|error| refused(chain(&error)))?;
+    work.objections().map_or(Ok(work), |objections| Err(refused(objections)))
 }
 
 /// Looks once more at a feature that a testing session did not find broken: a red check says that it is, whatever the
@@ -184,14 +191,24 @@ async fn submit_if_green(
     world: World<'_>,
     claimed: &Claimed,
     tree: &Tree,
-    commit: Option<String>,
+    work: &Work,
 ) -> Result<Verdict, Setback> {
     let token = &claimed.token;
     let reports = run_checks(world, claimed, &tree.dir, CheckPhase::After).await;
     if let Some(red) = first_red(&reports) {
-        record_red(world, token, commit.as_deref(), &reports).await?;
+        record_red(world, token, work.commit(), &reports).await?;
         return Ok(Verdict::NotSubmitted { reason: Some(red) });
     }
+    let message = format!("{} {}: what the agent left uncommitted", claimed.feature.id, claimed.feature.name);
+    let (name, session) = (handed_in_ref(claimed.attempt), world.job.session.to_string());
+    let commit = match work.keep(&name, &message, &[("Cogwork-Session", &session)]).await {
+        Ok(commit) => commit,
+        Err(error) => {
+            let reason = format!("what was green could not be kept: {}", chain(&error));
+            tracing::warn!("{reason}");
+            return Ok(Verdict::NotSubmitted { reason: Some(reason) });
+        }
+    };
     world.store.call(|store| store.submit(token, commit.as_deref(), &reports)).await?;
     Ok(Verdict::Green)
 }
@@ -205,23 +222,6 @@ async fn record_red(
 ) -> Result<(), Setback> {
     let record = |store: &Store| store.record_checks(token, CheckPhase::After, commit, reports);
     Ok(world.store.call(record).await?)
-}
-
-/// Commits what lies about in the workspace, so that nothing is lost, and returns the commit that is the work; none
-/// without git. In the project's own directory everything stays as it is: what lies about may be somebody else's.
-async fn settled_commit(job: &Job<'_>, claimed: &Claimed, tree: &Tree) -> Result<Option<String>, String> {
-    let Some(git) = &tree.git else { return Ok(None) };
-    let settled = async {
-        if job.isolation == Isolation::Workspace {
-            let message =
-                format!("{} {}: what the agent left uncommitted", claimed.feature.id, claimed.feature.name);
-            let session = job.session.to_string();
-            git.commit_all(&message, &[("Cogwork-Session", &session)]).await?;
-        }
-        git.head().await
-    };
-    let settled: Result<Option<String>, GitError> = settled.await;
-    settled.map_err(|error| format!("what the agent left could not be committed: {}", chain(&error)))
 }
 
 /// Returns what to say about the first red check, if there is one.

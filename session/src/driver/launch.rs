@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use cogwork_process::contain::{Asking, Spawn, Stdin};
 
+use cogwork_store::snapshot_dir;
+
 use super::Job;
 use super::prepare::{Prepared, write_private};
 use crate::Confinement;
@@ -48,7 +50,9 @@ pub(super) fn launch(
     // What it was given lies in a directory of its own, in that of the session, whose other files are not for it.
     let own =
         |path: &Path| Some(prepared.dir.join(path.strip_prefix(&prepared.dir).ok()?.components().next()?));
-    let given: BTreeSet<PathBuf> = files.iter().filter_map(|(path, _)| own(path)).collect();
+    let mut given: BTreeSet<PathBuf> = files.iter().filter_map(|(path, _)| own(path)).collect();
+    // The MCP server that it starts takes them.
+    given.extend(prepared.tree.snapshots.iter().map(|_| snapshot_dir(&job.project, job.session)));
     let around = |walls: &Confinement| {
         walls.around_agent(&job.project, &prepared.tree.dir, &job.agent, job.own, given)
     };

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use cogwork_process::contain::{self, Asking, Contained, Output};
 use cogwork_schemas::{AgentEvent, AttemptId, Isolation, ProcessIdentity, RunnerEvent, SessionOutcome};
-use cogwork_store::{StoreError, workspace_dir};
+use cogwork_store::{StoreError, snapshot_dir, workspace_dir};
 use jiff::Timestamp;
 
 use crate::agent::{Backend, Heard};
@@ -98,6 +98,10 @@ pub async fn run(
         };
         Unrecorded { session: *session, workspace, source }
     };
+    if *isolation == Isolation::Shared {
+        // What was green is committed, and nothing else is to be kept.
+        drop(std::fs::remove_dir_all(snapshot_dir(project, *session)));
+    }
     let (outcome, agent_ms) = result.map_err(unrecorded)?;
     let outcome = clean::outcome(world.report.secrets(), outcome);
     let is_refused = matches!(driver.verdict, Some(Verdict::NotSubmitted { .. })) && !driver.is_claim_lost;

@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use cogwork_process::git::snapshot::Snapshots;
 use cogwork_process::git::{Git, GitError};
 use cogwork_schemas::{CheckPhase, Isolation, Role, RunnerEvent};
-use cogwork_store::{Store, session_branch, state_dir, workspace_dir};
+use cogwork_store::{Store, session_branch, snapshot_dir, state_dir, workspace_dir};
 use serde_json::json;
 
 use super::judge::run_checks;
@@ -50,6 +51,8 @@ pub(super) struct Tree {
     pub(super) branch: Option<String>,
     /// The commit that the work starts from.
     pub(super) base: Option<String>,
+    /// How it is looked at; `None` without git.
+    pub(super) snapshots: Option<Snapshots>,
 }
 
 /// Makes everything the agent needs, and records what the checks say before it.
@@ -108,7 +111,14 @@ async fn workspace(job: &Job<'_>) -> Result<Tree, Setback> {
         git.reset_hard_clean(base).await.map_err(no_workspace)?;
         head = git.head().await.map_err(no_workspace)?;
     }
-    Ok(Tree { dir, git: Some(git), branch: Some(branch), base: head })
+    let snapshots = match &head {
+        Some(base) => {
+            let own = snapshot_dir(&job.project, job.session);
+            Some(Snapshots::make(&own, &dir, &job.project, base).await.map_err(no_workspace)?)
+        }
+        None => None,
+    };
+    Ok(Tree { dir, git: Some(git), branch: Some(branch), base: head, snapshots })
 }
 
 async fn project_itself(job: &Job<'_>) -> Result<Tree, Setback> {
@@ -116,18 +126,37 @@ async fn project_itself(job: &Job<'_>) -> Result<Tree, Setback> {
     let no_git = |error: GitError| Setback::NotPossible(chain(&error));
     // Without git installed, or without a repository, a shared tree works as well.
     if !git.is_repository().await.unwrap_or(false) {
-        return Ok(Tree { dir: job.project.clone(), git: None, branch: None, base: None });
+        return Ok(Tree { dir: job.project.clone(), git: None, branch: None, base: None, snapshots: None });
     }
     let branch = git.current_branch().await.map_err(no_git)?;
     let base = git.head().await.map_err(no_git)?;
-    Ok(Tree { dir: job.project.clone(), git: Some(git), branch, base })
+    let snapshots = match base.as_ref().filter(|_| job.claimed().is_some()) {
+        Some(base) => begin_in_project(job, base).await.map_err(no_git)?,
+        None => None,
+    };
+    Ok(Tree { dir: job.project.clone(), git: Some(git), branch, base, snapshots })
+}
+
+/// Notes what lies about in the project before the work, which is a person's.
+async fn begin_in_project(job: &Job<'_>, base: &str) -> Result<Option<Snapshots>, GitError> {
+    let own = snapshot_dir(&job.project, job.session);
+    let snapshots = Snapshots::make(&own, &job.project, &job.project, base).await?;
+    match snapshots.take_snapshot().await {
+        Ok(start) => {
+            snapshots.begin_in_project(&start)?;
+            Ok(Some(snapshots))
+        }
+        // Some trees are too large for that. What is committed in them is handed in.
+        Err(error) => {
+            tracing::warn!("what is not committed in the project is no part of the work: {}", chain(&error));
+            drop(fs::remove_dir_all(own));
+            Ok(None)
+        }
+    }
 }
 
 /// What a testing session finds red, red it was only then: its checks are run before the work when it says so.
 async fn check_before(world: World<'_>, claimed: &Claimed, tree: &Tree) -> Result<(), Setback> {
-    if claimed.feature.checks.is_empty() {
-        return Ok(());
-    }
     let reports = run_checks(world, claimed, &tree.dir, CheckPhase::Before).await;
     let (token, base) = (&claimed.token, tree.base.as_deref());
     world.store.call(|store| store.record_before(token, base, &reports)).await?;

@@ -134,7 +134,11 @@ fn sessions_that_share_the_directory_go_on_in_it() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(place.store().attempts_of_session(cogwork_schemas::SessionId(1)).unwrap().len(), 2);
     assert!(place.dir.join("a.txt").exists() && place.dir.join("b.txt").exists());
-    assert_eq!(place.git(&["log", "--format=%s"]), "first commit", "nobody commits for anybody there");
+    // What passes is committed, feature by feature, on the branch that is checked out.
+    let subjects =
+        "#2 b: what the agent left uncommitted\n#1 a: what the agent left uncommitted\nfirst commit";
+    assert_eq!(place.git(&["log", "--format=%s"]), subjects);
+    assert_eq!(place.git(&["status", "--porcelain"]), "");
 }
 
 #[test]
@@ -228,7 +232,7 @@ fn what_was_refused_is_no_part_of_what_follows_it() {
     assert_eq!((features[0].status, features[1].status), (Status::Parked, Status::Passing));
     assert_eq!(place.git(&["show", "HEAD:README"]), "old a");
     assert_eq!(
-        place.git(&["show", "--format=", "--name-only", "refs/cogwork/attempts/1"]),
+        place.git(&["show", "--format=", "--name-only", "refs/cogwork/kept/1/handed-in"]),
         "README",
         "it is kept"
     );
@@ -236,7 +240,7 @@ fn what_was_refused_is_no_part_of_what_follows_it() {
 
 #[test]
 fn an_agent_that_brings_along_what_was_refused_does_not_land_it() {
-    let bring = r#"{ move = "run", command = "test $COGWORK_SESSION != 1 || git merge -q --no-edit refs/cogwork/attempts/1 || git checkout -q --force -B mine refs/cogwork/attempts/1" }"#;
+    let bring = r#"{ move = "run", command = "test $COGWORK_SESSION != 1 || { git fetch -q origin refs/cogwork/kept/1/handed-in && { git merge -q --no-edit FETCH_HEAD || git checkout -q --force -B mine FETCH_HEAD; }; }" }"#;
     let place = with_a_conflict(bring);
     let attempts = place.store().attempts_of(cogwork_schemas::FeatureId(2)).unwrap();
     let outcomes: Vec<_> = attempts.iter().map(|attempt| attempt.outcome.clone().unwrap()).collect();

@@ -18,11 +18,14 @@ fn run(place: &Place, agent: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Whatever became of the work: the project is as its owner left it.
-fn assert_untouched(place: &Place) {
-    assert_eq!(place.git(&["log", "--format=%s"]), "first commit");
+/// The work has landed, and nothing else was done to the project.
+fn assert_landed(place: &Place, files: &str) {
+    let subjects = "Merge feature #1: a\n#1 a: what the agent left uncommitted\nfirst commit";
+    assert_eq!(place.git(&["log", "--topo-order", "--format=%s"]), subjects);
     assert_eq!(place.git(&["status", "--porcelain"]), "");
-    assert_eq!(place.store().features().unwrap()[0].status, Status::Parked);
+    assert_eq!(place.git(&["symbolic-ref", "HEAD"]), "refs/heads/main");
+    assert_eq!(place.git(&["ls-tree", "-r", "--name-only", "HEAD"]), files);
+    assert_eq!(place.store().features().unwrap()[0].status, Status::Passing);
 }
 
 #[test]
@@ -32,18 +35,18 @@ fn a_workspace_without_a_repository_is_not_the_project() {
     let agent = "rm -rf .git; touch f1; git add -A; git -c user.name=A -c user.email=a@localhost commit -qm mine; \
                  git reset -q --hard HEAD; touch f1";
     run(&place, agent);
-    assert_untouched(&place);
+    assert_landed(&place, "README\nf1");
 }
 
 #[test]
 fn a_workspace_that_points_at_the_project_is_not_the_project() {
     let place = Place::with_features(&one_feature());
     run(&place, "rm -rf .git; echo gitdir: $COGWORK_PROJECT/.git > .git; touch f1");
-    assert_untouched(&place);
+    assert_landed(&place, "README\nf1");
 }
 
 #[test]
-fn a_history_without_a_common_root_is_refused_and_nobody_waits_for_it() {
+fn a_history_without_a_common_root_is_no_part_of_what_lands() {
     let list = json!({"features": [
         {"name": "a", "checks": ["test -e f1"]},
         {"name": "b", "checks": ["test -e f2"]},
@@ -54,9 +57,11 @@ fn a_history_without_a_common_root_is_refused_and_nobody_waits_for_it() {
                  git add -A; git -c user.name=A -c user.email=a@localhost commit -qm alone; fi; sleep 0.3";
     let text = run(&place, agent);
     let statuses: Vec<_> = place.store().features().unwrap().iter().map(|feature| feature.status).collect();
-    assert_eq!(statuses[1..], [Status::Passing, Status::Passing], "{text}");
-    assert_ne!(statuses[0], Status::Passing, "{text}");
-    assert!(text.contains("unrelated histories"), "{text}");
+    assert_eq!(statuses, [Status::Passing; 3], "{text}");
+    assert_eq!(place.git(&["log", "--format=%s", "--grep", "alone"]), "");
+    // It is kept beside.
+    let kept = place.git(&["for-each-ref", "--format=%(contents:subject)", "refs/cogwork/kept/1/head"]);
+    assert_eq!(kept, "alone");
 }
 
 #[test]
@@ -77,11 +82,10 @@ fn nothing_that_an_agent_configures_is_run_by_cogworks_own_git() {
 }
 
 #[test]
-fn a_tree_that_cannot_be_committed_is_said_so() {
+fn the_files_of_a_repository_inside_are_plain_files() {
     let place = Place::with_features(&one_feature());
-    let text = run(&place, "touch f1; mkdir deep; cd deep; git init -q; touch z");
-    assert!(text.contains("deep"), "the reason is told: {text}");
-    assert_untouched(&place);
+    run(&place, "touch f1; mkdir deep; cd deep; git init -q; touch z");
+    assert_landed(&place, "README\ndeep/z\nf1");
 }
 
 #[test]

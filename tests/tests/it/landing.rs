@@ -171,7 +171,7 @@ fn committed_work_of_a_killed_session_is_kept() {
     fs::write(place.dir.with_file_name("again"), "").unwrap();
     assert!(place.cogwork(&["run", "--agent", agent]).status.success());
     assert!(passes(&place));
-    assert_eq!(place.git(&["log", "-1", "--format=%s", "refs/cogwork/attempts/1"]), "half");
+    assert_eq!(place.git(&["log", "-1", "--format=%s", "refs/cogwork/kept/1/left"]), "half");
     assert!(!place.dir.join("half").exists(), "kept, not landed");
 }
 
@@ -289,12 +289,32 @@ fn work_that_is_nowhere_any_more_is_done_again() {
     let place = killed_while_it_waits_to_land();
     fs::remove_dir_all(place.dir.join(".cogwork/workspaces")).unwrap();
     fs::remove_dir_all(place.dir.join(".cogwork/integrate")).unwrap();
-    // The try at landing had brought the commit into the project, where it would be found.
-    place.git(&["update-ref", "-d", "refs/cogwork/landing"]);
+    // What was handed in is in the project, where it would be found.
+    for name in place.git(&["for-each-ref", "--format=%(refname)", "refs/cogwork"]).lines() {
+        place.git(&["update-ref", "-d", name]);
+    }
     place.git(&["prune", "--expire=now"]);
+    fs::remove_dir_all(place.dir.join(".cogwork/snapshots")).unwrap();
     let output = place.cogwork(&["run", "--agent", AGENT]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("its workspace is gone"), "{text}");
+    assert!(passes(&place));
+}
+
+/// A power cut may leave such refs, of ours or of a person's.
+#[test]
+fn refs_whose_commits_are_gone_hold_up_no_landing() {
+    let place = Place::with_features(&one_feature());
+    place.git(&["checkout", "--quiet", "-b", "side"]);
+    fs::write(place.dir.join("side"), "").unwrap();
+    place.git(&["add", "."]);
+    place.git(&["commit", "--quiet", "--message", "side"]);
+    let gone = place.head();
+    place.git(&["checkout", "--quiet", "main"]);
+    place.git(&["update-ref", "refs/cogwork/kept/99/left", &gone]);
+    fs::remove_file(place.dir.join(".git/objects").join(&gone[..2]).join(&gone[2..])).unwrap();
+    let output = place.cogwork(&["run", "--agent", AGENT]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(passes(&place));
 }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use cogwork_process::git::Git;
+use cogwork_process::git::snapshot::Snapshots;
 use cogwork_schemas::{AttemptId, AttemptOutcome, Check, FeatureId, Isolation, SessionId};
-use cogwork_store::{Attempt, Store, Taken, session_branch, workspace_dir};
+use cogwork_store::{Attempt, Store, Taken, handed_in_ref, session_branch, snapshot_dir, workspace_dir};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::{self, Receiver};
 
@@ -61,7 +62,8 @@ trait Rig: Hears {
 
 async fn what_nobody_committed_is_nowhere(rig: &mut impl Rig) {
     for commit in [None, Some("0123456789012345678901234567890123456789".to_owned())] {
-        let task = Task::Collect { session: SessionId(9), commit, foreign: Vec::new() };
+        let (session, attempt) = (SessionId(9), AttemptId(9));
+        let task = Task::Collect { session, attempt, commit, foreign: Vec::new() };
         assert_eq!(done(rig, task).await, TaskAnswer::Collected(Collected::Nowhere));
     }
 }
@@ -185,6 +187,7 @@ async fn an_abandoned_task_is_not_answered(rig: &mut impl Rig) {
     let work = rig.work(1, None).await;
     let collect = |session, commit: &str| Task::Collect {
         session: SessionId(session),
+        attempt: AttemptId(session),
         commit: Some(commit.to_owned()),
         foreign: Vec::new(),
     };
@@ -242,14 +245,15 @@ async fn done(rig: &mut impl Rig, task: Task) -> TaskAnswer {
 
 async fn collected(rig: &mut impl Rig, number: i64, commit: &str, foreign: &[&str]) -> Collected {
     let foreign = foreign.iter().map(|&commit| commit.to_owned()).collect();
-    let task = Task::Collect { session: SessionId(number), commit: Some(commit.to_owned()), foreign };
+    let (session, attempt) = (SessionId(number), AttemptId(number));
+    let task = Task::Collect { session, attempt, commit: Some(commit.to_owned()), foreign };
     let answer = done(rig, task).await;
     let TaskAnswer::Collected(collected) = answer else { panic!("{answer:?}") };
     collected
 }
 
 fn merge_of(tip: &str) -> Task {
-    Task::Merge { tip: tip.to_owned(), message: "Merge".to_owned() }
+    Task::Merge { tip: tip.to_owned(), base: None, message: "Merge".to_owned() }
 }
 
 /// Collects work and merges it; returns what it was merged onto, and the merge.
@@ -285,6 +289,7 @@ fn attempt(number: i64) -> Attempt {
         lease_until: None,
         started_at: Timestamp::UNIX_EPOCH,
         already_green: false,
+        base: None,
     }
 }
 
@@ -361,7 +366,12 @@ impl Rig for Repository {
             theirs.reset_hard_clean(on).await.unwrap();
         }
         std::fs::write(workspace.join(format!("{number}.txt")), format!("of session {number}\n")).unwrap();
-        theirs.commit_all("work", &[]).await.unwrap().unwrap()
+        let base = theirs.resolve("refs/remotes/origin/main").await.unwrap().unwrap();
+        let own = snapshot_dir(&self.project(), SessionId(number));
+        let snapshots = Snapshots::make(&own, &workspace, &self.project(), &base).await.unwrap();
+        let snapshot = snapshots.take_snapshot().await.unwrap();
+        let name = handed_in_ref(AttemptId(number));
+        snapshots.keep_work(&snapshot, &name, "work", &[]).await.unwrap()
     }
 
     async fn person_commits(&mut self, against: Option<&str>) {

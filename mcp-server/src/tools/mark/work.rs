@@ -1,18 +1,22 @@
 //! The way of finished work from an agent's question to the database: judged, handed in, and landed where nobody
 //! else would land it.
 
-use cogwork_process::git::Git;
-use cogwork_schemas::{CheckPhase, CheckReport, Feature, FeatureId, Proof, SessionId, Status, Token};
-use cogwork_store::{Attempt, Store, Submitted};
+use std::path::PathBuf;
+
+use cogwork_process::git;
+use cogwork_schemas::{
+    AttemptId, CheckPhase, CheckReport, Feature, FeatureId, Proof, SessionId, Status, Token,
+};
+use cogwork_store::{Attempt, Store, Submitted, handed_in_ref};
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
 
 use crate::claims::Claims;
 use crate::clock::now;
 use crate::error::{Code, ToolError};
-use crate::judge;
 use crate::server::Server;
 use crate::tools::attempt;
+use crate::{judge, workspace};
 
 /// Where a feature stands when the question comes.
 pub(super) enum Standing {
@@ -27,6 +31,7 @@ pub(super) enum Standing {
 pub(super) struct Work {
     pub(super) feature: Feature,
     token: Token,
+    attempt: AttemptId,
     session: SessionId,
     /// Set when it was handed in before.
     submitted: Option<Submitted>,
@@ -38,6 +43,8 @@ pub(super) struct HandedIn {
     /// False when it had been handed in before and nothing is new.
     pub(super) changed: bool,
     pub(super) then: Then,
+    /// The repositories that the agent made in its workspace.
+    pub(super) repositories: Vec<PathBuf>,
 }
 
 /// What follows.
@@ -73,8 +80,8 @@ pub(super) fn standing(store: &Store, id: FeatureId, token: Option<&Token>) -> R
     if feature.status == Status::Passing {
         let attempt = token.map(|token| Ok((attempt::live(store, id, token)?, token.clone())));
         return match attempt {
-            Some(Ok((Attempt { session, submitted, .. }, token))) => {
-                Ok(Standing::Tested(Work { feature, token, session, submitted }))
+            Some(Ok((Attempt { id, session, submitted, .. }, token))) => {
+                Ok(Standing::Tested(Work { feature, token, attempt: id, session, submitted }))
             }
             Some(Err(error)) if ToolError::code(&error) != Code::StaleToken => Err(error),
             Some(Err(_)) | None => Ok(Standing::Passing(feature)),
@@ -83,8 +90,20 @@ pub(super) fn standing(store: &Store, id: FeatureId, token: Option<&Token>) -> R
     let Some(token) = token else {
         return Err(attempt::not_claimed(id));
     };
-    let Attempt { session, submitted, .. } = attempt::live(store, id, token)?;
-    Ok(Standing::Open(Work { feature, token: token.clone(), session, submitted }))
+    let Attempt { id, session, submitted, .. } = attempt::live(store, id, token)?;
+    Ok(Standing::Open(Work { feature, token: token.clone(), attempt: id, session, submitted }))
+}
+
+impl Work {
+    /// Makes what was judged last, and returns its commit.
+    async fn keep(&self, made: &git::Work) -> Result<Option<String>, ToolError> {
+        let message = format!("{} {}: what the agent left uncommitted", self.feature.id, self.feature.name);
+        let (name, session) = (handed_in_ref(self.attempt), self.session.to_string());
+        made.keep(&name, &message, &[("Cogwork-Session", &session)]).await.map_err(|error| {
+            let next = "Call feature_mark_passing again.";
+            ToolError::new(Code::Conflict, format!("your work cannot be kept: {error}"), next)
+        })
+    }
 }
 
 impl Server {
@@ -98,13 +117,17 @@ impl Server {
         work: &Work,
         context: &RequestContext<RoleServer>,
     ) -> Result<HandedIn, ToolError> {
-        self.settle(work).await?;
-        let commit = judge::commit(&self.options().workspace).await?;
-        let known = work.submitted.as_ref().filter(|before| before.commit == commit || commit.is_none());
-        let reports = match known {
-            Some(_) => Vec::new(),
-            None => self.judged(work, commit.as_deref(), context).await?,
+        let made = workspace::look(self.options(), work.session, work.submitted.as_ref()).await?;
+        let known = work.submitted.as_ref().filter(|_| matches!(made, git::Work::AsBefore));
+        let (reports, commit) = match known {
+            Some(before) => (Vec::new(), before.commit.clone()),
+            None => {
+                let reports = self.judged(work, made.commit(), context).await?;
+                workspace::judged_as_it_was(&made, self.written_by_checks()).await?;
+                (reports, work.keep(&made).await?)
+            }
         };
+        let repositories = made.new_repositories();
         match self.claims() {
             Claims::Given(given) => {
                 let proof = match known {
@@ -120,11 +143,11 @@ impl Server {
                 } else {
                     More::Nothing
                 };
-                Ok(HandedIn { proof, changed: known.is_none(), then: Then::Waits(more) })
+                Ok(HandedIn { proof, changed: known.is_none(), then: Then::Waits(more), repositories })
             }
             Claims::Own(_) => {
                 let (proof, landed) = self.landed(work, commit, reports).await?;
-                Ok(HandedIn { proof, changed: true, then: Then::Landed(landed) })
+                Ok(HandedIn { proof, changed: true, then: Then::Landed(landed), repositories })
             }
         }
     }
@@ -150,24 +173,6 @@ impl Server {
         };
         self.database().run(record).await?;
         red.map_or(Ok(()), Err)
-    }
-
-    /// Commits what lies about, where the work lands while its session goes on: nobody could do it later.
-    async fn settle(&self, work: &Work) -> Result<(), ToolError> {
-        let further = self.options().further.as_ref();
-        if further.is_none_or(|further| further.branch.is_none()) {
-            return Ok(());
-        }
-        let message = format!("{} {}: what the agent left uncommitted", work.feature.id, work.feature.name);
-        let git = Git::workspace(&self.options().workspace);
-        match git.commit_all(&message, &[("Cogwork-Session", &work.session.to_string())]).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(ToolError::new(
-                Code::Conflict,
-                format!("your work cannot be committed: {error}"),
-                "Repair the git repository you work in, commit, and call feature_mark_passing again.",
-            )),
-        }
     }
 
     async fn any_open(&self, claims: Vec<(FeatureId, Token)>) -> Result<bool, ToolError> {

@@ -32,7 +32,7 @@ pub(super) fn read_nested_head(root: &Beneath, workspace: &Path, dir: &[u8]) -> 
 }
 
 /// Returns the git directory of the repository in `dir`, which a file may name.
-fn git_dir(root: &Beneath, workspace: &Path, dir: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn git_dir(root: &Beneath, workspace: &Path, dir: &[u8]) -> Option<Vec<u8>> {
     let git = join(dir, b".git");
     if root.kind(&git)? == FileType::Directory {
         return Some(git);

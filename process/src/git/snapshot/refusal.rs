@@ -38,6 +38,11 @@ impl Why {
     pub fn is_kept(&self) -> bool {
         matches!(self, Self::AbsoluteLink { .. } | Self::LinkOut { .. })
     }
+
+    /// Returns whether something would be lost with it.
+    pub fn has_content(&self) -> bool {
+        !matches!(self, Self::Special { .. })
+    }
 }
 
 impl fmt::Display for Refusal {

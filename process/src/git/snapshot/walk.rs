@@ -19,7 +19,7 @@ use super::entry::{Kind, entries_of, is_gone, is_readable, look_unless_dir, size
 use super::known::Known;
 use super::path;
 use super::refusal::{Refusal, Why};
-use crate::git::GitError;
+use crate::git::{GitError, STATE_DIR};
 
 /// How many unknown entries are listed before git is asked whether they are ignored; fewer questions for new
 /// directories, and not many more names if they are.
@@ -218,6 +218,11 @@ impl Walk {
             if !open.path.is_empty() {
                 self.found.nested.push(open.path.clone());
             }
+            return Ok(());
+        }
+        // Cogwork's own state is no part of a project's history, and what an agent writes there least of all.
+        if open.path.is_empty() && name.eq_ignore_ascii_case(STATE_DIR.as_bytes()) {
+            self.found.kept.insert(path);
             return Ok(());
         }
         if name.eq_ignore_ascii_case(b".git") {

@@ -192,6 +192,7 @@ impl State {
                 started,
                 lease,
                 green_before,
+                base: None,
                 submitted,
                 ended,
                 outcome,
@@ -292,6 +293,9 @@ impl State {
         let (red, missing) = self.coverage(feature, given);
         self.green(feature, Vec::new(), missing)?;
         let (total, attempt) = (u32::from(self.features[&feature].checks), self.attempt(id));
+        if attempt.submitted.is_none() {
+            attempt.base.get_or_insert_with(|| "c0".to_owned());
+        }
         if total > 0 && attempt.green_before.is_none() && attempt.submitted.is_none() {
             attempt.green_before = Some(red.is_empty());
             self.evidence(id, CheckPhase::Before, Some("c0"), given);

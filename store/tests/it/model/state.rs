@@ -64,6 +64,7 @@ pub(crate) struct Try {
     pub(crate) lease: Option<Timestamp>,
     /// Whether the checks were all green before the work, once that is known.
     pub(crate) green_before: Option<bool>,
+    pub(crate) base: Option<String>,
     pub(crate) submitted: Option<Submitted>,
     pub(crate) ended: Option<Timestamp>,
     pub(crate) outcome: Option<AttemptOutcome>,
@@ -183,6 +184,7 @@ impl State {
             lease_until: attempt.lease,
             started_at: attempt.started,
             already_green: attempt.green_before == Some(true),
+            base: attempt.base.clone(),
         })
         .collect()
     }

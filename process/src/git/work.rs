@@ -1,0 +1,122 @@
+//! What there is to be handed in, wherever an agent works: one look, and one way to make it last.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use super::snapshot::{Snapshot, Snapshots};
+use super::{Git, GitError};
+
+/// What an agent has made so far.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// What was handed in before, and nothing else.
+    AsBefore,
+    /// All that a workspace holds.
+    Snapshot(Snapshots, Box<Snapshot>),
+    /// These files of the project itself, which changed since the work began and are not committed.
+    InProject(Git, Vec<PathBuf>),
+    /// What is committed in the project itself; `None` without git, or without a commit.
+    Committed(Option<String>),
+}
+
+impl Work {
+    /// Looks at a workspace, or else at a directory with a repository, or without. `before` is what was handed in before,
+    /// where anything was.
+    ///
+    /// # Errors
+    ///
+    /// As every call of git.
+    pub async fn look(
+        snapshots: Option<&Snapshots>,
+        git: Option<&Git>,
+        before: Option<Option<&str>>,
+    ) -> Result<Self, GitError> {
+        let git = match snapshots {
+            Some(snapshots) => match snapshots.start_in_project() {
+                Some(start) => {
+                    let files = uncommitted_since(snapshots, &start).await?;
+                    if !files.is_empty() {
+                        return Ok(Self::InProject(snapshots.project().clone(), files));
+                    }
+                    Some(snapshots.project())
+                }
+                None => return Self::of_workspace(snapshots, before.flatten()).await,
+            },
+            None => git,
+        };
+        let head = match git {
+            Some(git) => git.head().await?,
+            None => None,
+        };
+        Ok(if before == Some(head.as_deref()) { Self::AsBefore } else { Self::Committed(head) })
+    }
+
+    async fn of_workspace(snapshots: &Snapshots, before: Option<&str>) -> Result<Self, GitError> {
+        let snapshot = snapshots.take_snapshot().await?;
+        if let Some(before) = before
+            && snapshots.tree_of(before).await? == snapshot.tree
+        {
+            return Ok(Self::AsBefore);
+        }
+        Ok(Self::Snapshot(snapshots.clone(), Box::new(snapshot)))
+    }
+
+    /// Returns why it cannot be handed in, in a sentence; `None` when it can.
+    pub fn objections(&self) -> Option<String> {
+        match self {
+            Self::Snapshot(_, snapshot) => snapshot.objections(),
+            Self::AsBefore | Self::InProject(..) | Self::Committed(_) => None,
+        }
+    }
+
+    /// Returns the directories of repositories that the agent made: their files are handed in as any others, their
+    /// history is not.
+    pub fn new_repositories(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Snapshot(_, snapshot) => {
+                snapshot.new_repositories().map(|nested| nested.path.clone()).collect()
+            }
+            Self::AsBefore | Self::InProject(..) | Self::Committed(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the commit that it is in already.
+    pub fn commit(&self) -> Option<&str> {
+        match self {
+            Self::Committed(commit) => commit.as_deref(),
+            Self::AsBefore | Self::Snapshot(..) | Self::InProject(..) => None,
+        }
+    }
+
+    /// Makes it last, and returns its commit: under the ref `name` (see [`Snapshots::keep_work`]), or where it was made.
+    ///
+    /// # Errors
+    ///
+    /// As every call of git.
+    pub async fn keep(
+        &self,
+        name: &str,
+        message: &str,
+        trailers: &[(&str, &str)],
+    ) -> Result<Option<String>, GitError> {
+        match self {
+            Self::Snapshot(snapshots, snapshot) => {
+                snapshots.keep_work(snapshot, name, message, trailers).await.map(Some)
+            }
+            // On the branch that is checked out, where it belongs.
+            Self::InProject(git, files) => git.commit_files(files, message, trailers).await,
+            Self::AsBefore | Self::Committed(_) => Ok(self.commit().map(str::to_owned)),
+        }
+    }
+}
+
+/// Returns the files of the project that changed since the work began and that HEAD does not have as they are.
+async fn uncommitted_since(snapshots: &Snapshots, start: &str) -> Result<Vec<PathBuf>, GitError> {
+    let now = snapshots.take_snapshot().await?.tree;
+    let mut files = snapshots.changed_between(start, &now).await?;
+    if let (false, Some(head)) = (files.is_empty(), snapshots.project().head().await?) {
+        let beside: HashSet<PathBuf> = snapshots.changed_between(&head, &now).await?.into_iter().collect();
+        files.retain(|file| beside.contains(file));
+    }
+    Ok(files)
+}
