@@ -59,6 +59,10 @@ nightly-seeds SEEDS="20000":
 killed-runs:
     cargo test --release -p cogwork-tests --test it survive_a_kill_at_every_moment -- --ignored --nocapture
 
+# Work that was handed in, and its run ended in each way, twenty times over
+handed-in:
+    cargo test --release -p cogwork-tests --test it handed_in_twenty_times -- --ignored --nocapture
+
 # Everything that has to be green before a change is merged
 ci:
     .ci/run

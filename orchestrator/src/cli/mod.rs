@@ -9,6 +9,7 @@ mod error;
 mod exit;
 mod export;
 mod import;
+mod kept;
 mod list;
 mod logs;
 mod mcp;
@@ -64,6 +65,7 @@ enum Command {
     Show(show::ShowArgs),
     Why(why::WhyArgs),
     Logs(logs::LogsArgs),
+    Kept(kept::KeptArgs),
     Prompt(prompt::PromptArgs),
     Answer(answer::AnswerArgs),
     Retry(retry::RetryArgs),
@@ -153,6 +155,7 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Show(args) => show::show(&args),
         Command::Why(args) => why::why(&args),
         Command::Logs(args) => logs::logs(&args),
+        Command::Kept(args) => kept::kept(&args),
         Command::Prompt(args) => prompt::prompt(&args),
         Command::Answer(args) => answer::answer(&args),
         Command::Retry(args) => retry::retry(&args),

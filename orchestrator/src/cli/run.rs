@@ -10,6 +10,7 @@ use cogwork_session::{
 };
 use cogwork_store::{AttemptLimits, state_dir};
 
+use super::kept::{self, Kept};
 use super::{CliError, Exit, ProjectArg, note, print, question};
 
 use crate::project::Project;
@@ -186,8 +187,10 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
         let (dir, store) = (&project.dir, &project.store);
         let outcome = cogwork_conductor::run(dir, store, &plan, programs, &mut readers, &mut lock).await;
         let took = clock::now().duration_since(start).as_millis();
+        // A run is not worse for what git cannot list; `cogwork kept` says why.
+        let kept = kept::read(project).await.unwrap_or_default();
         let ended = outcome.map_err(CliError::from).and_then(|outcome| {
-            let words = closing(project, &plan, &outcome, took)?;
+            let words = closing(project, &plan, &outcome, took, kept)?;
             Ok((Exit::from(&outcome), words))
         });
         match ended {
@@ -275,7 +278,13 @@ pub(super) fn script(project: &Project, named: Option<&PathBuf>) -> Result<Optio
         .map_err(|error| CliError::new(format!("cannot read the script {}: {error}", path.display())))
 }
 
-fn closing(project: &Project, plan: &Plan, outcome: &RunOutcome, ms: i128) -> Result<String, CliError> {
+fn closing(
+    project: &Project,
+    plan: &Plan,
+    outcome: &RunOutcome,
+    ms: i128,
+    kept: Vec<Kept>,
+) -> Result<String, CliError> {
     let features = project.store.features()?;
     let count = |status| features.iter().filter(|feature| feature.status == status).count();
     let dir = quoted(&relative(&project.dir).to_string_lossy());
@@ -302,6 +311,7 @@ fn closing(project: &Project, plan: &Plan, outcome: &RunOutcome, ms: i128) -> Re
         let how = agent + &script.unwrap_or_default();
         next.push_str(&format!("go on:  cogwork run --project-dir {dir}{how}\n"));
     }
+    next.push_str(&kept::closing(project, kept)?);
     let passing = count(Status::Passing);
     let ended = terminal::ended(outcome);
     Ok(format!(

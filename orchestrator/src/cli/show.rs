@@ -7,7 +7,9 @@ use cogwork_schemas::{CheckPhase, Feature, FeatureId, Hold, Status};
 use cogwork_store::{AttemptRecord, Evidence};
 use serde::Serialize;
 
+use super::kept::{self, Kept};
 use super::list::standing;
+use super::run::block_on;
 use super::{CliError, Exit, ProjectArg, print, print_json, question, why};
 use crate::project::Project;
 use crate::terminal::{clean, cut, duration, short};
@@ -32,6 +34,9 @@ struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     attempts: Vec<AttemptShown>,
+    /// What its attempts left beside the main branch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<Kept>,
 }
 
 #[derive(Serialize)]
@@ -69,7 +74,9 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
     let graph = project.store.graph()?;
     let attempts = project.store.attempts_of(args.id)?.into_iter().map(AttemptShown::from).collect();
     let note = project.store.note(args.id)?.map(|note| note.text);
-    let shown = Shown { why: graph.hold(args.id), feature, note, attempts };
+    let mut kept = block_on(kept::read(&project))??;
+    kept.retain(|kept| kept.feature == Some(args.id));
+    let shown = Shown { why: graph.hold(args.id), feature, note, attempts, kept };
     if args.json {
         print_json(&shown)?;
     } else {
@@ -112,6 +119,12 @@ fn text(shown: &Shown, dir: &Path) -> String {
     }
     for attempt in &shown.attempts {
         text.push_str(&attempt_text(attempt));
+    }
+    if !shown.kept.is_empty() {
+        text.push_str("\n  kept, and not on the main branch\n");
+        for kept in &shown.kept {
+            text.push_str(&format!("    {}\n", kept.look(dir)));
+        }
     }
     text
 }

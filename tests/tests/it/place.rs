@@ -30,7 +30,18 @@ impl Place {
 
     /// A git repository with one commit, and these features imported.
     pub(crate) fn with_features(list: &serde_json::Value) -> Self {
-        let place = Self::empty();
+        Self::empty().begun_with(list)
+    }
+
+    /// The same in a given directory.
+    pub(crate) fn with_features_in(parent: &Path, list: &serde_json::Value) -> Self {
+        let root = tempfile::tempdir_in(parent).unwrap();
+        let dir = root.path().canonicalize().unwrap().join("project");
+        Self { root, dir }.begun_with(list)
+    }
+
+    fn begun_with(self, list: &serde_json::Value) -> Self {
+        let place = self;
         fs::create_dir(&place.dir).unwrap();
         fs::write(place.dir.join("README"), "a project\n").unwrap();
         place.git(&["init", "--quiet", "--initial-branch", "main"]);
