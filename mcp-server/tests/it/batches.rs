@@ -8,7 +8,7 @@ use cogwork_store::{AttemptLimits, Claim, Merge, snapshot_dir, workspace_dir};
 use serde_json::{Value, json};
 
 use crate::client::{Client, ERAS, Era, command, succeeded};
-use crate::project::{Project, report};
+use crate::project::{Project, report, wait_for};
 
 /// A project in git, and a session in a clone of it that may take `size` features one after the other.
 struct Batch {
@@ -262,9 +262,7 @@ fn what_changes_while_it_is_judged_is_not_handed_in() {
     let meanwhile = std::thread::spawn({
         let clone = batch.clone.clone();
         move || {
-            while !clone.join("judging").exists() {
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            }
+            wait_for(|| clone.join("judging").exists().then_some(()));
             std::fs::write(clone.join("a.txt"), "another").unwrap();
         }
     });

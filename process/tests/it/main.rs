@@ -11,6 +11,7 @@ mod check;
 mod contained;
 #[cfg(test)]
 mod git;
+#[cfg(test)]
 mod head;
 #[cfg(test)]
 mod hostile;
@@ -37,6 +38,7 @@ mod sandbox;
 mod snapshot;
 #[cfg(test)]
 mod snapshot_costs;
+#[cfg(test)]
 mod snapshot_history;
 #[cfg(test)]
 mod snapshot_kept;

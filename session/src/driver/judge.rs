@@ -148,10 +148,9 @@ async fn judge_open(
             Verdict::NotSubmitted { reason: Some(reason) }
         }
     };
-    Ok(match verdict {
-        Verdict::NotSubmitted { .. } if submitted.is_some() => Verdict::SubmittedByAgent,
-        verdict => verdict,
-    })
+    let is_red = matches!(verdict, Verdict::NotSubmitted { .. });
+    // What was green stays handed in.
+    Ok(if is_red && submitted.is_some() { Verdict::SubmittedByAgent } else { verdict })
 }
 
 /// Looks at what the agent left.
