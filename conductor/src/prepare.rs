@@ -13,12 +13,17 @@ use cogwork_store::{
     workspace_dir,
 };
 
+use tokio::task::JoinSet;
+
 use crate::broken_head::broken_head;
 use crate::main_branch::{self, GitSteps, STALE_LOCK};
 use crate::ports::Readers;
 use crate::resume::{Resumed, resume};
 use crate::run::Plan;
 use cogwork_session::clock;
+
+/// How many workspaces of an earlier run are kept and removed at a time.
+const KEPT_AT_A_TIME: usize = 4;
 
 /// How many paths an error names.
 const NAMED: usize = 5;
@@ -207,13 +212,27 @@ async fn clear_leftovers(
     let found = numbered(&state_dir(project).join("workspaces"), "s");
     let live: BTreeSet<_> = store.live_attempts()?.into_iter().map(|attempt| attempt.session.0).collect();
     let left: BTreeSet<_> = found.into_iter().filter(|session| !live.contains(session)).collect();
-    for session in left.into_iter().map(SessionId) {
-        let taken = store.attempts_of_session(session)?;
-        // A directory that is no session's is not ours.
-        if !taken.is_empty()
-            && let Err(error) = steps.keep_work(session, &taken).await
+    let mut left = left.into_iter().map(SessionId);
+    // Side by side: a run that is killed again and again has to get beyond this.
+    let mut keeping = JoinSet::new();
+    loop {
+        if keeping.len() < KEPT_AT_A_TIME
+            && let Some(session) = left.next()
         {
-            readers.note(clock::now(), &format!("the workspace of {session} stays: {}", chain(&error)));
+            let taken = store.attempts_of_session(session)?;
+            // A directory that is no session's is not ours.
+            if !taken.is_empty() {
+                let steps = steps.clone();
+                keeping.spawn(async move { (session, steps.keep_work(session, &taken).await) });
+            }
+            continue;
+        }
+        match keeping.join_next().await {
+            Some(Ok((session, Err(error)))) => {
+                readers.note(clock::now(), &format!("the workspace of {session} stays: {}", chain(&error)));
+            }
+            Some(_) => {}
+            None => break,
         }
     }
     for session in numbered(&state_dir(project).join("snapshots"), "s").into_iter().map(SessionId) {
