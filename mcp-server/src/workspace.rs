@@ -39,21 +39,21 @@ impl WrittenByChecks {
 ///
 /// # Errors
 /// When it cannot be handed in, with what to do.
-pub(crate) async fn look(
+pub(crate) async fn look_at_work(
     options: &Options,
     session: SessionId,
     submitted: Option<&Submitted>,
 ) -> Result<Work, ToolError> {
     let before = submitted.map(|submitted| submitted.commit.as_deref());
-    let Some(snapshots) = snapshots(options, session).await.map_err(|error| refused(&error))? else {
+    let Some(snapshots) = snapshots(options, session).await.map_err(|error| not_handed_in(&error))? else {
         let commit = judge::commit(&options.workspace).await?;
         // Where git has nothing to say, what was green once is not looked at again.
         let is_known = before.is_some_and(|before| before == commit.as_deref() || commit.is_none());
         return Ok(if is_known { Work::AsBefore } else { Work::Committed(commit) });
     };
-    let work = Work::look(Some(&snapshots), None, before).await.map_err(|error| refused(&error))?;
+    let work = Work::look(Some(&snapshots), None, before).await.map_err(|error| not_handed_in(&error))?;
     match work.objections() {
-        Some(objections) => Err(refused(&objections)),
+        Some(objections) => Err(not_handed_in(&objections)),
         None => Ok(work),
     }
 }
@@ -64,12 +64,12 @@ pub(crate) async fn look(
 /// When a file changed while its checks ran, and no check is known to write it.
 pub(crate) async fn judged_as_it_was(work: &Work, written: &WrittenByChecks) -> Result<(), ToolError> {
     let Work::Snapshot(snapshots, judged) = work else { return Ok(()) };
-    let now = snapshots.take_snapshot().await.map_err(|error| refused(&error))?;
+    let now = snapshots.take_snapshot().await.map_err(|error| not_handed_in(&error))?;
     if now.tree == judged.tree {
         return Ok(());
     }
     let altered = snapshots.altered_between(&judged.tree, &now.tree).await;
-    let altered = written.learn(altered.map_err(|error| refused(&error))?);
+    let altered = written.learn(altered.map_err(|error| not_handed_in(&error))?);
     if altered.is_empty() {
         return Ok(());
     }
@@ -124,6 +124,6 @@ pub(crate) fn is_apart(options: &Options) -> bool {
     !(a == b || a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b)))
 }
 
-fn refused(why: &dyn std::fmt::Display) -> ToolError {
+fn not_handed_in(why: &dyn std::fmt::Display) -> ToolError {
     ToolError::new(Code::Conflict, format!("your work cannot be handed in: {why}"), MEND)
 }

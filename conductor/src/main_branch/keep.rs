@@ -31,9 +31,10 @@ pub(super) async fn keep_all(
     let snapshot = snapshots.take_snapshot().await?;
     let attempt = last.attempt.id;
     let handed_in = project.resolve(&handed_in_ref(attempt)).await?;
-    let known: Vec<&str> =
-        [main, Some(snapshot.base.as_str()), handed_in.as_deref()].into_iter().flatten().collect();
     let left = keep_files(snapshots, &snapshot, last, handed_in.as_deref()).await;
+    let has_left = left.as_ref().ok().and_then(Option::as_deref);
+    let known = [main, Some(snapshot.base.as_str()), handed_in.as_deref(), has_left];
+    let known: Vec<&str> = known.into_iter().flatten().collect();
     let history = snapshots.keep_history(&kept_prefix(attempt), &snapshot.nested, &known).await;
     left?;
     history?;
@@ -43,19 +44,19 @@ pub(super) async fn keep_all(
     }
 }
 
-/// Keeps the files, unless they are what was handed in or the base.
+/// Keeps the files, unless they are what was handed in or the base. Returns the commit that they are in then.
 async fn keep_files(
     snapshots: &Snapshots,
     snapshot: &Snapshot,
     last: &Taken,
     handed_in: Option<&str>,
-) -> Result<(), GitError> {
+) -> Result<Option<String>, GitError> {
     let before = match handed_in {
         Some(commit) => snapshots.tree_of(commit).await?,
         None => snapshots.tree_of(&snapshot.base).await?,
     };
     if before == snapshot.tree {
-        return Ok(());
+        return Ok(None);
     }
     let what = if last.outcome == Some(AttemptOutcome::Landed) {
         "after its work was handed in"
@@ -64,13 +65,6 @@ async fn keep_files(
     };
     let session = last.attempt.session;
     let message = format!("What the workspace of {session} held {what}");
-    snapshots
-        .keep_work(
-            snapshot,
-            &left_ref(last.attempt.id),
-            &message,
-            &[("Cogwork-Session", &session.to_string())],
-        )
-        .await?;
-    Ok(())
+    let (name, session) = (left_ref(last.attempt.id), session.to_string());
+    snapshots.keep_work(snapshot, &name, &message, &[("Cogwork-Session", &session)]).await.map(Some)
 }

@@ -57,7 +57,7 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Returns what it is, and the command that shows it.
-    pub(super) fn look(&self, dir: &Path) -> String {
+    pub(super) fn with_command(&self, dir: &Path) -> String {
         let dir = quoted(&relative(dir).to_string_lossy());
         let name = quoted(&self.name);
         // What an agent made in a repository of its own has no history in common with the project.
@@ -75,7 +75,7 @@ impl Kept {
 }
 
 /// Returns what is kept and not on the branch that is checked out; nothing without a repository.
-pub(super) async fn read(project: &Project) -> Result<Vec<Kept>, CliError> {
+pub(super) async fn read_kept(project: &Project) -> Result<Vec<Kept>, CliError> {
     let refs = refs(&project.dir).await.map_err(|error| CliError::new(error.to_string()))?;
     let of = |(name, commit): (String, String)| (kept_attempt(&name), name, commit);
     let refs: Vec<_> = refs.into_iter().map(of).collect();
@@ -105,7 +105,7 @@ pub(super) fn closing(project: &Project, kept: Vec<Kept>) -> Result<String, CliE
     let dir = quoted(&relative(&project.dir).to_string_lossy());
     Ok(match &kept[..] {
         [] => String::new(),
-        [one] => format!("kept:   {}\n", one.look(&project.dir)),
+        [one] => format!("kept:   {}\n", one.with_command(&project.dir)),
         _ => format!(
             "kept:   {} things that are not on the main branch: cogwork kept --project-dir {dir}\n",
             kept.len()
@@ -118,20 +118,20 @@ pub(crate) fn kept(args: &KeptArgs) -> Result<Exit, CliError> {
         return drop_kept(which, project);
     }
     let project = Project::open(&args.project.dir)?;
-    let kept = block_on(read(&project))??;
+    let kept = block_on(read_kept(&project))??;
     if args.json {
         print_json(&kept)?;
     } else if kept.is_empty() {
         print("nothing is kept beside the main branch\n")?;
     } else {
-        print(&kept.iter().map(|kept| kept.look(&project.dir) + "\n").collect::<String>())?;
+        print(&kept.iter().map(|kept| kept.with_command(&project.dir) + "\n").collect::<String>())?;
     }
     Ok(Exit::Ok)
 }
 
 fn drop_kept(which: &[String], project: &ProjectArg) -> Result<Exit, CliError> {
     let project = Project::open(&project.dir)?;
-    let kept = block_on(read(&project))??;
+    let kept = block_on(read_kept(&project))??;
     let live: Vec<AttemptId> = project.store.live_attempts()?.into_iter().map(|attempt| attempt.id).collect();
     let mut dropped: Vec<&Kept> = Vec::new();
     // All or nothing: a name that means nothing keeps all others.

@@ -47,11 +47,11 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<Exit, CliError> {
     for copy in &restored.passed_over {
         note(&format!("the copy {} was passed over: {}", copy.file.display(), copy.why));
     }
-    print(&told(&dir, &restored))?;
+    print(&restored_in_words(&dir, &restored))?;
     Ok(Exit::Ok)
 }
 
-fn told(dir: &Path, Restored { from, aside, .. }: &Restored) -> String {
+fn restored_in_words(dir: &Path, Restored { from, aside, .. }: &Restored) -> String {
     let from = from.as_deref().map(|from| from.display().to_string()).unwrap_or_default();
     let dir = quoted(&relative(dir).to_string_lossy());
     format!("restored from {from}\n{}look:   cogwork status --project-dir {dir}\n", kept(aside.as_deref()))

@@ -8,7 +8,7 @@ use cogwork_session::plan::{MAX_SESSION_S, Planning, Spec};
 use cogwork_session::{
     AgentSettings, AgentSpec, Environment, OnLimit, PolicyChoice, SessionLimits, policy_in_force, preflight,
 };
-use cogwork_store::{AttemptLimits, state_dir};
+use cogwork_store::{AttemptLimits, shell_word, state_dir};
 
 use super::kept::{self, Kept};
 use super::{CliError, Exit, ProjectArg, note, print, question};
@@ -188,7 +188,7 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
         let outcome = cogwork_conductor::run(dir, store, &plan, programs, &mut readers, &mut lock).await;
         let took = clock::now().duration_since(start).as_millis();
         // A run is not worse for what git cannot list; `cogwork kept` says why.
-        let kept = kept::read(project).await.unwrap_or_default();
+        let kept = kept::read_kept(project).await.unwrap_or_default();
         let ended = outcome.map_err(CliError::from).and_then(|outcome| {
             let words = closing(project, &plan, &outcome, took, kept)?;
             Ok((Exit::from(&outcome), words))
@@ -322,13 +322,7 @@ fn closing(
 
 /// Returns a word as a shell takes it for itself.
 pub(super) fn quoted(word: &str) -> String {
-    let word = clean(word);
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    shell_word(Path::new(&clean(word)))
 }
 
 /// Returns a path as a person in the current directory would type it.

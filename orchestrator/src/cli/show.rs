@@ -74,7 +74,7 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
     let graph = project.store.graph()?;
     let attempts = project.store.attempts_of(args.id)?.into_iter().map(AttemptShown::from).collect();
     let note = project.store.note(args.id)?.map(|note| note.text);
-    let mut kept = block_on(kept::read(&project))??;
+    let mut kept = block_on(kept::read_kept(&project))??;
     kept.retain(|kept| kept.feature == Some(args.id));
     let shown = Shown { why: graph.hold(args.id), feature, note, attempts, kept };
     if args.json {
@@ -123,7 +123,7 @@ fn text(shown: &Shown, dir: &Path) -> String {
     if !shown.kept.is_empty() {
         text.push_str("\n  kept, and not on the main branch\n");
         for kept in &shown.kept {
-            text.push_str(&format!("    {}\n", kept.look(dir)));
+            text.push_str(&format!("    {}\n", kept.with_command(dir)));
         }
     }
     text

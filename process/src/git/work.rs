@@ -32,16 +32,19 @@ impl Work {
         before: Option<Option<&str>>,
     ) -> Result<Self, GitError> {
         let git = match snapshots {
-            Some(snapshots) => match snapshots.start_in_project() {
-                Some(start) => {
+            Some(snapshots) if !snapshots.are_of_project() => {
+                return Self::of_workspace(snapshots, before.flatten()).await;
+            }
+            Some(snapshots) => {
+                // Whose it is that lies about is not known without it.
+                if let Some(start) = snapshots.start_in_project() {
                     let files = uncommitted_since(snapshots, &start).await?;
                     if !files.is_empty() {
                         return Ok(Self::InProject(snapshots.project().clone(), files));
                     }
-                    Some(snapshots.project())
                 }
-                None => return Self::of_workspace(snapshots, before.flatten()).await,
-            },
+                Some(snapshots.project())
+            }
             None => git,
         };
         let head = match git {

@@ -1,5 +1,8 @@
 //! What the repositories of a workspace have, and the project does not, once it is kept.
 
+use cogwork_process::git::Work;
+use cogwork_process::git::snapshot::Snapshots;
+
 use crate::snapshot::Site;
 
 const PREFIX: &str = "refs/cogwork/kept/7";
@@ -232,4 +235,25 @@ async fn work_that_is_handed_in_again_comes_after_what_was() {
         format!("{one}\n{}\n{two}", site.base)
     );
     assert_eq!(hand_in("rm x").await, site.project(&format!("git rev-parse {PREFIX}/handed-in")).await);
+}
+
+#[tokio::test]
+async fn in_the_project_itself_the_work_is_what_changed_since_it_began() {
+    let site = Site::new().await;
+    let (own, project) = (site.path("p.git"), site.path("project"));
+    let snapshots = Snapshots::make(&own, &project, &project, &site.base).await.unwrap();
+    site.project("echo mine > mine; echo mine >> file").await;
+    snapshots.begin_in_project(&snapshots.take_snapshot().await.unwrap()).unwrap();
+    site.project("echo x > x; rm gone; git add dir").await;
+    let work = Work::look(Some(&snapshots), None, None).await.unwrap();
+    let commit = work.keep("refs/unused", "Work", &[]).await.unwrap().unwrap();
+    let said = site.project("git rev-parse main; git log -1 --format= --name-only; git status --short").await;
+    assert_eq!(said, format!("{commit}\ngone\nx\n M file\n?? mine"));
+    let again = Work::look(Some(&snapshots), None, Some(Some(&commit))).await.unwrap();
+    assert!(matches!(again, Work::AsBefore), "{again:?}");
+    // What a git directory that was made anew does not know is a person's.
+    std::fs::remove_file(own.join("cogwork-start")).unwrap();
+    site.project("echo y > y").await;
+    let work = Work::look(Some(&snapshots), None, None).await.unwrap();
+    assert!(matches!(&work, Work::Committed(Some(head)) if *head == commit), "{work:?}");
 }

@@ -96,7 +96,7 @@ pub(super) fn standing(store: &Store, id: FeatureId, token: Option<&Token>) -> R
 
 impl Work {
     /// Makes what was judged last, and returns its commit.
-    async fn keep(&self, made: &git::Work) -> Result<Option<String>, ToolError> {
+    async fn keep_judged(&self, made: &git::Work) -> Result<Option<String>, ToolError> {
         let message = format!("{} {}: what the agent left uncommitted", self.feature.id, self.feature.name);
         let (name, session) = (handed_in_ref(self.attempt), self.session.to_string());
         made.keep(&name, &message, &[("Cogwork-Session", &session)]).await.map_err(|error| {
@@ -117,14 +117,14 @@ impl Server {
         work: &Work,
         context: &RequestContext<RoleServer>,
     ) -> Result<HandedIn, ToolError> {
-        let made = workspace::look(self.options(), work.session, work.submitted.as_ref()).await?;
+        let made = workspace::look_at_work(self.options(), work.session, work.submitted.as_ref()).await?;
         let known = work.submitted.as_ref().filter(|_| matches!(made, git::Work::AsBefore));
         let (reports, commit) = match known {
             Some(before) => (Vec::new(), before.commit.clone()),
             None => {
                 let reports = self.judged(work, made.commit(), context).await?;
                 workspace::judged_as_it_was(&made, self.written_by_checks()).await?;
-                (reports, work.keep(&made).await?)
+                (reports, work.keep_judged(&made).await?)
             }
         };
         let repositories = made.new_repositories();

@@ -102,7 +102,7 @@ impl Own {
         let alternates = self.dir.join("objects/info/alternates");
         let objects = [self.objects.as_os_str().as_bytes(), b"\n"].concat();
         fs::write(&alternates, objects).map_err(|source| not_written(&alternates, source))?;
-        let is_project_itself = same(&self.workspace, self.project.dir());
+        let is_project_itself = self.is_project();
         if is_project_itself {
             self.adopt_excludes()?;
         }
@@ -133,6 +133,11 @@ impl Own {
         self.write_known(&state).await?;
         self.write_state(&state)?;
         Ok(state)
+    }
+
+    /// Returns whether the workspace is the project's own directory.
+    pub(super) fn is_project(&self) -> bool {
+        same(&self.workspace, self.project.dir())
     }
 
     /// Returns what was noted when it was made; `None` when that is gone or broken.

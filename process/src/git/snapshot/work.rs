@@ -77,7 +77,12 @@ impl Snapshots {
         self.own.write("start", start.tree.as_bytes())
     }
 
-    /// Returns the tree that the work in the project itself began with; `None` in a workspace.
+    /// Returns whether the project itself is worked in.
+    pub(in crate::git) fn are_of_project(&self) -> bool {
+        self.own.is_project()
+    }
+
+    /// Returns the tree that the work in the project itself began with; `None` when that is not known any more.
     pub(in crate::git) fn start_in_project(&self) -> Option<String> {
         std::fs::read_to_string(self.own.file("start")).ok()
     }
