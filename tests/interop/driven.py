@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from agents import CLAUDE, CODEX, GEMINI, OPENCODE, Api
-from processes import marked
+from processes import TimedOut, marked
 from project import FAREWELL, GREETING
 from registry import Npm
 from scenarios import OF_CLAUDE, of_all
@@ -117,7 +117,11 @@ def drive(agent, scenario, project, cache):
 
 
 def run(project, flags, env, pauses):
-    """Lets `cogwork run` come to its end, or to the pause that is not waited out; (exit code, what it printed)."""
+    """Lets `cogwork run` come to its end, or to the pause that is not waited out; (exit code, what it printed).
+
+    One whose time is over is stopped and is late: what it came to by that says nothing about the agent.
+    """
+    late = False
     words = [project.program("cogwork"), "run", *flags, "--concurrency", "1", "--attempts", "1",
              "--limit-jitter-s", JITTER_SECONDS]
     out = os.path.join(project.root, "out.txt")
@@ -125,17 +129,21 @@ def run(project, flags, env, pauses):
         process = subprocess.Popen(words, cwd=project.dir, env=dict(project.env, **env), stdin=subprocess.DEVNULL,
                                    stdout=file, stderr=subprocess.STDOUT)
     try:
-        while process.poll() is None and time.monotonic() < project.end - STOP_SECONDS:
+        while process.poll() is None and not late:
             if pauses and '"type":"waiting"' in journal(project):
                 break
             time.sleep(0.1)
+            late = time.monotonic() > project.end - STOP_SECONDS
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS)
     finally:
         process.kill()
     with open(out, encoding="utf-8") as file:
-        return process.returncode, file.read()
+        output = file.read()
+    if late:
+        raise TimedOut(output)
+    return process.returncode, output
 
 
 def journal(project):
