@@ -13,17 +13,12 @@ use cogwork_store::{
     workspace_dir,
 };
 
-use tokio::task::JoinSet;
-
 use crate::broken_head::broken_head;
 use crate::main_branch::{self, GitSteps, STALE_LOCK};
 use crate::ports::Readers;
 use crate::resume::{Resumed, resume};
 use crate::run::Plan;
 use cogwork_session::clock;
-
-/// How many workspaces of an earlier run are kept and removed at a time.
-const KEPT_AT_A_TIME: usize = 4;
 
 /// How many paths an error names.
 const NAMED: usize = 5;
@@ -33,6 +28,8 @@ pub(crate) struct Prepared {
     pub(crate) resumed: Resumed,
     /// `None` when sessions share the project directory and nothing is merged.
     pub(crate) steps: Option<GitSteps>,
+    /// Sessions that are over, and whose workspaces are still there.
+    pub(crate) leftovers: Vec<SessionId>,
 }
 
 /// Why a run cannot begin: one sentence, and what a person can do about it.
@@ -104,12 +101,13 @@ pub(crate) async fn prepare(
         // An earlier run left work that has to be merged, however this one works.
         steps = Some(clean_main_branch(project, store, plan, readers).await?);
     }
-    if let Some(steps) = &steps {
+    if steps.is_some() {
         set_strangers_aside(project, store).await?;
         end_forgotten_landings(project, store).await?;
-        clear_leftovers(project, store, steps, readers).await?;
     }
-    Ok(Prepared { resumed, steps })
+    clear_debris(project, store)?;
+    let leftovers = if steps.is_some() { leftovers(project, store)? } else { Vec::new() };
+    Ok(Prepared { resumed, steps, leftovers })
 }
 
 /// Makes sure that what is built could land, before anything is spent on it.
@@ -201,42 +199,18 @@ async fn end_forgotten_landings(project: &Path, store: &Store) -> Result<(), Not
     Ok(())
 }
 
-/// Clears away the workspaces of sessions that are over, whatever kept an earlier run from it. What they hold and
-/// the project does not have is kept under a ref.
-async fn clear_leftovers(
-    project: &Path,
-    store: &Store,
-    steps: &GitSteps,
-    readers: &mut dyn Readers,
-) -> Result<(), NotReady> {
+/// Returns the sessions that are over and have left a workspace, whatever kept an earlier run from clearing it away.
+fn leftovers(project: &Path, store: &Store) -> Result<Vec<SessionId>, NotReady> {
     let found = numbered(&state_dir(project).join("workspaces"), "s");
     let live: BTreeSet<_> = store.live_attempts()?.into_iter().map(|attempt| attempt.session.0).collect();
-    let left: BTreeSet<_> = found.into_iter().filter(|session| !live.contains(session)).collect();
-    let mut left = left.into_iter().map(SessionId);
-    // Side by side: a run that is killed again and again has to get beyond this.
-    let mut keeping = JoinSet::new();
-    loop {
-        if keeping.len() < KEPT_AT_A_TIME
-            && let Some(session) = left.next()
-        {
-            let taken = store.attempts_of_session(session)?;
-            // A directory that is no session's is not ours.
-            if !taken.is_empty() {
-                let steps = steps.clone();
-                keeping.spawn(async move { (session, steps.keep_work(session, &taken).await) });
-            }
-            continue;
-        }
-        match keeping.join_next().await {
-            Some(Ok((session, Err(error)))) => {
-                readers.note(clock::now(), &format!("the workspace of {session} stays: {}", chain(&error)));
-            }
-            Some(_) => {}
-            None => break,
-        }
-    }
+    Ok(found.into_iter().filter(|session| !live.contains(session)).map(SessionId).collect())
+}
+
+/// Removes what nothing is lost with: the snapshots of sessions that shared the directory and were killed, and clones that
+/// `cogwork verify` has left.
+fn clear_debris(project: &Path, store: &Store) -> Result<(), NotReady> {
+    let live: BTreeSet<_> = store.live_attempts()?.into_iter().map(|attempt| attempt.session.0).collect();
     for session in numbered(&state_dir(project).join("snapshots"), "s").into_iter().map(SessionId) {
-        // Of a session that shared the directory, and was killed.
         if !live.contains(&session.0) && !workspace_dir(project, session).exists() {
             drop(std::fs::remove_dir_all(snapshot_dir(project, session)));
         }

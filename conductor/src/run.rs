@@ -105,7 +105,7 @@ pub async fn run(
 ) -> Result<RunOutcome, NotReady> {
     let signals = Signals::new()?;
     let seen = store.last_seq()?;
-    let Prepared { resumed, steps } = prepare::prepare(project, store, plan, readers).await?;
+    let Prepared { resumed, steps, leftovers } = prepare::prepare(project, store, plan, readers).await?;
     let (sender, received) = mpsc::channel(INPUTS);
     let environment = Environment::of_this_process();
     let base = steps.as_ref().filter(|_| plan.isolation == Isolation::Workspace).map(|steps| steps.base());
@@ -118,6 +118,7 @@ pub async fn run(
     let mut inputs = Sources::new(received, signals, clock);
     let base_commit = Git::at(project).head().await.ok().flatten();
     let mut conductor = Conductor::new(plan.score(branch, base_commit), resumed.engine);
+    conductor.clear_leftovers(leftovers);
     let mut ports = Ports {
         ledger: &mut ledger,
         runners: &mut runners,

@@ -168,6 +168,12 @@ impl Conductor {
         }
     }
 
+    /// Takes over what earlier runs have left to be cleared away, beside the sessions of this one: one that is killed again
+    /// and again has to get to its own.
+    pub(crate) fn clear_leftovers(&mut self, sessions: Vec<SessionId>) {
+        sessions.into_iter().for_each(|session| self.look_to_clear(session));
+    }
+
     /// Removes the workspace of a session that is over and has nothing left to land; work that did not land is kept
     /// under a ref first.
     pub(super) fn clear_away(&mut self, session: SessionId, taken: Vec<Taken>) {

@@ -18,6 +18,7 @@ use cogwork_schemas::{AttemptId, Check, CheckReport, SessionId};
 use cogwork_session::text::cut;
 use cogwork_session::{Confinement, chain};
 use cogwork_store::{STATE_DIR, Taken, handed_in_ref, snapshot_dir, state_dir, workspace_dir};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
@@ -27,6 +28,9 @@ use crate::ports::{Input, MainBranch};
 
 /// A git process that still writes is done within this time; an older lock belongs to a dead one.
 pub const STALE_LOCK: Duration = Duration::from_secs(3);
+
+/// How many workspaces are kept and removed at a time.
+const KEPT_AT_A_TIME: usize = 2;
 
 /// The main branch of a project, as a port.
 pub struct GitMain {
@@ -82,6 +86,8 @@ pub struct GitSteps {
     check_env: Vec<(OsString, OsString)>,
     /// Whether the integration clone was seen to be whole, by this run.
     is_ready: Arc<AtomicBool>,
+    /// Held while a workspace is kept: sessions and landings come first.
+    keeping: Arc<Semaphore>,
     /// Where checks may write; everywhere when there is none.
     confinement: Option<Arc<Confinement>>,
 }
@@ -97,7 +103,14 @@ impl GitSteps {
         let mut check_env = variables;
         let marker = format!("{}#integrate", state_dir(&project).display());
         check_env.push((contain::MARKER.into(), marker.into()));
-        Self { project, branch, check_env, is_ready: Arc::default(), confinement: confinement.map(Arc::new) }
+        Self {
+            project,
+            branch,
+            check_env,
+            is_ready: Arc::default(),
+            keeping: Arc::new(Semaphore::new(KEPT_AT_A_TIME)),
+            confinement: confinement.map(Arc::new),
+        }
     }
 
     /// Returns the branch that work lands on.
@@ -124,6 +137,8 @@ impl GitSteps {
                 self.move_branch(from, to, message).await.map(TaskAnswer::Moved)
             }
             Task::Keep { session, taken } => {
+                // Nobody closes it.
+                let _turn = self.keeping.acquire().await;
                 let kept = self.keep_work(*session, taken).await;
                 Ok(TaskAnswer::Kept { stays: kept.err().map(|error| chain(&error)) })
             }

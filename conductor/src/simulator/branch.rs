@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cogwork_schemas::{AttemptId, Check};
+use cogwork_schemas::{AttemptId, Check, SessionId};
 use cogwork_store::NewLanding;
 
 use super::agents::report;
@@ -138,6 +138,15 @@ impl MainBranch for Port {
 }
 
 impl World {
+    /// Some of the newest sessions that are over: an earlier run may have cleared them away, or not.
+    pub(super) fn leftovers(&mut self) -> Vec<SessionId> {
+        let live = self.store.live_attempts().unwrap();
+        let newest = self.store.next_session().unwrap().0 - 1;
+        let over = (1..=newest).rev().take(6).map(SessionId);
+        let over: Vec<_> = over.filter(|id| live.iter().all(|attempt| attempt.session != *id)).collect();
+        over.into_iter().filter(|_| self.rng.bool()).collect()
+    }
+
     fn begin_task(&mut self, id: TaskId, task: &Task) {
         if self.is_dead {
             return;

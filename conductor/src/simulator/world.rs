@@ -366,7 +366,9 @@ impl World {
             session_limit: SignedDuration::from_secs(3_600),
             lease: LEASE,
         };
-        (Conductor::new(score, resumed.engine), resumed.events)
+        let mut conductor = Conductor::new(score, resumed.engine);
+        conductor.clear_leftovers(self.leftovers());
+        (conductor, resumed.events)
     }
 
     /// Writes down what happens, where somebody wants to know: most nights nobody does, and words take long.
