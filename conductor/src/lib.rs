@@ -26,7 +26,7 @@ mod signals;
 mod simulator;
 
 pub use broken_head::broken_head;
-pub use prepare::{NotReady, can_land, heal_landing};
+pub use prepare::{NotReady, can_land, heal_landing, set_strangers_aside};
 pub use progress::{Progress, RunningSession};
 pub use run::{Plan, run};
 pub use run_lock::{Holder, RunLock, RunLockError};

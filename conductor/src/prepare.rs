@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cogwork_process::contain::{self, Sweep};
+use cogwork_process::git::snapshot::Snapshots;
 use cogwork_process::git::{Git, GitError, Healed};
 use cogwork_schemas::{Isolation, LandingOutcome, ProcessIdentity, SessionId};
 use cogwork_session::chain;
@@ -101,8 +102,8 @@ pub(crate) async fn prepare(
         // An earlier run left work that has to be merged, however this one works.
         steps = Some(clean_main_branch(project, store, plan, readers).await?);
     }
+    set_strangers_aside(project, store).await?;
     if steps.is_some() {
-        set_strangers_aside(project, store).await?;
         end_forgotten_landings(project, store).await?;
     }
     clear_debris(project, store)?;
@@ -170,7 +171,14 @@ pub(crate) async fn sweep(dir: &Path, processes: &[ProcessIdentity]) {
 
 /// Gives the refs that keep the work of another database, which is gone, other names: this one counts its attempts anew,
 /// and would take them for its own.
-async fn set_strangers_aside(project: &Path, store: &Store) -> Result<(), NotReady> {
+///
+/// # Errors
+///
+/// As every call of git.
+pub async fn set_strangers_aside(project: &Path, store: &Store) -> Result<(), NotReady> {
+    if !Git::at(project).is_repository().await.unwrap_or(false) {
+        return Ok(());
+    }
     let newest = store.newest_attempt()?;
     let [own, _, earlier] = KEPT;
     let git = Git::at(project);
@@ -211,8 +219,11 @@ fn leftovers(project: &Path, store: &Store) -> Result<Vec<SessionId>, NotReady> 
 fn clear_debris(project: &Path, store: &Store) -> Result<(), NotReady> {
     let live: BTreeSet<_> = store.live_attempts()?.into_iter().map(|attempt| attempt.session.0).collect();
     for session in numbered(&state_dir(project).join("snapshots"), "s").into_iter().map(SessionId) {
-        if !live.contains(&session.0) && !workspace_dir(project, session).exists() {
-            drop(std::fs::remove_dir_all(snapshot_dir(project, session)));
+        let own = snapshot_dir(project, session);
+        // The next session in the project itself takes over what one has left there.
+        let is_debris = !workspace_dir(project, session).exists() && !Snapshots::began_in_project(&own);
+        if !live.contains(&session.0) && is_debris {
+            drop(std::fs::remove_dir_all(own));
         }
     }
     for pid in numbered(&state_dir(project), "verify-") {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use cogwork_process::git::{Git, GitError};
+use cogwork_process::git::Git;
 use cogwork_schemas::{AttemptOutcome, FeatureId, Token};
 use cogwork_store::{AttemptLimits, Claim, Next, Store, Taken};
 use jiff::SignedDuration;
@@ -146,8 +146,8 @@ impl Server {
     }
 }
 
-fn unusable(error: &GitError) -> ToolError {
-    tracing::error!(%error, "the session's directory cannot be brought to the main branch");
+fn unusable(error: &dyn std::error::Error) -> ToolError {
+    tracing::error!("the session's directory cannot be brought to the main branch: {error}");
     ToolError::new(
         Code::Conflict,
         format!("the directory you work in cannot be brought to the main branch: {error}"),

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use cogwork_process::git::snapshot::Snapshots;
+use cogwork_process::git::snapshot::{KeepAs, NotKept, Snapshots};
 use cogwork_process::git::{Git, GitError, Work};
 use cogwork_schemas::SessionId;
-use cogwork_store::{Submitted, Taken, left_ref, snapshot_dir};
+use cogwork_store::{Submitted, Taken, kept_prefix, left_ref, snapshot_dir};
 
 use crate::error::{Code, ToolError};
 use crate::judge;
@@ -85,18 +85,22 @@ pub(crate) async fn judged_as_it_was(work: &Work, written: &WrittenByChecks) -> 
 /// Brings a session's workspace to a branch of the project as it is now. What the attempt before left is kept.
 ///
 /// # Errors
-/// Git's.
-pub(crate) async fn begin_on(options: &Options, branch: &str, before: &Taken) -> Result<(), GitError> {
+/// Git's; [`NotKept`] when something of it can be in no commit, and the workspace stays as it is.
+pub(crate) async fn begin_on(options: &Options, branch: &str, before: &Taken) -> Result<(), NotKept> {
     let attempt = &before.attempt;
     let mut snapshots = snapshots(options, attempt.session).await?;
     if let Some(snapshots) = &snapshots {
-        let snapshot = snapshots.take_snapshot().await?;
-        let handed_in = attempt.submitted.as_ref().and_then(|submitted| submitted.commit.as_deref());
-        let known = snapshots.tree_of(handed_in.unwrap_or(&snapshot.base)).await?;
-        if known != snapshot.tree {
-            let message = format!("What {} left", attempt.session);
-            snapshots.keep_work(&snapshot, &left_ref(attempt.id), &message, &[]).await?;
-        }
+        let main = Git::at(&options.project).resolve(&format!("refs/heads/{branch}")).await?;
+        let session = attempt.session.to_string();
+        let to = KeepAs {
+            prefix: &kept_prefix(attempt.id),
+            left: &left_ref(attempt.id),
+            handed_in: attempt.submitted.as_ref().and_then(|submitted| submitted.commit.as_deref()),
+            main: main.as_deref(),
+            message: &format!("What {session} left beside its work"),
+            trailers: &[("Cogwork-Session", &session)],
+        };
+        snapshots.keep_all(&to).await?;
     }
     let git = Git::workspace(&options.workspace);
     let here = format!("refs/remotes/origin/{branch}");

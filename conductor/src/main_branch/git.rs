@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cogwork_process::git::snapshot::Snapshots;
+use cogwork_process::git::snapshot::{NotKept, Snapshots};
 use cogwork_process::git::{self, BranchMove, Git, GitError, Healed, Landing};
 use cogwork_process::{check, contain};
 use cogwork_schemas::{AttemptId, Check, CheckReport, SessionId};
@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
-use super::keep::{self, NotKept};
+use super::keep;
 use super::{Collected, Merged, Moved, Task, TaskAnswer, TaskId};
 use crate::ports::{Input, MainBranch};
 

@@ -1,9 +1,8 @@
 //! What changes a repository: commits, merges, resets, refs.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::call::{Call, lines, records};
+use super::call::{lines, records};
 use super::{Git, GitError, lossy, name};
 
 /// Who commits when neither the user nor the repository says so.
@@ -44,28 +43,19 @@ impl Git {
         self.head().await
     }
 
-    /// Commits these files as they are in the working tree, and nothing else that lies about or is in the index. Returns
-    /// the commit that is checked out then.
-    pub(super) async fn commit_files(
-        &self,
-        files: &[PathBuf],
-        message: &str,
-        trailers: &[(&str, &str)],
-    ) -> Result<Option<String>, GitError> {
-        let disarmed = self.disarmed().await?;
-        let list: Vec<u8> =
-            files.iter().flat_map(|file| [file.as_os_str().as_bytes(), b"\0"].concat()).collect();
-        let listed = |call: Call| {
-            let call = call.args(["--pathspec-from-file=-", "--pathspec-file-nul"]).stdin(list.clone());
-            call.env("GIT_LITERAL_PATHSPECS", "1").config(&disarmed).config(["core.safecrlf=false"])
-        };
-        // New ones are unknown to a commit of files alone.
-        listed(self.call("add the changes", ["add", "--all"])).run().await?;
-        let message = String::from_utf8_lossy(&with_trailers(message, trailers)).into_owned();
-        let args = ["commit", "--quiet", "--only", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace"];
-        let commit = self.call("commit", args).args(["-m", &message]).config(self.missing_identity().await?);
-        listed(commit).run().await?;
-        self.head().await
+    /// Gives the index of the working tree these entries, as `update-index --index-info -z` reads them, and no other.
+    pub(super) async fn set_index_entries(&self, entries: Vec<u8>) -> Result<(), GitError> {
+        let update = self.call("bring the index along", ["update-index", "-z", "--index-info"]);
+        update.config(&self.disarmed().await?).stdin(entries).run().await?;
+        Ok(())
+    }
+
+    /// Moves the branch that is checked out, or HEAD where none is, from one commit to another.
+    pub(super) async fn move_head(&self, to: &str, from: &str, why: &str) -> Result<(), GitError> {
+        let args = ["update-ref", "-m", why.lines().next().unwrap_or_default(), "HEAD", to, from];
+        let update = self.call("move HEAD", args).config(["core.fsync=all", "core.fsyncMethod=fsync"]);
+        update.config(self.disarmed().await?).run().await?;
+        Ok(())
     }
 
     /// Fetches `refspec` (`source:destination`) from the repository at the path `from`, without tags.

@@ -3,7 +3,7 @@
 //! A workspace is written to by an agent, and so is the `.git` in it: an index that hides files, an `info/exclude` that
 //! ignores them, a FIFO that holds up whoever reads it, a configuration that names programs. A snapshot looks at the
 //! files alone. It has a git directory of its own beside the workspace ([`Snapshots::make`]), with its own index and
-//! objects, the attributes of the base and the user's identity. The project gets what [`Snapshots::record`] names.
+//! objects, the attributes of the tree that it takes and the user's identity. The project gets what [`Snapshots::record`] names.
 //!
 //! What a snapshot has is a tree: all files and links that are not ignored, the files of nested repositories among them.
 //! No link to a commit is ever written but those of the base's own submodules, which stay as they are. What cannot be in
@@ -16,6 +16,8 @@ mod draft;
 mod entry;
 mod head;
 mod history;
+mod in_project;
+mod keep;
 mod known;
 mod links;
 mod own;
@@ -34,6 +36,8 @@ use std::path::{Path, PathBuf};
 
 use beneath::Beneath;
 use draft::Draft;
+pub use in_project::Uncommitted;
+pub use keep::{KeepAs, NotKept};
 use own::{Own, State};
 pub use refusal::{Refusal, Why};
 pub use weigh::Weight;
@@ -114,8 +118,9 @@ pub struct Ignored {
 impl Snapshot {
     /// Returns why it cannot be handed in, in a sentence; `None` when it can.
     pub fn objections(&self) -> Option<String> {
-        let mut sentences = self.refused.iter().take(OBJECTIONS).map(Refusal::to_string).collect::<Vec<_>>();
-        let more = self.refused.len().saturating_sub(OBJECTIONS);
+        let objections = || self.refused.iter().filter(|refusal| refusal.why.is_objection());
+        let mut sentences = objections().take(OBJECTIONS).map(Refusal::to_string).collect::<Vec<_>>();
+        let more = objections().count().saturating_sub(OBJECTIONS);
         sentences.extend((more > 0).then(|| format!("and {more} more")));
         (!sentences.is_empty()).then(|| sentences.join("; "))
     }

@@ -1,9 +1,8 @@
 //! What there is to be handed in, wherever an agent works: one look, and one way to make it last.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
-use super::snapshot::{Snapshot, Snapshots};
+use super::snapshot::{Snapshot, Snapshots, Uncommitted};
 use super::{Git, GitError};
 
 /// What an agent has made so far.
@@ -13,8 +12,8 @@ pub enum Work {
     AsBefore,
     /// All that a workspace holds.
     Snapshot(Snapshots, Box<Snapshot>),
-    /// These files of the project itself, which changed since the work began and are not committed.
-    InProject(Git, Vec<PathBuf>),
+    /// Files of the project itself that changed since the work began and are not committed.
+    InProject(Snapshots, Box<Uncommitted>),
     /// What is committed in the project itself; `None` without git, or without a commit.
     Committed(Option<String>),
 }
@@ -37,11 +36,8 @@ impl Work {
             }
             Some(snapshots) => {
                 // Whose it is that lies about is not known without it.
-                if let Some(start) = snapshots.start_in_project() {
-                    let files = uncommitted_since(snapshots, &start).await?;
-                    if !files.is_empty() {
-                        return Ok(Self::InProject(snapshots.project().clone(), files));
-                    }
+                if let Some(work) = snapshots.uncommitted().await?.filter(|work| !work.files.is_empty()) {
+                    return Ok(Self::InProject(snapshots.clone(), Box::new(work)));
                 }
                 Some(snapshots.project())
             }
@@ -107,19 +103,10 @@ impl Work {
                 snapshots.keep_work(snapshot, name, message, trailers).await.map(Some)
             }
             // On the branch that is checked out, where it belongs.
-            Self::InProject(git, files) => git.commit_files(files, message, trailers).await,
+            Self::InProject(snapshots, work) => {
+                snapshots.commit_in_project(work, name, message, trailers).await
+            }
             Self::AsBefore | Self::Committed(_) => Ok(self.commit().map(str::to_owned)),
         }
     }
-}
-
-/// Returns the files of the project that changed since the work began and that HEAD does not have as they are.
-async fn uncommitted_since(snapshots: &Snapshots, start: &str) -> Result<Vec<PathBuf>, GitError> {
-    let now = snapshots.take_snapshot().await?.tree;
-    let mut files = snapshots.changed_between(start, &now).await?;
-    if let (false, Some(head)) = (files.is_empty(), snapshots.project().head().await?) {
-        let beside: HashSet<PathBuf> = snapshots.changed_between(&head, &now).await?.into_iter().collect();
-        files.retain(|file| beside.contains(file));
-    }
-    Ok(files)
 }

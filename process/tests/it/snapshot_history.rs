@@ -12,7 +12,7 @@ impl Site {
     async fn kept(&self, known: &[&str]) -> Vec<String> {
         let snapshot = self.snapshots.take_snapshot().await.unwrap();
         let known: Vec<&str> = [self.base.as_str()].into_iter().chain(known.iter().copied()).collect();
-        let refs = self.snapshots.keep_history(PREFIX, &snapshot.nested, &known).await.unwrap();
+        let refs = self.snapshots.keep_history(PREFIX, &snapshot, &known).await.unwrap();
         let list = "git for-each-ref --format='%(refname) %(contents:subject)' refs/cogwork";
         let listed = self.project(list).await;
         assert_eq!(refs.len(), listed.lines().count(), "{refs:?}\n{listed}");
@@ -97,12 +97,43 @@ async fn each_shape_of_history_has_its_ref() {
         (
             "under any ref",
             "git update-ref refs/strange/x $(git commit-tree -m odd HEAD^{tree})",
-            vec!["strange/x odd"],
+            vec!["ref/strange/x odd"],
+        ),
+        (
+            "under a ref with a short name",
+            "git update-ref refs/mine $(git commit-tree -m odd HEAD^{tree})",
+            vec!["ref/mine odd"],
+        ),
+        (
+            "under names that are ours",
+            "for n in nested-0/head head left index; do git update-ref refs/$n $(git commit-tree -m $n HEAD^{tree}); done; \
+             git init -q app; cd app; git commit -q --allow-empty -m inner",
+            vec![
+                "nested-0/head inner",
+                "ref/head head",
+                "ref/index index",
+                "ref/left left",
+                "ref/nested-0/head nested-0/head",
+            ],
+        ),
+        ("staged and removed", "echo P > g; git add g; rm g", vec!["index What was staged"]),
+        (
+            "staged and overwritten",
+            "echo P > file; git add file; echo x > file",
+            vec!["index What was staged"],
+        ),
+        ("staged although it is ignored", "echo P > a.log; git add -f a.log", vec!["index What was staged"]),
+        ("staged, and so in the files", "echo P > g; git add g", vec![]),
+        (
+            "tags of other things",
+            "git tag blob $(echo P | git hash-object -w --stdin); git tag tree $(echo x > x; git add x; git write-tree); \
+             git tag -a v1 -m said HEAD; git reset -q --hard",
+            vec!["tags/blob-itself ", "tags/tree-itself ", "tags/v1-itself said"],
         ),
         (
             "under a tag",
             "git tag -a v1 -m tag $(git commit-tree -m tagged HEAD^{tree})",
-            vec!["tags/v1 tagged"],
+            vec!["tags/v1 tagged", "tags/v1-itself tag"],
         ),
         ("unborn", "git checkout -q --orphan new; git rm -rqf --cached .", vec![]),
         ("with an orphan", "git checkout -q --orphan new; git commit -qm orphan", vec!["head orphan"]),
@@ -144,7 +175,8 @@ async fn a_history_that_cannot_be_had_is_an_error_and_hides_nothing_else() {
     let blob = site.work(work).await;
     site.work(&format!("rm -f .git/objects/{}/{}; git checkout -q -f cogwork/s1", &blob[..2], &blob[2..]))
         .await;
-    let error = site.snapshots.keep_history(PREFIX, &[], &[&site.base]).await.unwrap_err();
+    let snapshot = site.snapshots.take_snapshot().await.unwrap();
+    let error = site.snapshots.keep_history(PREFIX, &snapshot, &[&site.base]).await.unwrap_err();
     assert!(error.to_string().contains("bring over the history"), "{error}");
     let kept =
         site.project("git for-each-ref --format='%(refname)' refs/cogwork; git fsck --strict 2>&1").await;
@@ -159,7 +191,7 @@ async fn a_history_that_is_cut_off_is_not_taken() {
                 git -C app commit -q --allow-empty -m 'on top'";
     site.work(work).await;
     let snapshot = site.snapshots.take_snapshot().await.unwrap();
-    let error = site.snapshots.keep_history(PREFIX, &snapshot.nested, &[&site.base]).await.unwrap_err();
+    let error = site.snapshots.keep_history(PREFIX, &snapshot, &[&site.base]).await.unwrap_err();
     assert!(error.to_string().contains("git did not bring over head"), "{error}");
     assert_eq!(
         site.project("git for-each-ref refs/cogwork; git rev-parse --is-shallow-repository").await,
@@ -172,13 +204,15 @@ async fn a_hostile_git_directory_is_not_waited_for() {
     let site = Site::new().await;
     site.work("git commit -q --allow-empty -m one; rm .git/HEAD; mkfifo .git/HEAD").await;
     // There may be work in it.
-    let error = site.snapshots.keep_history(PREFIX, &[], &[&site.base]).await.unwrap_err();
+    let snapshot = site.snapshots.take_snapshot().await.unwrap();
+    let error = site.snapshots.keep_history(PREFIX, &snapshot, &[&site.base]).await.unwrap_err();
     assert!(error.to_string().contains("no repository of its own any more"), "{error}");
     for script in ["rm -rf .git; mkfifo .git", "rm -rf .git; ln -s ../elsewhere/.git .git"] {
         let site = Site::new().await;
         site.work(&format!("git commit -q --allow-empty -m one; {script}")).await;
+        let snapshot = site.snapshots.take_snapshot().await.unwrap();
         assert_eq!(
-            site.snapshots.keep_history(PREFIX, &[], &[&site.base]).await.unwrap(),
+            site.snapshots.keep_history(PREFIX, &snapshot, &[&site.base]).await.unwrap(),
             [""; 0],
             "{script}"
         );
@@ -237,13 +271,88 @@ async fn work_that_is_handed_in_again_comes_after_what_was() {
     assert_eq!(hand_in("rm x").await, site.project(&format!("git rev-parse {PREFIX}/handed-in")).await);
 }
 
+/// The files that are committed in the project itself, and what its status says then.
+async fn committed(site: &Site, snapshots: &Snapshots) -> String {
+    let work = Work::look(Some(snapshots), None, None).await.unwrap();
+    work.keep("refs/cogwork/kept/7/handed-in", "Work", &[]).await.unwrap();
+    site.project(
+        "git log -1 --format= --name-status --no-renames; git status --short; git fsck --no-dangling 2>&1",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn in_the_project_itself_what_changed_its_kind_is_committed() {
+    for (shape, work, expected) in [
+        ("a file that is a directory now", "rm file; mkdir file; echo x > file/x", "D\tfile\nA\tfile/x"),
+        ("a directory that is a file now", "rm -r dir; echo x > dir", "A\tdir\nD\tdir/b\nD\tdir/below/c"),
+        ("a nested repository", "git init -q n; cd n; echo x > x; git add x; git commit -qm n", "A\tn/x"),
+        (
+            "an open merge",
+            "git checkout -q -b o; echo o > file; git commit -qam o; git checkout -q main; echo m > file; \
+          git commit -qam m; git merge -q o >/dev/null 2>&1 || true; echo both > file",
+            "M\tfile",
+        ),
+        ("staged", "echo x > x; git add x", "A\tx"),
+        ("a link and a mode", "ln -s file l; chmod +x file", "M\tfile\nA\tl"),
+    ] {
+        let site = Site::new().await;
+        let (own, project) = (site.path("p.git"), site.path("project"));
+        let snapshots = Snapshots::make(&own, &project, &project, &site.base).await.unwrap();
+        site.project("echo mine > mine").await;
+        snapshots.begin_in_project(&[]).await.unwrap();
+        site.project(work).await;
+        assert_eq!(committed(&site, &snapshots).await, format!("{expected}\n?? mine"), "{shape}");
+    }
+}
+
+#[tokio::test]
+async fn in_the_project_itself_a_session_takes_over_what_another_left() {
+    let site = Site::new().await;
+    let project = site.path("project");
+    let session = async |name: &str, earlier: &[&str]| {
+        let snapshots = Snapshots::make(&site.path(name), &project, &project, &site.base).await.unwrap();
+        let earlier: Vec<_> = earlier.iter().map(|name| site.path(name)).collect();
+        snapshots.begin_in_project(&earlier).await.unwrap();
+        snapshots
+    };
+    site.project("echo mine > mine; echo mine >> file").await;
+    let first = session("1.git", &[]).await;
+    site.project("echo a > a; echo b > b; rm gone").await;
+    assert!(first.end_in_project().await.unwrap(), "something is left");
+    // A person has gone on with one of its files.
+    site.project("echo mine >> b").await;
+    // This one is killed.
+    let second = session("2.git", &["1.git"]).await;
+    site.project("echo c > c").await;
+    drop(second);
+    let third = session("3.git", &["2.git"]).await;
+    assert_eq!(committed(&site, &third).await, "A\ta\nA\tc\nD\tgone\n M file\n?? b\n?? mine");
+    assert!(!third.end_in_project().await.unwrap(), "nothing of it is left");
+}
+
+#[tokio::test]
+async fn in_the_project_itself_a_lock_leaves_everything_as_it_was() {
+    let site = Site::new().await;
+    let (own, project) = (site.path("p.git"), site.path("project"));
+    let snapshots = Snapshots::make(&own, &project, &project, &site.base).await.unwrap();
+    snapshots.begin_in_project(&[]).await.unwrap();
+    site.project("echo x > x; touch .git/index.lock").await;
+    let work = Work::look(Some(&snapshots), None, None).await.unwrap();
+    work.keep("refs/cogwork/kept/7/handed-in", "Work", &[]).await.unwrap_err();
+    assert_eq!(site.project("git rev-parse main; git status --short").await, format!("{}\n?? x", site.base));
+    assert!(snapshots.end_in_project().await.unwrap());
+    site.project("rm .git/index.lock").await;
+    assert_eq!(committed(&site, &snapshots).await, "A\tx");
+}
+
 #[tokio::test]
 async fn in_the_project_itself_the_work_is_what_changed_since_it_began() {
     let site = Site::new().await;
     let (own, project) = (site.path("p.git"), site.path("project"));
     let snapshots = Snapshots::make(&own, &project, &project, &site.base).await.unwrap();
     site.project("echo mine > mine; echo mine >> file").await;
-    snapshots.begin_in_project(&snapshots.take_snapshot().await.unwrap()).unwrap();
+    snapshots.begin_in_project(&[]).await.unwrap();
     site.project("echo x > x; rm gone; git add dir").await;
     let work = Work::look(Some(&snapshots), None, None).await.unwrap();
     let commit = work.keep("refs/unused", "Work", &[]).await.unwrap().unwrap();

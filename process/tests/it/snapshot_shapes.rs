@@ -396,3 +396,46 @@ async fn files_are_files_whatever_they_are_called() {
     ])
     .await;
 }
+
+/// What an agent commits and what we take of the same files are the same, and a checkout gives the files back.
+#[tokio::test]
+async fn attributes_that_come_with_the_work_count() {
+    for (shape, work) in [
+        ("line ends", r"echo '*.bat text eol=crlf' > .gitattributes; printf 'a\r\nb\r\n' > run.bat"),
+        (
+            "an encoding",
+            "echo '*.e text working-tree-encoding=UTF-16' > .gitattributes; printf '\\376\\377\\000a' > x.e",
+        ),
+        (
+            "in a directory",
+            r"mkdir sub2; echo '*.t text eol=crlf' > sub2/.gitattributes; printf 'a\r\n' > sub2/x.t",
+        ),
+        (
+            "of files that were there",
+            r"echo '* text=auto' > .gitattributes; printf 'a\r\n' > file; echo more > dir/b",
+        ),
+    ] {
+        let site = Site::new().await;
+        let mine = site
+            .work(&format!(
+                "{work}; git -c core.safecrlf=false add -A; git commit -qm mine; git rev-parse HEAD^{{tree}}"
+            ))
+            .await;
+        let taken = site.snapshots.take_snapshot().await.unwrap();
+        assert_eq!(taken.tree, mine, "{shape}");
+        assert_eq!(site.snapshots.take_snapshot().await.unwrap().tree, mine, "{shape}, again");
+        site.work("git rm -q --cached -r . && git reset -q --hard").await;
+        assert_eq!(site.snapshots.take_snapshot().await.unwrap().tree, mine, "{shape}, checked out");
+    }
+}
+
+#[tokio::test]
+async fn what_lies_in_our_directory_is_no_part_of_the_work_and_no_reason_against_it() {
+    let site = Site::new().await;
+    site.work("mkdir -p .cogwork/a; echo precious > .cogwork/a/notes; echo x > x").await;
+    let taken = site.snapshots.take_snapshot().await.unwrap();
+    assert_eq!(taken.changed, [std::path::PathBuf::from("x")]);
+    assert_eq!(taken.objections(), None);
+    let [refusal] = &taken.refused[..] else { panic!("{:?}", taken.refused) };
+    assert!(refusal.why.has_content() && !refusal.why.is_kept(), "a workspace with it stays: {refusal}");
+}

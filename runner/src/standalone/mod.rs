@@ -19,7 +19,7 @@ use cogwork_store::graph::Cycle;
 use cogwork_store::{AttemptLimits, Claim, NewSession, Secret, Store, StoreError};
 use jiff::SignedDuration;
 
-use cogwork_conductor::{RunLock, RunLockError};
+use cogwork_conductor::{NotReady, RunLock, RunLockError, set_strangers_aside};
 use cogwork_session::clock::{self, Clock};
 use cogwork_session::driver::{self, Claimed, Job, PatientStore, Task, Unrecorded, World, chain};
 use cogwork_session::inbox::Inbox;
@@ -192,6 +192,8 @@ impl Lone<'_> {
         for id in &self.flags.features {
             self.store.feature(*id)?;
         }
+        let aside = set_strangers_aside(&self.flags.project_dir, self.store).await;
+        aside.map_err(|NotReady { message, .. }| StandaloneError::NotStarted { reason: message })?;
         if self.recover(inbox).await? == Recovered::Stopped {
             return Ok(self.stopped());
         }

@@ -3,6 +3,7 @@
 //! It runs under the project's run lock, before the first session of its own.
 
 use cogwork_process::contain::{self, Sweep};
+use cogwork_process::git::snapshot::Snapshots;
 use cogwork_schemas::{AttemptOutcome, Isolation, ProcessIdentity, SessionOutcome, Token};
 use cogwork_store::{
     Attempt, AttemptLimits, ErrorClass, LiveSession, OwnerQuestion, Ownership, Secret, ownership,
@@ -67,7 +68,11 @@ impl Lone<'_> {
                 }
             }
         }
-        drop(std::fs::remove_dir_all(snapshot_dir(&self.flags.project_dir, session.id)));
+        let own = snapshot_dir(&self.flags.project_dir, session.id);
+        // The next session takes over what this one has left.
+        if !Snapshots::began_in_project(&own) {
+            drop(std::fs::remove_dir_all(own));
+        }
         let reason = "its runner was gone".to_owned();
         self.store.end_session(session.id, &SessionOutcome::NotStarted { reason }, 0)?;
         Ok(Recovered::All)

@@ -24,6 +24,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use cogwork_process::contain::{self, Asking, Contained, Output};
+use cogwork_process::git::snapshot::Snapshots;
 use cogwork_schemas::{AgentEvent, AttemptId, Isolation, ProcessIdentity, RunnerEvent, SessionOutcome};
 use cogwork_store::{StoreError, snapshot_dir, workspace_dir};
 use jiff::Timestamp;
@@ -99,8 +100,7 @@ pub async fn run(
         Unrecorded { session: *session, workspace, source }
     };
     if *isolation == Isolation::Shared {
-        // What was green is committed, and nothing else is to be kept.
-        drop(std::fs::remove_dir_all(snapshot_dir(project, *session)));
+        driver.leave_project().await;
     }
     let (outcome, agent_ms) = result.map_err(unrecorded)?;
     let outcome = clean::outcome(world.report.secrets(), outcome);
@@ -179,6 +179,23 @@ impl<'a> Driver<'a> {
             newest: world.job.claimed().map(|claimed| claimed.attempt),
             words: LastWords::new(),
             events: VecDeque::new(),
+        }
+    }
+
+    /// Leaves the project itself. What is not committed of the work is noted for the next session there.
+    async fn leave_project(&self) {
+        let own = snapshot_dir(&self.world.job.project, self.world.job.session);
+        let snapshots = self.prepared.as_ref().and_then(|prepared| prepared.tree.snapshots.as_ref());
+        let stays = match snapshots {
+            Some(snapshots) => snapshots.end_in_project().await.unwrap_or_else(|error| {
+                tracing::warn!("what is left in the project is not known: {}", chain(&error));
+                true
+            }),
+            // It did not get to its work, but may have taken over what others have left.
+            None => Snapshots::began_in_project(&own),
+        };
+        if !stays {
+            drop(std::fs::remove_dir_all(own));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Before the agent: its tree, the checks on the base commit, its prompt, its MCP configuration, its environment.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -61,7 +62,7 @@ pub(super) async fn prepare(world: World<'_>, wants: Wants) -> Result<Box<Prepar
     let began = world.clock.steady();
     let tree = match job.isolation {
         Isolation::Workspace => workspace(job).await?,
-        Isolation::Shared => project_itself(job).await?,
+        Isolation::Shared => project_itself(world).await?,
     };
     let duration_ms = millis(began, world.clock.steady());
     let workspace = tree.dir.display().to_string();
@@ -121,7 +122,8 @@ async fn workspace(job: &Job<'_>) -> Result<Tree, Setback> {
     Ok(Tree { dir, git: Some(git), branch: Some(branch), base: head, snapshots })
 }
 
-async fn project_itself(job: &Job<'_>) -> Result<Tree, Setback> {
+async fn project_itself(world: World<'_>) -> Result<Tree, Setback> {
+    let job = world.job;
     let git = Git::at(&job.project);
     let no_git = |error: GitError| Setback::NotPossible(chain(&error));
     // Without git installed, or without a repository, a shared tree works as well.
@@ -131,19 +133,29 @@ async fn project_itself(job: &Job<'_>) -> Result<Tree, Setback> {
     let branch = git.current_branch().await.map_err(no_git)?;
     let base = git.head().await.map_err(no_git)?;
     let snapshots = match base.as_ref().filter(|_| job.claimed().is_some()) {
-        Some(base) => begin_in_project(job, base).await.map_err(no_git)?,
+        Some(base) => begin_in_project(world, base).await?,
         None => None,
     };
     Ok(Tree { dir: job.project.clone(), git: Some(git), branch, base, snapshots })
 }
 
-/// Notes what lies about in the project before the work, which is a person's.
-async fn begin_in_project(job: &Job<'_>, base: &str) -> Result<Option<Snapshots>, GitError> {
+/// Notes what lies about in the project before the work, which is a person's, but for what earlier sessions have left.
+async fn begin_in_project(world: World<'_>, base: &str) -> Result<Option<Snapshots>, Setback> {
+    let job = world.job;
     let own = snapshot_dir(&job.project, job.session);
-    let snapshots = Snapshots::make(&own, &job.project, &job.project, base).await?;
-    match snapshots.take_snapshot().await {
-        Ok(start) => {
-            snapshots.begin_in_project(&start)?;
+    let no_git = |error: GitError| Setback::NotPossible(chain(&error));
+    let snapshots = Snapshots::make(&own, &job.project, &job.project, base).await.map_err(no_git)?;
+    let live = world.store.call(Store::live_attempts).await?;
+    let live: HashSet<PathBuf> =
+        live.iter().map(|attempt| snapshot_dir(&job.project, attempt.session)).chain([own.clone()]).collect();
+    let beside = own.parent().and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten();
+    // Those of a workspace have that to be kept.
+    let is_over = |dir: &PathBuf| !live.contains(dir) && Snapshots::began_in_project(dir);
+    let mut earlier: Vec<PathBuf> = beside.map(|entry| entry.path()).filter(is_over).collect();
+    earlier.sort();
+    match snapshots.begin_in_project(&earlier).await {
+        Ok(()) => {
+            earlier.iter().for_each(|dir| drop(fs::remove_dir_all(dir)));
             Ok(Some(snapshots))
         }
         // Some trees are too large for that. What is committed in them is handed in.

@@ -312,3 +312,58 @@ fn a_new_database_takes_no_work_of_an_old_one_for_its_own() {
     assert!(stashes[0].starts_with("refs/cogwork/earlier/") && stashes[1] == "refs/cogwork/kept/1/stash-0");
     assert!(said(&place, &["kept"]).contains("of a feature that is gone, "));
 }
+
+/// In a batch, a workspace is brought to the main branch for the next feature: what the one before left is kept, or else
+/// the session ends there.
+#[test]
+fn nothing_is_lost_between_two_features_of_a_batch() {
+    let quiet = "git config user.name x; git config user.email x@y";
+    for (shape, left, stays) in [
+        (
+            "a nested repository",
+            format!(
+                "git init -q n; cd n; {quiet}; echo PRECIOUS > x; git add x; git commit -qm n; git rm -qf x; git commit -qm gone"
+            ),
+            false,
+        ),
+        ("a stash", format!("{quiet}; echo PRECIOUS > x; git add x; git stash -q"), false),
+        ("staged alone", "echo PRECIOUS > x; git add x; rm x".to_owned(), false),
+        (
+            "a branch",
+            format!(
+                "{quiet}; git checkout -q -b b; echo PRECIOUS > x; git add x; git commit -qm b; git checkout -q -"
+            ),
+            false,
+        ),
+        ("files", "echo PRECIOUS > x".to_owned(), false),
+        ("a name that git does not take", "mkdir x; echo PRECIOUS > 'x/git~1'".to_owned(), true),
+        ("in our own directory", "mkdir .cogwork; echo PRECIOUS > .cogwork/x".to_owned(), true),
+    ] {
+        let features = json!({"features": [{"name": "a", "key": "a", "checks": ["test -e f1"]}, {"name": "b", "key": "b", "checks": ["test -e f2"]}]});
+        let place = Place::with_features(&features);
+        let moves = |file: &str, more: &str| {
+            format!(
+                "{{ move = \"write\", path = \"{file}\", content = \"x\" }}, {{ move = \"mark_passing\" }}{more}"
+            )
+        };
+        let run = format!(", {{ move = \"run\", command = {left:?} }}");
+        let script = place.beside("script.toml");
+        fs::write(&script, format!("a = [{}]\nb = [{}]\n", moves("f1", &run), moves("f2", ""))).unwrap();
+        let script = script.to_str().unwrap();
+        let args = ["run", "--agent", "scripted", "--script", script, "-c", "1", "--batch-size", "2"];
+        let output = place.cogwork(&args);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let passing =
+            place.store().features().unwrap().iter().filter(|it| it.status == Status::Passing).count();
+        assert_eq!(passing, 2, "{shape}: {text}");
+        let reachable =
+            "git rev-list --objects --all | cut -d' ' -f1 | git cat-file --batch | grep -ac PRECIOUS || true";
+        let kept = git(&place, reachable);
+        let there = git(&place, "grep -rl PRECIOUS .cogwork/workspaces | wc -l");
+        assert_eq!(
+            (kept.trim() == "0", there.trim() != "0"),
+            (stays, stays),
+            "{shape}: {kept} {there}\n{text}"
+        );
+    }
+}

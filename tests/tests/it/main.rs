@@ -15,6 +15,7 @@ mod demo;
 mod handed_in;
 mod hostile;
 mod idle;
+mod in_project;
 mod keeping;
 mod kills;
 mod landing;

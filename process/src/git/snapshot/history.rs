@@ -12,9 +12,10 @@ use std::time::Duration;
 use rustix::fs::FileType;
 
 use super::beneath::{Beneath, join};
-use super::{NestedRepository, Snapshots, head};
+use super::{Snapshot, Snapshots, head};
 use crate::git::call::{Call, DISTRUST, lines};
-use crate::git::{GitError, name};
+use crate::git::change::FALLBACK_IDENTITY;
+use crate::git::{Git, GitError, name};
 
 /// How long one call may take in a repository that an agent could write to.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -44,11 +45,28 @@ struct Theirs {
     git_dir: PathBuf,
     /// The agent made it: what it fetched from elsewhere is not its work.
     is_nested: bool,
+    /// It has an index that is a file.
+    has_index: bool,
+}
+
+impl Git {
+    /// Returns those of the tips that are at an object which this repository does not have.
+    async fn missing_objects(&self, tips: Vec<Tip>) -> Result<Vec<Tip>, GitError> {
+        if tips.is_empty() {
+            return Ok(tips);
+        }
+        let wanted = tips.iter().map(|tip| format!("{}\n", tip.commit)).collect::<String>();
+        let check = self.call("look for objects", ["cat-file", "--batch-check"]).stdin(wanted.into_bytes());
+        let said = check.run().await?.stdout;
+        let there: Vec<bool> = lines(&said).map(|line| !line.ends_with(" missing")).collect();
+        Ok(tips.into_iter().zip(there).filter(|(_, is_there)| !is_there).map(|(tip, _)| tip).collect())
+    }
 }
 
 impl Snapshots {
     /// Keeps what the repositories of the workspace have and none of the commits `known` has, under refs of the project
-    /// below `prefix`: `head`, `branch/NAME`, `stash-K`, `reflog-K`, and for nested ones `nested-K/…`. Returns the refs.
+    /// below `prefix`: `head`, `branch/NAME`, `tags/NAME`, `ref/KIND/NAME`, `stash-K`, `reflog-K`, `index` for what was only
+    /// staged, and for nested ones `nested-K/…`. Returns the refs.
     ///
     /// # Errors
     ///
@@ -56,17 +74,17 @@ impl Snapshots {
     pub async fn keep_history(
         &self,
         prefix: &str,
-        nested: &[NestedRepository],
+        snapshot: &Snapshot,
         known: &[&str],
     ) -> Result<Vec<String>, GitError> {
         let mut kept = Vec::new();
         if let Some(own) = self.own_repository()? {
-            kept.extend(self.keep_tips(&own, prefix, known).await?);
+            kept.extend(self.keep_tips(&own, prefix, known, &snapshot.tree).await?);
         }
-        for (at, repository) in nested.iter().enumerate() {
+        for (at, repository) in snapshot.nested.iter().enumerate() {
             if let Some(theirs) = self.nested_repository(&repository.path)? {
                 let prefix = format!("{prefix}/nested-{at}");
-                kept.extend(self.keep_tips(&theirs, &prefix, known).await?);
+                kept.extend(self.keep_tips(&theirs, &prefix, known, &snapshot.tree).await?);
             }
         }
         Ok(kept)
@@ -94,8 +112,11 @@ impl Snapshots {
         theirs: &Theirs,
         prefix: &str,
         known: &[&str],
+        tree: &str,
     ) -> Result<Vec<String>, GitError> {
-        let tips = theirs.tips(known).await?;
+        let mut tips = theirs.tips(known).await?;
+        tips.extend(self.own.project.missing_objects(theirs.things().await?).await?);
+        tips.extend(theirs.staged(tree).await);
         let ref_of = |tip: &Tip| format!("{prefix}/{}", tip.name);
         let spec = |tip: &Tip| format!("+{}:{}", tip.commit, ref_of(tip));
         if tips.is_empty() {
@@ -163,13 +184,29 @@ impl Snapshots {
         if !is(b"HEAD", FileType::RegularFile) || !is(b"objects", FileType::Directory) {
             return Err(GitError::NotAClone { path });
         }
-        Ok(Some(Theirs { git_dir: path, is_nested }))
+        let has_index = is(b"index", FileType::RegularFile);
+        Ok(Some(Theirs { git_dir: path, is_nested, has_index }))
     }
 
     fn root(&self) -> Result<Beneath, GitError> {
         let unreadable = |source| GitError::Unreadable { path: self.own.workspace.clone(), source };
         Beneath::new(&self.own.workspace).map_err(unreadable)
     }
+}
+
+/// Returns what a ref of a workspace is called among those that keep it; `None` for what came from elsewhere. What git
+/// would take for something else gets a plain name.
+fn name_of(full: &str, at: usize) -> Option<String> {
+    let short = full.strip_prefix("refs/")?;
+    let name = match short.split_once('/') {
+        Some(("heads", name)) => format!("branch/{name}"),
+        Some(("remotes", _)) => return None,
+        Some(("tags", name)) => format!("tags/{name}"),
+        None if short == "stash" => return None,
+        Some(_) | None => format!("ref/{short}"),
+    };
+    let is_name = name::check_ref(&format!("refs/{name}")).is_ok();
+    Some(if is_name { name } else { format!("branch-{at}") })
 }
 
 impl Theirs {
@@ -216,17 +253,66 @@ impl Theirs {
         let commit = "--format=%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end) %(refname)";
         let said = self.call("list the refs", ["for-each-ref", commit]).run().await?;
         for (at, (commit, full)) in lines(&said.stdout).filter_map(|line| line.split_once(' ')).enumerate() {
-            let name = match full.strip_prefix("refs/").and_then(|name| name.split_once('/')) {
-                Some(("heads", name)) => format!("branch/{name}"),
-                Some(("remotes", _)) | None => continue,
-                Some((kind, name)) => format!("{kind}/{name}"),
-            };
-            // Whatever git would take for something else gets a plain one.
-            let is_name = name::check_ref(&format!("refs/{name}")).is_ok();
-            let name = if is_name { name } else { format!("branch-{at}") };
-            tips.push(Tip { name, commit: commit.to_owned() });
+            tips.extend(name_of(full, at).map(|name| Tip { name, commit: commit.to_owned() }));
         }
         Ok(())
+    }
+
+    /// Returns what its refs name that is no commit: annotated tags, with their messages, and tags of anything else.
+    async fn things(&self) -> Result<Vec<Tip>, GitError> {
+        let said =
+            self.call("list the tags", ["for-each-ref", "--format=%(objecttype) %(objectname) %(refname)"]);
+        let said = said.run().await?.stdout;
+        let refs = lines(&said).enumerate().filter_map(|(at, line)| {
+            let (kind, rest) = line.split_once(' ')?;
+            let (object, full) = rest.split_once(' ').filter(|_| kind != "commit")?;
+            let name = format!("{}-itself", name_of(full, at)?);
+            Some(Tip { name, commit: object.to_owned() })
+        });
+        Ok(refs.collect())
+    }
+
+    /// Returns what its index has, as a commit, where that is neither what is checked out nor the files themselves: staged,
+    /// and removed or overwritten since.
+    async fn staged(&self, files: &str) -> Option<Tip> {
+        if !self.has_index {
+            return None;
+        }
+        let staged: Result<_, GitError> = async {
+            let tree = self.call("look at what is staged", ["write-tree"]).run().await?.line();
+            if tree == files {
+                return Ok(None);
+            }
+            // What it only lacks is nowhere to be kept.
+            let fresh = match self.head().await? {
+                Some(head) => {
+                    let diff = [
+                        "diff-tree",
+                        "-r",
+                        "--name-only",
+                        "--no-renames",
+                        "--diff-filter=d",
+                        &head,
+                        &tree,
+                        "--",
+                    ];
+                    self.call("compare what is staged", diff)
+                }
+                None => self.call("list what is staged", ["ls-tree", "-r", "--name-only", &tree]),
+            };
+            if fresh.run().await?.stdout.is_empty() {
+                return Ok(None);
+            }
+            let commit = self.call("keep what is staged", ["commit-tree", &tree, "-m", "What was staged"]);
+            let commit = commit.config(FALLBACK_IDENTITY).run().await?.line();
+            Ok(Some(Tip { name: "index".to_owned(), commit }))
+        }
+        .await;
+        // One in the middle of a merge has the sides of that, which are commits.
+        staged.unwrap_or_else(|error| {
+            tracing::debug!(%error, "what is staged is not looked at");
+            None
+        })
     }
 
     /// Only the last stash has a ref; the others are in its log.

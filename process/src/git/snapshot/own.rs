@@ -45,6 +45,9 @@ pub(super) struct State {
     /// The commit that the workspace was made from.
     pub(super) base: String,
     pub(super) base_tree: String,
+    /// The tree whose attributes count, where that is not the base's.
+    #[serde(default, skip_serializing)]
+    pub(super) attributes: Option<String>,
     pub(super) settings: Vec<(String, String)>,
 }
 
@@ -107,7 +110,7 @@ impl Own {
             self.adopt_excludes()?;
         }
         let settings = settings::read_settings(&self.project, &self.common, is_project_itself).await?;
-        let state = State { base, base_tree, settings };
+        let state = State { base, base_tree, attributes: None, settings };
         self.write_known(&state).await?;
         self.write_state(&state)?;
         Ok(state)
@@ -174,7 +177,9 @@ impl Own {
     ) -> Call {
         let call = Call::outside(&self.workspace, purpose, args).git_dir(self.dir.clone());
         let call = call.env("GIT_WORK_TREE", &self.workspace);
-        let call = call.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_ATTR_SOURCE", &state.base_tree);
+        let call = call
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_ATTR_SOURCE", state.attributes.as_ref().unwrap_or(&state.base_tree));
         let call = call.env("GIT_NO_LAZY_FETCH", "1").env("GIT_NO_REPLACE_OBJECTS", "1");
         // What has to last is brought to the disk when it gets a ref, as a file of its own.
         let call = call.config(["core.safecrlf=false", "core.fsync=none", "core.bigFileThreshold=4095m"]);

@@ -25,6 +25,8 @@ pub enum Why {
     BadName,
     /// A directory in more others than a snapshot looks into.
     TooDeep,
+    /// Cogwork's own directory, which is no part of a project's history. The work is handed in without it.
+    CogworksOwn,
     /// Files where a submodule of the base belongs that is not checked out.
     InSubmodule,
     /// A link to a place of this machine.
@@ -37,6 +39,11 @@ impl Why {
     /// Returns whether the snapshot's tree has it.
     pub fn is_kept(&self) -> bool {
         matches!(self, Self::AbsoluteLink { .. } | Self::LinkOut { .. })
+    }
+
+    /// Returns whether nothing can be handed in because of it.
+    pub fn is_objection(&self) -> bool {
+        !matches!(self, Self::CogworksOwn)
     }
 
     /// Returns whether something would be lost with it.
@@ -57,6 +64,9 @@ impl fmt::Display for Refusal {
             Why::Unreadable => write!(f, "`{path}` may not be read: chmod u+r it, or remove it"),
             Why::BadName => write!(f, "git does not take the name of `{path}`: rename or remove it"),
             Why::TooDeep => write!(f, "`{path}` lies in too many directories: move or remove it"),
+            Why::CogworksOwn => {
+                write!(f, "`{path}` is Cogwork's own and gets on no branch: move what is in it elsewhere")
+            }
             Why::InSubmodule => write!(
                 f,
                 "`{path}` is a submodule that is not checked out, and has files: move them to another directory"

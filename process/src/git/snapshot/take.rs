@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::beneath::Beneath;
+use super::beneath::{Beneath, split};
 use super::draft::Draft;
 use super::known::Known;
 use super::own::{Own, State};
@@ -19,7 +19,8 @@ pub(super) async fn take_snapshot(own: &Own, state: &State, limits: Limits) -> R
     let root = Arc::new(Beneath::new(&own.workspace).map_err(unreadable)?);
     let known = Arc::new(own.known(state).ok_or_else(|| changing(&own.dir))?);
     let mut draft = Draft::new(own, state).await?;
-    let mut walk = Walk::new(root.clone(), known.clone(), draft.cached.clone(), limits);
+    let walk = Walk::new(root.clone(), known.clone(), draft.cached.clone(), limits);
+    let mut walk = walk.in_project(own.is_project());
     loop {
         walk = blocking(&own.workspace, move || walk.list()).await?;
         let ignored = draft.ignored(walk.questions()).await?;
@@ -32,7 +33,17 @@ pub(super) async fn take_snapshot(own: &Own, state: &State, limits: Limits) -> R
         draft.start_over().await?;
     }
     draft.settle_oversize(state, &mut found, limits.file_bytes).await?;
-    let (tree, changes) = draft.write_tree(state, &known, &found).await?;
+    let (mut tree, mut changes) = draft.write_tree(state, &known, &found).await?;
+    let has_attributes = changes.iter().any(|change| split(&change.path).1 == b".gitattributes");
+    if has_attributes {
+        let state = State { attributes: Some(tree.clone()), ..state.clone() };
+        match with_attributes(own, &state, &known, &found).await {
+            Ok(with_them) => (tree, changes) = with_them,
+            // Such that no file could be committed with, or checked out.
+            Err(error @ GitError::Failed { .. }) => tracing::debug!(%error, "attributes do not count"),
+            Err(error) => return Err(error),
+        }
+    }
     if let Some(stranger) = stranger(&changes, &found) {
         return Err(changing(&own.workspace.join(path(&stranger.path))));
     }
@@ -41,7 +52,10 @@ pub(super) async fn take_snapshot(own: &Own, state: &State, limits: Limits) -> R
     refused.append(&mut found.refused);
     refused.sort_by(|a, b| a.path.cmp(&b.path));
     let added = changes.iter().filter(|change| change.is_added());
-    draft.keep_index(&added.map(|change| change.path.as_slice()).collect::<Vec<_>>())?;
+    // What was read with other attributes than the base's is read again.
+    if !has_attributes {
+        draft.keep_index(&added.map(|change| change.path.as_slice()).collect::<Vec<_>>())?;
+    }
     let repository = |dir: &Vec<u8>| NestedRepository {
         path: path(dir),
         submodule: known.submodules.get(dir).cloned(),
@@ -56,6 +70,18 @@ pub(super) async fn take_snapshot(own: &Own, state: &State, limits: Limits) -> R
         ignored: found.ignored.iter().map(ignored).collect(),
         refused,
     })
+}
+
+/// Writes the tree with the attributes that stand in it: what the agent would commit, and what a checkout gives back.
+async fn with_attributes(
+    own: &Own,
+    state: &State,
+    known: &Known,
+    found: &Found,
+) -> Result<(String, Vec<Change>), GitError> {
+    let mut draft = Draft::new(own, state).await?;
+    draft.start_over().await?;
+    draft.write_tree(state, known, found).await
 }
 
 /// Returns what git was told of and did not take.

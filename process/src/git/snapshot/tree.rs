@@ -149,12 +149,17 @@ impl Draft<'_> {
 
 impl Change {
     /// Reads `:mode mode object object status` and a path.
-    fn parse(about: &[u8], path: &[u8]) -> Option<Self> {
+    pub(super) fn parse(about: &[u8], path: &[u8]) -> Option<Self> {
         let about = lossy(about.strip_prefix(b":")?);
         let mut words = about.split(' ').map(str::to_owned);
         let (old_mode, mode) = (words.next()?, words.next()?);
         let object = words.nth(1)?;
         Some(Self { path: path.to_vec(), old_mode, mode, object })
+    }
+
+    /// Returns whether nothing is here any more.
+    pub(super) fn is_removal(&self) -> bool {
+        self.mode == "000000"
     }
 
     /// Returns whether the base has nothing here.

@@ -83,6 +83,7 @@ pub(super) struct Walk {
     known: Arc<Known>,
     cached: Option<Cached>,
     limits: Limits,
+    is_in_project: bool,
     entries: usize,
     new_bytes: u64,
     open: Vec<Open>,
@@ -94,6 +95,7 @@ pub(super) struct Walk {
 impl Walk {
     pub(super) fn new(root: Arc<Beneath>, known: Arc<Known>, cached: Option<Cached>, limits: Limits) -> Self {
         Self {
+            is_in_project: false,
             root,
             known,
             cached,
@@ -105,6 +107,11 @@ impl Walk {
             ignored_dirs: HashSet::new(),
             found: Found::default(),
         }
+    }
+
+    /// The project's own directory is looked at.
+    pub(super) fn in_project(self, is_in_project: bool) -> Self {
+        Self { is_in_project, ..self }
     }
 
     /// Lists what is open, until git has to be asked ([`Walk::questions`]).
@@ -222,6 +229,13 @@ impl Walk {
         }
         // Cogwork's own state is no part of a project's history, and what an agent writes there least of all.
         if open.path.is_empty() && name.eq_ignore_ascii_case(STATE_DIR.as_bytes()) {
+            // The project's own is not an agent's.
+            let is_a_copy = self.known.dirs.contains(&path) || self.is_in_project;
+            if !is_a_copy
+                && self.root.dir(&path).and_then(|dir| entries_of(&dir)).is_ok_and(|in_it| !in_it.is_empty())
+            {
+                self.refuse(&path, Why::CogworksOwn);
+            }
             self.found.kept.insert(path);
             return Ok(());
         }

@@ -68,25 +68,6 @@ impl Snapshots {
         self.commit(&snapshot.tree, &parents, message, trailers).await
     }
 
-    /// Notes that the project itself is worked in, from this snapshot on: what lay about before is a person's.
-    ///
-    /// # Errors
-    ///
-    /// [`GitError::NotWritten`].
-    pub fn begin_in_project(&self, start: &Snapshot) -> Result<(), GitError> {
-        self.own.write("start", start.tree.as_bytes())
-    }
-
-    /// Returns whether the project itself is worked in.
-    pub(in crate::git) fn are_of_project(&self) -> bool {
-        self.own.is_project()
-    }
-
-    /// Returns the tree that the work in the project itself began with; `None` when that is not known any more.
-    pub(in crate::git) fn start_in_project(&self) -> Option<String> {
-        std::fs::read_to_string(self.own.file("start")).ok()
-    }
-
     /// Returns the project.
     pub(in crate::git) fn project(&self) -> &Git {
         &self.own.project

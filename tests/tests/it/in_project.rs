@@ -1,0 +1,115 @@
+//! Agents in the person's own directory: what passes is committed, whatever it looks like, and nothing else is.
+
+use std::fs;
+
+use cogwork_schemas::Status;
+use serde_json::json;
+
+use crate::place::Place;
+
+fn place() -> Place {
+    let place = Place::with_features(&json!({"features": [{"name": "a", "checks": ["test -e f1"]}]}));
+    fs::write(place.dir.join("mine"), "a person's, not committed\n").unwrap();
+    place
+}
+
+/// The commands that work there, which take one attempt each.
+const WAYS: [&[&str]; 2] =
+    [&["agent", "--max-iterations", "1"], &["run", "--isolation", "shared", "--attempts", "1"]];
+
+fn work(place: &Place, way: &[&str], agent: &str) -> String {
+    let agent = format!("exec:cat > /dev/null; {agent}");
+    let output = place.cogwork(&[way, &["--agent", &agent]].concat());
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn passes(place: &Place) -> bool {
+    place.store().features().unwrap()[0].status == Status::Passing
+}
+
+#[test]
+fn whatever_passes_is_committed() {
+    for (shape, agent, committed) in [
+        (
+            "a nested repository",
+            "git init -q n; cd n; git config user.name x; git config user.email x@y; echo x > x; \
+          git add .; git commit -qm n; echo x > ../f1",
+            "f1 n/x",
+        ),
+        (
+            "a file that is a directory now",
+            "rm README; mkdir README; echo x > README/x; echo x > f1",
+            "README README/x f1",
+        ),
+        (
+            "an open merge",
+            "git config user.name x; git config user.email x@y; git checkout -q -b o; echo o > README; \
+          git commit -qam o; git checkout -q main; echo m > README; git commit -qam m; git merge -q o; \
+          echo both > README; echo x > f1",
+            "README f1",
+        ),
+        ("staged by the agent", "echo x > f1; git add f1", "f1"),
+    ] {
+        for way in WAYS {
+            let place = place();
+            let text = work(&place, way, agent);
+            assert!(passes(&place), "{shape}, {way:?}: {text}");
+            let names = place.git(&["log", "-1", "--format=", "--name-only", "--no-renames"]);
+            assert_eq!(
+                names.split_whitespace().collect::<Vec<_>>().join(" "),
+                committed,
+                "{shape}, {way:?}: {text}"
+            );
+            assert_eq!(place.git(&["status", "--porcelain"]), "?? mine", "{shape}, {way:?}: {text}");
+        }
+    }
+}
+
+/// What an attempt could not commit, or was red with, makes the next one pass: then it is committed with it.
+#[test]
+fn what_an_attempt_left_is_committed_when_the_next_one_passes() {
+    for (shape, first, second) in [
+        ("locked", "echo x > f1; touch .git/index.lock", "true"),
+        ("red", "echo x > f0", "test -e f0 && echo x > f1"),
+        ("failed", "echo x > f0; exit 3", "echo x > f1"),
+    ] {
+        for way in WAYS {
+            let place = place();
+            // Two attempts, in one run or in two.
+            let way: Vec<&str> = if way[0] == "run" { way[..3].to_vec() } else { way.to_vec() };
+            let agent = format!(
+                "if [ -e ../second ]; then rm -f .git/index.lock; {second}; else touch ../second; {first}; fi"
+            );
+            let mut text = work(&place, &way, &agent);
+            if !passes(&place) {
+                text += &work(&place, &way, &agent);
+            }
+            assert!(passes(&place), "{shape}, {way:?}: {text}");
+            assert_eq!(place.git(&["status", "--porcelain"]), "?? mine", "{shape}, {way:?}: {text}");
+            assert!(!place.git(&["ls-tree", "HEAD", "f1"]).is_empty(), "{shape}, {way:?}: {text}");
+        }
+    }
+}
+
+/// Work that an earlier database knew is not that of a feature of this one.
+#[test]
+fn a_new_database_takes_no_work_of_an_old_one_for_its_own() {
+    let stash = "echo precious > f0; git add f0; git stash -q";
+    let way = ["run", "--attempts", "1"];
+    for next in WAYS {
+        let place = place();
+        fs::remove_file(place.dir.join("mine")).unwrap();
+        let text = work(&place, &way, stash);
+        assert!(place.git(&["for-each-ref", "refs/cogwork/kept/1/"]).contains("stash-0"), "{text}");
+        assert!(place.cogwork(&["restore", "--begin-anew"]).status.success());
+        assert!(
+            place.import(&json!({"features": [{"name": "b", "checks": ["test -e f1"]}]})).status.success()
+        );
+        let text = work(&place, next, "echo x > f1");
+        assert!(passes(&place), "{next:?}: {text}");
+        let kept = place.cogwork(&["kept", "drop", "1"]);
+        assert_eq!(kept.status.code(), Some(1), "{next:?}: nothing of it is #1's");
+        let there = place.git(&["for-each-ref", "--format=%(refname)", "refs/cogwork/earlier/"]);
+        assert!(there.ends_with("/1/stash-0"), "{next:?}: {there}");
+    }
+}
