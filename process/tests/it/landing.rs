@@ -61,7 +61,7 @@ impl Ahead {
 
     /// Fails when a lock or a draft of ours is left in any git directory.
     pub(crate) async fn no_traces(&self) {
-        let left = "find .git -name '*.lock' -o -name '*cogwork-*' -o -path '*/index.*'";
+        let left = "find -H \"$(git rev-parse --git-common-dir)\" -name '*.lock' -o -name '*cogwork-*' -o -path '*/index.*'";
         assert_eq!(self.repo.shell(left).await, "");
     }
 
@@ -74,14 +74,14 @@ impl Ahead {
     }
 
     /// It is on the branch, and the tree at `dir` differs from HEAD in nothing but this.
-    async fn landed(&self, dir: &Path, status: &str) {
+    pub(crate) async fn landed(&self, dir: &Path, status: &str) {
         assert_eq!(self.main().await, self.to);
         let git = format!("git -C '{}' status --porcelain", dir.display());
         assert_eq!(self.repo.shell(&git).await, status);
     }
 }
 
-fn in_use(landing: Landing) -> (PathBuf, Vec<String>, String) {
+pub(crate) fn in_use(landing: Landing) -> (PathBuf, Vec<String>, String) {
     match landing {
         Landing::InUse { worktree, files, sentence } => (worktree, files, sentence),
         other @ (Landing::Landed | Landing::Moved | Landing::Gone) => panic!("{other:?}"),

@@ -25,6 +25,8 @@ mod landing_kills;
 #[cfg(test)]
 mod landing_people;
 #[cfg(test)]
+mod landing_places;
+#[cfg(test)]
 mod locks;
 #[cfg(test)]
 #[cfg(target_os = "linux")]

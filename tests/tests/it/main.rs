@@ -29,6 +29,8 @@ mod power;
 mod readers;
 mod refusals;
 mod sandbox;
+#[cfg(test)]
+mod shapes;
 mod suspended;
 mod switching;
 mod testing;

@@ -124,6 +124,18 @@ impl Place {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
+    /// Runs shell commands in the project, as a person would.
+    pub(crate) fn shell(&self, commands: &str) {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("set -e; {commands}")]);
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "T").env(format!("GIT_{who}_EMAIL"), "t@localhost");
+        }
+        self.at_home(&mut command);
+        let output = command.current_dir(&self.dir).output().unwrap();
+        assert!(output.status.success(), "{commands}: {output:?}");
+    }
+
     /// The commit that the main branch is at.
     pub(crate) fn head(&self) -> String {
         self.git(&["rev-parse", "HEAD"])

@@ -20,6 +20,11 @@ impl Landable<'_> {
             )
         } else if !self.holds(tree) {
             return None;
+        } else if tree.is_main && !tree.is_there() {
+            format!(
+                "the branch `{name}` is checked out in the main working tree, and git does not know where that is: \
+                     switch to another branch there"
+            )
         } else if tree.is_locked && !tree.is_there() {
             format!(
                 "the branch `{name}` is checked out there, and the tree is locked and not to be found: \
