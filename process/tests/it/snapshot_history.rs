@@ -366,3 +366,26 @@ async fn in_the_project_itself_the_work_is_what_changed_since_it_began() {
     let work = Work::look(Some(&snapshots), None, None).await.unwrap();
     assert!(matches!(&work, Work::Committed(Some(head)) if *head == commit), "{work:?}");
 }
+
+#[tokio::test]
+async fn refs_of_the_project_that_are_broken_keep_nothing_from_being_kept() {
+    let lost = "1111111111111111111111111111111111111111";
+    for broken in [
+        ": > .git/refs/heads/person".to_owned(),
+        format!("echo {lost} > .git/refs/heads/person"),
+        format!("echo {lost} > .git/refs/tags/t; : > .git/refs/tags/u"),
+        format!("mkdir -p .git/refs/cogwork/kept/3; echo {lost} > .git/refs/cogwork/kept/3/head"),
+        format!("git pack-refs --all; echo '{lost} refs/heads/packed' >> .git/packed-refs"),
+    ] {
+        let site = Site::new().await;
+        site.work("git commit -q --allow-empty -m one; git init -q nested; cd nested; git commit -q --allow-empty -m in")
+            .await;
+        site.project(&broken).await;
+        let snapshot = site.snapshots.take_snapshot().await.unwrap();
+        let kept = site.snapshots.keep_history(PREFIX, &snapshot.nested, &[&site.base]).await.unwrap();
+        assert_eq!(kept.len(), 2, "{broken}: {kept:?}");
+        for name in kept {
+            site.project(&format!("git rev-list --quiet --objects {name}")).await;
+        }
+    }
+}

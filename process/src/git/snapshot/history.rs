@@ -23,6 +23,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Commits of a repository that get a ref of their own at most.
 const MOST_REFS: usize = 1000;
 
+/// The setting with which a fetch looks at none of the refs that are there already.
+const NO_REFS: &str = "fetch.hideRefs=refs";
+
 /// A commit of a repository that an agent wrote to, and what it is called there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Tip {
@@ -140,6 +143,20 @@ impl Snapshots {
     }
 
     async fn fetch(&self, theirs: &Theirs, wanted: impl IntoIterator<Item = String>) -> Result<(), GitError> {
+        let wanted: Vec<String> = wanted.into_iter().collect();
+        match self.fetch_beside(theirs, &wanted, None).await {
+            // What comes over is compared with all refs here, and one of them may be broken. HEAD stays.
+            Err(GitError::Failed { .. }) => self.fetch_beside(theirs, &wanted, Some(NO_REFS)).await,
+            fetched => fetched,
+        }
+    }
+
+    async fn fetch_beside(
+        &self,
+        theirs: &Theirs,
+        wanted: &[String],
+        setting: Option<&str>,
+    ) -> Result<(), GitError> {
         let args = [
             "fetch",
             "--quiet",
@@ -152,7 +169,8 @@ impl Snapshots {
         let purpose = format!("bring over the history in {}", theirs.git_dir.display());
         let fetch = self.own.project.call(&purpose, args).arg(&theirs.git_dir).args(wanted).limit(LIMIT);
         let fetch = fetch.config(["fetch.fsckObjects=true", "core.fsync=all", "protocol.version=2"]);
-        fetch.config(self.own.project.disarmed().await?).run().await?;
+        let fetch = fetch.config(setting).config(self.own.project.disarmed().await?);
+        fetch.run().await?;
         Ok(())
     }
 
