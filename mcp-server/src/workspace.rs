@@ -103,10 +103,9 @@ pub(crate) async fn begin_on(options: &Options, branch: &str, before: &Taken) ->
         snapshots.keep_all(&to).await?;
     }
     let git = Git::workspace(&options.workspace);
-    let here = format!("refs/remotes/origin/{branch}");
-    git.fetch(&options.project, &format!("+refs/heads/{branch}:{here}")).await?;
-    git.reset_hard_clean(&here).await?;
-    if let (Some(snapshots), Some(base)) = (&mut snapshots, git.resolve(&here).await?) {
+    let base = git.follow(&options.project, branch).await?;
+    git.reset_hard_clean(&base).await?;
+    if let Some(snapshots) = &mut snapshots {
         snapshots.move_base(&base).await?;
     }
     Ok(())

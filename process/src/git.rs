@@ -12,6 +12,7 @@
 
 mod call;
 mod change;
+mod clone;
 mod error;
 mod head;
 mod landing;
@@ -83,35 +84,6 @@ impl Git {
         let args = ["init", "--quiet", "--initial-branch=main", "--template="];
         Call::outside(dir, "make a repository", args).run().await?;
         Ok(Self::at(dir))
-    }
-
-    /// Clones `from` to `to` (which must not exist or be empty), sharing its objects, with the new `branch` checked
-    /// out at `from`'s HEAD and somebody to commit as. The clone holds no copy of the history: it is lost with
-    /// `from`.
-    pub async fn clone_shared(from: &Path, to: &Path, branch: &str) -> Result<Self, GitError> {
-        name::check_branch(branch)?;
-        let args = [
-            "clone",
-            "--quiet",
-            "--shared",
-            "--no-tags",
-            "--no-checkout",
-            "--template=",
-            "--origin=origin",
-            "--",
-        ];
-        let purpose = format!("clone {} to {}", from.display(), to.display());
-        let clone = Call::outside(from, &purpose, args).arg(from).arg(to);
-        clone.config(Self::at(from).disarmed().await?).run().await?;
-        let git = Self::workspace(to);
-        // Whoever commits in the project commits there, too. The user's own settings are not enough: some agents hide
-        // them from the programs that they start.
-        for (key, value) in Self::at(from).identity().await? {
-            git.call("note who commits", ["config", "--local", &key, &value]).run().await?;
-        }
-        let checkout = ["checkout", "--quiet", "--no-track", "-b", branch];
-        git.call("check out its branch", checkout).config(git.disarmed().await?).run().await?;
-        Ok(git)
     }
 
     /// Returns whether the directory is the top of a git working tree.

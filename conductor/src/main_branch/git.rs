@@ -322,7 +322,9 @@ impl GitSteps {
             // What a killed clone left is no repository.
             std::fs::remove_dir_all(&dir).map_err(|source| GitError::Io { path: dir.clone(), source })?;
         }
-        let clone = Git::clone_shared(&self.project, &dir, "cogwork/integrate").await?;
+        // At the branch itself: what a person has checked out may be damaged. Where it is gone, others say so.
+        let start = self.tip().await?;
+        let clone = Git::clone_shared_at(&self.project, &dir, "cogwork/integrate", start.as_deref()).await?;
         self.is_ready.store(true, Ordering::Relaxed);
         Ok(clone)
     }

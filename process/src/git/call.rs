@@ -52,6 +52,9 @@ const HARDENED: &[&str] = &[
 pub(super) const DISTRUST: [&str; 3] =
     ["protocol.allow=never", "protocol.file.allow=always", "credential.helper="];
 
+/// The setting for a fetch between two directories of ours, whatever the user allows git at other times.
+pub(super) const LOCAL: [&str; 1] = ["protocol.file.allow=always"];
+
 /// The environment of every call on top of the basic one, whose locale is left out.
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("GIT_CONFIG_NOSYSTEM", "1"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::call::{lines, records};
+use super::call::{LOCAL, lines, records};
 use super::{Git, GitError, lossy, name};
 
 /// Who commits when neither the user nor the repository says so.
@@ -64,7 +64,8 @@ impl Git {
         let args =
             ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--"];
         let purpose = format!("fetch {refspec} from {}", from.display());
-        self.call(&purpose, args).arg(from).arg(refspec).config(self.disarmed().await?).run().await?;
+        let fetch = self.call(&purpose, args).arg(from).arg(refspec).config(LOCAL);
+        fetch.config(self.disarmed().await?).run().await?;
         Ok(())
     }
 

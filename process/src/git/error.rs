@@ -41,6 +41,9 @@ pub enum GitError {
     /// Somebody else made that ref first.
     #[error("the ref {name} exists already")]
     RefExists { name: String },
+    /// Something is where a clone is to be.
+    #[error("{} already exists and is not an empty directory", path.display())]
+    NotEmpty { path: PathBuf },
     /// The directory is no clone any more: its `.git` is gone, or leads to another repository.
     #[error("{} is no repository of its own any more", path.display())]
     NotAClone { path: PathBuf },

@@ -29,15 +29,10 @@ impl Git {
         let list = ["rev-list", "--objects", "--no-object-names", commit, "--not", base, "--"];
         let listed = clone.call(&format!("look through {commit}"), list).run().await?.stdout;
         let (names, ours, theirs) =
-            (files_of(&listed), clone.objects_dir().await?, self.objects_dir().await?);
+            (files_of(&listed), clone.shared().await?.objects, self.shared().await?.objects);
         let place = theirs.clone();
         let done = tokio::task::spawn_blocking(move || hand_over(&names, &ours, &theirs)).await;
         done.map_err(|error| GitError::Unreadable { path: place, source: io::Error::other(error) })?
-    }
-
-    async fn objects_dir(&self) -> Result<PathBuf, GitError> {
-        let args = ["rev-parse", "--path-format=absolute", "--git-path", "objects"];
-        Ok(self.call("find its objects", args).run().await?.line().into())
     }
 }
 

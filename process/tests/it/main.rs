@@ -8,6 +8,8 @@ mod alone;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod clone;
+#[cfg(test)]
 mod contained;
 #[cfg(test)]
 mod git;

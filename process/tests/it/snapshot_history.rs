@@ -382,7 +382,7 @@ async fn refs_of_the_project_that_are_broken_keep_nothing_from_being_kept() {
             .await;
         site.project(&broken).await;
         let snapshot = site.snapshots.take_snapshot().await.unwrap();
-        let kept = site.snapshots.keep_history(PREFIX, &snapshot.nested, &[&site.base]).await.unwrap();
+        let kept = site.snapshots.keep_history(PREFIX, &snapshot, &[&site.base]).await.unwrap();
         assert_eq!(kept.len(), 2, "{broken}: {kept:?}");
         for name in kept {
             site.project(&format!("git rev-list --quiet --objects {name}")).await;

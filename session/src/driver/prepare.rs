@@ -104,14 +104,9 @@ async fn workspace(job: &Job<'_>) -> Result<Tree, Setback> {
     }
     let branch = session_branch(job.session);
     let no_workspace = |error: GitError| Setback::NotPossible(format!("no workspace: {}", chain(&error)));
-    let git = Git::clone_shared(&job.project, &dir, &branch).await.map_err(no_workspace)?;
-    let mut head = git.head().await.map_err(no_workspace)?;
-    if let Some(base) = &job.base
-        && head.as_ref() != Some(base)
-    {
-        git.reset_hard_clean(base).await.map_err(no_workspace)?;
-        head = git.head().await.map_err(no_workspace)?;
-    }
+    let made = Git::clone_shared_at(&job.project, &dir, &branch, job.base.as_deref()).await;
+    let git = made.map_err(no_workspace)?;
+    let head = git.head().await.map_err(no_workspace)?;
     let snapshots = match &head {
         Some(base) => {
             let own = snapshot_dir(&job.project, job.session);

@@ -13,7 +13,7 @@ use rustix::fs::FileType;
 
 use super::beneath::{Beneath, join};
 use super::{Snapshot, Snapshots, head};
-use crate::git::call::{Call, DISTRUST, lines};
+use crate::git::call::{Call, DISTRUST, LOCAL, lines};
 use crate::git::change::FALLBACK_IDENTITY;
 use crate::git::{Git, GitError, name};
 
@@ -169,7 +169,7 @@ impl Snapshots {
         let purpose = format!("bring over the history in {}", theirs.git_dir.display());
         let fetch = self.own.project.call(&purpose, args).arg(&theirs.git_dir).args(wanted).limit(LIMIT);
         let fetch = fetch.config(["fetch.fsckObjects=true", "core.fsync=all", "protocol.version=2"]);
-        let fetch = fetch.config(setting).config(self.own.project.disarmed().await?);
+        let fetch = fetch.config(LOCAL).config(setting).config(self.own.project.disarmed().await?);
         fetch.run().await?;
         Ok(())
     }

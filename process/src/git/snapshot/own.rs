@@ -7,16 +7,16 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::known::Known;
-use super::{path, settings};
+use super::settings;
 use crate::contain::own_node;
 use crate::git::call::{Call, lines};
+use crate::git::clone::Shared;
 use crate::git::{Git, GitError, name};
 
 /// Held by whoever takes a snapshot; never removed, so that all hold the same one.
@@ -33,10 +33,8 @@ pub(super) struct Own {
     pub(super) dir: PathBuf,
     pub(super) workspace: PathBuf,
     pub(super) project: Git,
-    /// Where the project has its objects.
-    pub(super) objects: PathBuf,
-    /// Where the project has its refs.
-    pub(super) common: PathBuf,
+    /// Where the project has its objects and refs.
+    pub(super) shared: Shared,
 }
 
 /// What is noted in the git directory, last of all when it is made.
@@ -58,18 +56,11 @@ pub(super) struct Turn(#[expect(dead_code, reason = "it holds the lock while it 
 impl Own {
     pub(super) async fn at(dir: &Path, workspace: &Path, project: &Path) -> Result<Self, GitError> {
         let git = Git::at(project);
-        let args = ["rev-parse", "--path-format=absolute", "--git-common-dir", "--git-path", "objects"];
-        let said = git.call("find the project's objects", args).run().await?.stdout;
-        let lines: Vec<&[u8]> = said.trim_ascii_end().split(|byte| *byte == b'\n').collect();
-        let [common, objects] = lines[..] else {
-            let name = project.display().to_string();
-            return Err(GitError::BadName { name, what: "the path of a project: it has a line break" });
-        };
-        let (common, objects) = (path(common), path(objects));
+        let shared = git.shared().await?;
         // git is called in the workspace.
         let absolute = |path| std::path::absolute(path).map_err(|source| not_written(path, source));
         let (dir, workspace) = (absolute(dir)?, absolute(workspace)?);
-        Ok(Self { dir, workspace, project: git, objects, common })
+        Ok(Self { dir, workspace, project: git, shared })
     }
 
     /// Waits until no other process takes a snapshot here, and keeps others waiting.
@@ -94,44 +85,42 @@ impl Own {
     /// Makes the git directory anew, for a workspace that was made from `base`, without an index. Objects stay that can
     /// be believed: somebody may be about to give them a ref.
     pub(super) async fn make(&self, base: &str) -> Result<State, GitError> {
-        let (base, base_tree, format) = self.look_up(base).await?;
+        let (base, base_tree) = self.look_up(base).await?;
         self.clear()?;
         self.write("boot", own_node().boot_id.as_bytes())?;
-        let format = format!("--object-format={format}");
+        let format = format!("--object-format={}", self.shared.format);
         let init = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", &format, "--"];
         // Next to it, not in it: a git in a bare repository takes that for its own.
         let init = Call::outside(&self.workspace, "make a git directory of our own", init).arg(&self.dir);
         init.env("GIT_CONFIG_GLOBAL", "/dev/null").run().await?;
-        let alternates = self.dir.join("objects/info/alternates");
-        let objects = [self.objects.as_os_str().as_bytes(), b"\n"].concat();
-        fs::write(&alternates, objects).map_err(|source| not_written(&alternates, source))?;
+        self.shared.lend_to(&self.dir)?;
         let is_project_itself = self.is_project();
         if is_project_itself {
             self.adopt_excludes()?;
         }
-        let settings = settings::read_settings(&self.project, &self.common, is_project_itself).await?;
+        let settings = settings::read_settings(&self.project, &self.shared.common, is_project_itself).await?;
         let state = State { base, base_tree, attributes: None, settings };
         self.write_known(&state).await?;
         self.write_state(&state)?;
         Ok(state)
     }
 
-    /// Returns the commit that a base means, its tree, and the format of the project's objects.
-    async fn look_up(&self, base: &str) -> Result<(String, String, String), GitError> {
+    /// Returns the commit that a base means, and its tree.
+    async fn look_up(&self, base: &str) -> Result<(String, String), GitError> {
         name::check_revision(base)?;
         let (commit, tree) = (format!("{base}^{{commit}}"), format!("{base}^{{tree}}"));
-        let args = ["rev-parse", "--show-object-format", &commit, &tree, "--"];
+        let args = ["rev-parse", &commit, &tree, "--"];
         let said = self.project.call(&format!("look up the base {base}"), args).run().await?.stdout;
         let mut lines = lines(&said).map(str::to_owned);
-        match (lines.next(), lines.next(), lines.next()) {
-            (Some(format), Some(commit), Some(tree)) => Ok((commit, tree, format)),
+        match (lines.next(), lines.next()) {
+            (Some(commit), Some(tree)) => Ok((commit, tree)),
             _ => Err(GitError::BadName { name: base.to_owned(), what: "a base: there is no such commit" }),
         }
     }
 
     /// Notes another base, and what it holds.
     pub(super) async fn move_base(&self, state: State, base: &str) -> Result<State, GitError> {
-        let (base, base_tree, _) = self.look_up(base).await?;
+        let (base, base_tree) = self.look_up(base).await?;
         let state = State { base, base_tree, ..state };
         self.write_known(&state).await?;
         self.write_state(&state)?;
@@ -212,7 +201,7 @@ impl Own {
 
     /// Takes over what the user ignores in the project alone, where that is what the agent works in.
     fn adopt_excludes(&self) -> Result<(), GitError> {
-        let Ok(excludes) = fs::read(self.common.join("info/exclude")) else { return Ok(()) };
+        let Ok(excludes) = fs::read(self.shared.common.join("info/exclude")) else { return Ok(()) };
         let info = self.dir.join("info");
         let written = fs::create_dir_all(&info).and_then(|()| fs::write(info.join("exclude"), excludes));
         written.map_err(|source| not_written(&info, source))

@@ -68,12 +68,13 @@ impl Own {
         let list = ["rev-list", "--objects", "--no-object-names", &peeled, "--not", &state.base, "--"];
         // An object that is missing fails it: nothing gets a ref that is not there whole.
         let listed = self.call(state, &format!("look through {commit}"), list).run().await?.stdout;
-        let (names, ours, theirs) = (files_of(&listed), self.dir.join("objects"), self.objects.clone());
-        blocking(&self.objects, move || hand_over(&names, &ours, &theirs)).await?;
+        let (names, ours, theirs) =
+            (files_of(&listed), self.dir.join("objects"), self.shared.objects.clone());
+        blocking(&self.shared.objects, move || hand_over(&names, &ours, &theirs)).await?;
         self.make_ref(state, name, commit, over).await?;
         let dirs = Path::new(name).ancestors().skip(1).chain([Path::new("reftable")]);
-        let dirs: Vec<_> = dirs.map(|dir| self.common.join(dir)).collect();
-        blocking(&self.common, move || bring_to_disk(&dirs)).await
+        let dirs: Vec<_> = dirs.map(|dir| self.shared.common.join(dir)).collect();
+        blocking(&self.shared.common, move || bring_to_disk(&dirs)).await
     }
 
     async fn make_ref(
