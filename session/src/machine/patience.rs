@@ -11,6 +11,12 @@ use serde::{Deserialize, Serialize};
 const BLIND_FIRST: SignedDuration = SignedDuration::from_mins(15);
 const BLIND_LONGEST: SignedDuration = SignedDuration::from_mins(60);
 
+/// A reset that has passed, or comes in a moment, may be that of a clock that goes wrong, or of a message that is always the
+/// same. The next life waits for so long at least, longer each time, and there is an end to that: after three hours.
+const HASTY_FIRST: SignedDuration = SignedDuration::from_secs(5);
+const HASTY_LONGEST: SignedDuration = SignedDuration::from_mins(15);
+const HASTY_TRIES: u32 = 20;
+
 const THROTTLED_FIRST: SignedDuration = SignedDuration::from_secs(30);
 const THROTTLED_LONGEST: SignedDuration = SignedDuration::from_mins(15);
 
@@ -52,6 +58,8 @@ pub struct Pause {
 pub struct Patience {
     policy: Policy,
     rng: fastrand::Rng,
+    /// Limits in a row whose reset did not have to be waited for. Progress between them is no sign that it was true.
+    hasty: u32,
     /// In a row, without progress between them.
     blind: u32,
     throttled: u32,
@@ -64,7 +72,7 @@ impl Patience {
     /// Begins anew. The same seed makes the same delays.
     pub fn new(policy: Policy, seed: u64) -> Self {
         let rng = fastrand::Rng::with_seed(seed);
-        Self { policy, rng, blind: 0, throttled: 0, transient: 0, conversations: 0 }
+        Self { policy, rng, hasty: 0, blind: 0, throttled: 0, transient: 0, conversations: 0 }
     }
 
     /// Returns when the agent gets another life after this end of one; `None` when it gets none. `progressed`: in
@@ -76,7 +84,14 @@ impl Patience {
         let (delay, resumes) = match outcome {
             SessionOutcome::UsageLimit { .. } if !self.policy.waits_for_limits => return None,
             SessionOutcome::UsageLimit { resets_at: Some(at), .. } => {
-                (at.duration_since(wall).max(SignedDuration::ZERO) + self.jitter(), true)
+                let (left, least) =
+                    (at.duration_since(wall), self.growing(HASTY_FIRST, HASTY_LONGEST, self.hasty + 1));
+                self.hasty = if left < least { self.hasty + 1 } else { 0 };
+                if self.hasty > HASTY_TRIES {
+                    return None;
+                }
+                let waited = left.max(SignedDuration::ZERO) + self.jitter();
+                (if left < least { waited.max(least) } else { waited }, true)
             }
             SessionOutcome::UsageLimit { resets_at: None, .. } => {
                 self.blind += 1;
@@ -182,8 +197,28 @@ mod tests {
     fn a_limit_is_waited_for_to_its_reset_and_a_little_longer() {
         between(&pauses(&[limit(Some("2026-11-20T13:00:00Z"))], false), &[(3_630, 3_720)]);
         between(&pauses(&[limit(Some("2026-11-20T11:59:00Z"))], false), &[(30, 120)]);
+        // However often it passes.
+        let hour = vec![limit(Some("2026-11-20T13:00:00Z")); 50];
+        between(&pauses(&hour, true), &[(3_600, 3_720); 50]);
         let stops = Policy { waits_for_limits: false, ..POLICY };
         assert_eq!(Patience::new(stops, 7).after(&limit(None), wall(), true), None);
+    }
+
+    /// Seen: a reset in the past, and 2,663 lives in twenty seconds.
+    #[test]
+    fn a_reset_that_has_passed_is_believed_less_each_time_and_not_for_ever() {
+        for (reset, progressed) in
+            [("2026-11-20T11:59:00Z", false), ("2026-11-20T12:00:03Z", true), ("1970-01-01T00:00:00Z", true)]
+        {
+            let mut patience = Patience::new(Policy { jitter: SignedDuration::ZERO, ..POLICY }, 7);
+            let mut waits = (0..100).map_while(|_| patience.after(&limit(Some(reset)), wall(), progressed));
+            let waits: Vec<i64> =
+                waits.by_ref().map(|pause| pause.until.duration_since(wall()).as_secs()).collect();
+            assert_eq!(waits.len(), 20, "{reset}: {waits:?}");
+            assert!(waits[0] >= 5 && waits[19] >= 900, "{reset}: {waits:?}");
+            assert!(waits.iter().sum::<i64>() > 3 * 3_600, "{reset}: {waits:?}");
+            assert_eq!(patience.after(&limit(Some(reset)), wall(), progressed), None);
+        }
     }
 
     #[test]
