@@ -24,10 +24,13 @@ mod runner_processes;
 mod signals;
 #[cfg(test)]
 mod simulator;
+mod socket;
 
 pub use broken_head::broken_head;
+pub use conduct::MAX_SLOTS;
 pub use prepare::{NotReady, can_land, heal_landing, set_strangers_aside};
 pub use progress::{Progress, RunningSession};
 pub use run::{Plan, run};
 pub use run_lock::{Holder, RunLock, RunLockError};
 pub use runner_processes::RunnerProcesses;
+pub use socket::{AskError, ask};

@@ -7,7 +7,8 @@
 use std::pin::Pin;
 
 use cogwork_schemas::{
-    AgentEvent, AttemptId, Entry, FeatureId, ProcessIdentity, RunnerEvent, SessionId, Token,
+    AgentEvent, Asker, AttemptId, Command, CommandReply, Entry, FeatureId, ProcessIdentity, RunnerEvent,
+    SessionId, Token,
 };
 use jiff::Timestamp;
 
@@ -16,21 +17,32 @@ use crate::main_branch::{Task, TaskAnswer, TaskId};
 pub use crate::moment::{Deadlines, Moment};
 use crate::progress::Progress;
 
-/// What a person, a supervisor or another program asks of a run.
+/// A command over the socket, by which its answer finds the way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// What a signal means depends on what it meets: the first Ctrl-C drains a run, the second stops it, the third leaves at
+/// once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// Finish what runs, start nothing more.
-    Drain,
-    /// Stop what runs.
-    Stop,
-    /// Leave at once; the next start tidies up.
-    Abandon,
+pub enum Signal {
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGTERM: a supervisor wants the run to stop.
+    Terminate,
+    /// SIGHUP: the terminal is gone, and nobody can press anything any more. It means what SIGTERM does.
+    Hangup,
 }
 
 /// The one way into a run.
 #[derive(Debug, Clone)]
 pub enum Input {
-    Command(Command),
+    Signal(Signal),
+    /// What somebody asks of the run. It is answered by [`Order::Reply`](crate::conduct::Order::Reply).
+    Command {
+        id: RequestId,
+        command: Command,
+        by: Asker,
+    },
     /// The journal gained entries, whoever wrote them. Arrives before the answer to the call that wrote them.
     Changes(Box<Changes>),
     /// The answer to a call.
@@ -161,6 +173,12 @@ pub struct Obstacles {
     pub landing: Option<String>,
 }
 
+/// The way back to whoever asked something of the run.
+pub trait Replies {
+    /// Answers a command. Whoever asked may be gone.
+    fn reply(&mut self, id: RequestId, reply: CommandReply);
+}
+
 /// Where a run says what holds it up, beside the database, which may be what does.
 pub trait Signpost {
     fn show(&mut self, obstacles: &Obstacles);
@@ -172,6 +190,7 @@ pub struct Ports<'a> {
     pub runners: &'a mut dyn Runners,
     pub main: &'a mut dyn MainBranch,
     pub readers: &'a mut dyn Readers,
+    pub replies: &'a mut dyn Replies,
     pub signpost: &'a mut dyn Signpost,
     pub clock: &'a dyn Clock,
     pub inputs: &'a mut dyn Inputs,

@@ -18,7 +18,7 @@ use jiff::SignedDuration;
 /// A run that can begin.
 pub struct Resumed {
     pub engine: Engine,
-    /// What the engine has to be told first, ending with [`Event::Begin`].
+    /// What the engine has to be told first: what waits to land, and whether the project is paused; ending with [`Event::Begin`].
     pub events: Vec<Event>,
     /// Some of the work that is green and not landed has to be merged.
     pub has_work_to_merge: bool,
@@ -74,6 +74,9 @@ pub fn resume(
         if owned(session) == Some(Ownership::Dead) {
             store.end_session(*session, &SessionOutcome::Stopped, 0)?;
         }
+    }
+    if store.pause()?.is_some() {
+        events.push(Event::Pause);
     }
     events.push(Event::Begin);
     let engine = Engine::new(settings, Graph::new(store.nodes()?)?);

@@ -17,10 +17,12 @@ use crate::conduct::{Conductor, Score, conduct};
 use crate::engine::{SLOT_WAIT, Settings};
 use crate::ledger::LedgerThread;
 use crate::main_branch::GitMain;
-use crate::ports::{self, Deadlines, Input, Inputs, Moment, Ports, Readers, Signpost};
+use crate::ports::{self, Deadlines, Input, Inputs, Moment, Ports, Readers};
 use crate::prepare::{self, NotReady, Prepared};
+use crate::run_lock::RunLock;
 use crate::runner_processes::RunnerProcesses;
 use crate::signals::Signals;
+use crate::socket::CommandSocket;
 use cogwork_session::clock;
 
 /// Runners write a few lines per second. A full queue makes them wait, which is right: it means that this process
@@ -89,7 +91,7 @@ impl Plan {
 
 /// Runs a project until the run is over, and returns how it ended.
 ///
-/// The caller holds the project's lock, shows there what holds the run up, and has made sure that the agent can be
+/// The caller holds the project's lock, where the run says what holds it up and takes commands, and has made sure that the agent can be
 /// started.
 ///
 /// # Errors
@@ -101,13 +103,24 @@ pub async fn run(
     plan: &Plan,
     programs: Programs,
     readers: &mut dyn Readers,
-    signpost: &mut dyn Signpost,
+    lock: &mut RunLock,
 ) -> Result<RunOutcome, NotReady> {
     let signals = Signals::new()?;
     let seen = store.last_seq()?;
-    let Prepared { resumed, steps, leftovers } = prepare::prepare(project, store, plan, readers).await?;
     let (sender, received) = mpsc::channel(INPUTS);
     let environment = Environment::of_this_process();
+    // What is asked from now on waits for the run.
+    let mut socket = match CommandSocket::listen(&environment, sender.clone()) {
+        Ok(socket) => {
+            lock.show_socket(socket.path());
+            Some(socket)
+        }
+        Err(error) => {
+            readers.note(clock::now(), &format!("this run takes no commands but signals: {error}"));
+            None
+        }
+    };
+    let Prepared { resumed, steps, leftovers } = prepare::prepare(project, store, plan, readers).await?;
     let base = steps.as_ref().filter(|_| plan.isolation == Isolation::Workspace).map(|steps| steps.base());
     let branch = steps.as_ref().map_or_else(String::new, |steps| steps.branch().to_owned());
     let mut ledger = LedgerThread::start(project, clock::source(), seen, resumed.tokens, sender.clone())?;
@@ -124,7 +137,8 @@ pub async fn run(
         runners: &mut runners,
         main: &mut main,
         readers,
-        signpost,
+        replies: &mut socket,
+        signpost: lock,
         clock: &clock,
         inputs: &mut inputs,
     };
@@ -158,7 +172,7 @@ impl Sources {
     async fn first(&mut self, deadlines: Deadlines) -> Input {
         tokio::select! {
             biased;
-            command = self.signals.next() => Input::Command(command),
+            signal = self.signals.next() => Input::Signal(signal),
             Some(input) = self.received.recv() => input,
             () = self.clock.until(deadlines.steady) => Input::Deadline,
             () = self.clock.until_wall(deadlines.wall) => Input::Deadline,

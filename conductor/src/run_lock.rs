@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Holder {
     pub process: ProcessIdentity,
     pub since: Timestamp,
+    /// Where it takes commands; `None` while it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
     /// What holds it up at the moment.
     #[serde(default)]
     pub obstacles: Obstacles,
@@ -93,9 +96,23 @@ impl RunLock {
             tries += 1;
             pause();
         }
-        let holder = Holder { process: contain::own_identity(), since: now, obstacles: Obstacles::default() };
+        let process = contain::own_identity();
+        let holder = Holder { process, since: now, socket: None, obstacles: Obstacles::default() };
         write(&mut file, &holder).map_err(io)?;
         Ok(Self { file, holder })
+    }
+
+    /// Leaves word of where commands are taken.
+    pub(crate) fn show_socket(&mut self, path: &Path) {
+        self.holder.socket = Some(path.to_owned());
+        self.write();
+    }
+
+    /// Leaves word of what is known. Where not even this can be written, nobody is told.
+    fn write(&mut self) {
+        if let Err(error) = write(&mut self.file, &self.holder) {
+            tracing::debug!("what is to be known of the run cannot be written down: {error}");
+        }
     }
 
     /// Returns who holds a project now, if anybody does.
@@ -120,12 +137,9 @@ impl RunLock {
 }
 
 impl Signpost for RunLock {
-    /// Leaves word of what holds the run up. Where not even this can be written, nobody is told.
     fn show(&mut self, obstacles: &Obstacles) {
         self.holder.obstacles = obstacles.clone();
-        if let Err(error) = write(&mut self.file, &self.holder) {
-            tracing::debug!("what holds the run up cannot be written down: {error}");
-        }
+        self.write();
     }
 }
 
@@ -186,7 +200,7 @@ mod tests {
         let path = state_dir(project.path()).join("run.lock");
         let dead = ProcessIdentity { started: 0, ..contain::own_identity() };
         let obstacles = Obstacles::default();
-        let holder = Holder { process: dead, since: Timestamp::UNIX_EPOCH, obstacles };
+        let holder = Holder { process: dead, since: Timestamp::UNIX_EPOCH, socket: None, obstacles };
         std::fs::write(&path, serde_json::to_string(&holder).unwrap()).unwrap();
         // What a killed run's child does between its fork and its exec.
         let inherited = open(&path).unwrap();

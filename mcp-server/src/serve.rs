@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cogwork_process::contain;
+use cogwork_process::signals::SignalListener;
 use rmcp::service::ServerInitializeError;
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::io::stdio_pipes;
 use rmcp::{RoleServer, ServiceExt};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::time::timeout;
 
 use crate::http;
@@ -103,9 +104,9 @@ pub(crate) async fn talk(
 
 /// What tells the process to end.
 struct End {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+    interrupt: SignalListener,
+    terminate: SignalListener,
+    hangup: SignalListener,
     /// Who must not be gone, if anybody.
     parent: Option<u32>,
 }
@@ -113,9 +114,9 @@ struct End {
 impl End {
     fn watch(parent: bool) -> std::io::Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            interrupt: SignalListener::new(SignalKind::interrupt())?,
+            terminate: SignalListener::new(SignalKind::terminate())?,
+            hangup: SignalListener::new(SignalKind::hangup())?,
             parent: parent.then(std::os::unix::process::parent_id),
         })
     }
@@ -123,9 +124,9 @@ impl End {
     /// Returns once one of them does, with its name for the log.
     async fn reached(&mut self) -> &'static str {
         tokio::select! {
-            _ = self.interrupt.recv() => "interrupted",
-            _ = self.terminate.recv() => "terminated",
-            _ = self.hangup.recv() => "hung up",
+            () = self.interrupt.recv() => "interrupted",
+            () = self.terminate.recv() => "terminated",
+            () = self.hangup.recv() => "hung up",
             () = orphaned(self.parent) => "the parent is gone",
         }
     }

@@ -156,6 +156,12 @@ pub fn descendants(pid: i32) -> Vec<i32> {
     os::SIGHT.descendants(pid)
 }
 
+/// Returns whether a process descends from this one; `None` when there is no such process.
+pub fn descends_from_us(pid: i32) -> Option<bool> {
+    let table = table();
+    table.get(pid).map(|_| pid != own_pid() && table.line_of(pid).contains(&own_pid()))
+}
+
 /// Looks at all processes.
 fn table() -> Table {
     (os::SIGHT.table)()

@@ -25,6 +25,7 @@ mod environment;
 pub mod git;
 pub mod lines;
 pub mod redact;
+pub mod signals;
 mod tail;
 
 pub use environment::base_env;

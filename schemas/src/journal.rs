@@ -8,15 +8,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Activity, AttemptId, AttemptOutcome, Check, CheckPhase, CheckReport, FeatureId, HumanRequest,
-    HumanResponse, Isolation, LandingId, LandingOutcome, LandingWait, ProcessIdentity, Proof, Role, RunId,
-    RunOutcome, SessionId, SessionOutcome, StartHold, Usage,
+    Activity, Asker, AttemptId, AttemptOutcome, Check, CheckPhase, CheckReport, Command, FeatureId,
+    HumanRequest, HumanResponse, Isolation, LandingId, LandingOutcome, LandingWait, ProcessIdentity, Proof,
+    Role, RunId, RunOutcome, SessionId, SessionOutcome, StartHold, Usage,
 };
 
 /// The latest form of entries that this program knows. A new kind of fact and a new field that may be missing do not
 /// raise it, because older readers pass them over. What an older reader would misread or could not read does: such
 /// an entry carries the new number, and all others keep the old one.
-pub const ENTRY_VERSION: u32 = 1;
+pub const ENTRY_VERSION: u32 = 2;
 
 /// One journal entry. `seq` only grows, without gaps a reader has to understand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +51,8 @@ pub enum Fact {
     RunStarted { process: ProcessIdentity, agent: String, slots: u32, isolation: Isolation },
     /// A run let go of the project.
     RunEnded { result: RunOutcome },
+    /// Somebody asked something of the run.
+    Commanded { command: Command, by: Asker },
     /// A feature came into being.
     Created { name: String },
     /// A free slot stays free for now.
@@ -137,9 +139,10 @@ pub enum Fact {
 }
 
 /// Every kind of fact, as its word on the wire. An entry with another word is of a later program.
-const KINDS: [&str; 35] = [
+const KINDS: [&str; 36] = [
     "run_started",
     "run_ended",
+    "commanded",
     "created",
     "slot_idle",
     "start_avoided",
@@ -182,6 +185,16 @@ struct Kind {
 }
 
 impl Fact {
+    /// Returns the form of an entry with this fact: the first that could say it.
+    pub fn version(&self) -> u32 {
+        let is_second = matches!(
+            self,
+            Self::SlotIdle { hold: StartHold::Paused | StartHold::StoppedByPerson, .. }
+                | Self::StartAvoided { hold: StartHold::Paused | StartHold::StoppedByPerson }
+        );
+        if is_second { 2 } else { 1 }
+    }
+
     /// Reads a fact of an entry of that version; `None` for one that a later program wrote and this one does not know,
     /// which readers pass over.
     ///
@@ -251,8 +264,8 @@ mod tests {
         assert_eq!(Entry::read(&more).unwrap(), Some(known));
         for later in [
             line(r#""version": 1,"#, r#"{"kind": "dreamt", "of": 7}"#),
-            line(r#""version": 2,"#, r#"{"kind": "claimed", "number": "seven"}"#),
-            line(r#""version": 2,"#, r#"{"kind": "retried"}"#),
+            line(r#""version": 3,"#, r#"{"kind": "claimed", "number": "seven"}"#),
+            line(r#""version": 3,"#, r#"{"kind": "retried"}"#),
         ] {
             assert_eq!(Entry::read(&later).unwrap(), None, "{later}");
         }

@@ -5,6 +5,7 @@
 
 mod agent;
 mod check;
+mod command;
 mod feature;
 mod hold;
 mod human;
@@ -15,9 +16,11 @@ mod outcome;
 mod run;
 mod schema;
 mod session;
+mod standing;
 
 pub use agent::AgentEvent;
 pub use check::{Check, CheckPhase, CheckReport, CheckVerdict, DEFAULT_CHECK_TIMEOUT_S};
+pub use command::{Asker, Command, CommandReply};
 pub use feature::{Feature, Proof, Status, Summary};
 pub use hold::{Hold, listed};
 pub use human::{Answer, HumanField, HumanFieldKind, HumanOption, HumanRequest, HumanResponse};
@@ -31,3 +34,4 @@ pub use session::{
     Activity, ChecksSeen, Control, Isolation, NodeIdentity, Presence, ProcessIdentity, Resources, Role,
     RunnerEvent, RunnerMessage, Usage,
 };
+pub use standing::Standing;

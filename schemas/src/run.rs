@@ -41,6 +41,10 @@ pub enum StartHold {
     ClaimedElsewhere,
     /// The run starts nothing more: it is about to end.
     Draining,
+    /// Nothing is started until somebody asks to resume.
+    Paused,
+    /// Somebody has stopped the session that worked on the feature, and not asked to resume.
+    StoppedByPerson,
 }
 
 impl fmt::Display for StartHold {
@@ -63,6 +67,8 @@ impl fmt::Display for StartHold {
             }
             Self::ClaimedElsewhere => f.write_str("it was claimed by another process first"),
             Self::Draining => f.write_str("the run is about to end"),
+            Self::Paused => f.write_str("the run is paused"),
+            Self::StoppedByPerson => f.write_str("its session was stopped by a person"),
         }
     }
 }

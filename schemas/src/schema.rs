@@ -3,7 +3,7 @@
 
 use schemars::{Schema, schema_for};
 
-use crate::{Entry, Feature, FeatureList, RunnerMessage};
+use crate::{Command, CommandReply, Entry, Feature, FeatureList, RunnerMessage};
 
 /// One published schema.
 pub struct Document {
@@ -15,6 +15,8 @@ pub struct Document {
 /// Returns every published schema.
 pub fn documents() -> Vec<Document> {
     vec![
+        Document { file: "command.json", schema: schema_for!(Command) },
+        Document { file: "command-reply.json", schema: schema_for!(CommandReply) },
         Document { file: "feature-list.json", schema: schema_for!(FeatureList) },
         Document { file: "feature.json", schema: schema_for!(Feature) },
         Document { file: "journal-entry.json", schema: schema_for!(Entry) },
@@ -70,6 +72,7 @@ mod tests {
             r##"{"kind": "landing_waits", "wait": {"wait": "behind", "feature": 3}}"##,
             r#"{"kind": "landing_begun", "landing": 1, "branch": "main", "from": "a", "to": "b"}"#,
             r#"{"kind": "landing_ended", "landing": 1, "result": {"outcome": "undone", "reason": "moved"}}"#,
+            r#"{"kind": "commanded", "command": {"command": "slots", "slots": 2}, "by": {"asker": "process", "pid": 7}}"#,
         ];
         for good in good.map(entry) {
             assert!(validator.is_valid(&good), "{good}");
@@ -82,6 +85,7 @@ mod tests {
             r#"{"kind": "slot_idle", "slot": 2, "hold": {"hold": "tired"}}"#,
             r#"{"kind": "landing_waits", "wait": "main"}"#,
             r#"{"kind": "landing_begun", "landing": 1, "branch": "main"}"#,
+            r#"{"kind": "commanded", "command": {"command": "slots"}, "by": {"asker": "process", "pid": 7}}"#,
         ];
         for bad in bad.map(entry) {
             assert!(!validator.is_valid(&bad), "{bad}");

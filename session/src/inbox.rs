@@ -4,8 +4,9 @@
 
 use std::io::{self, BufRead, Read};
 
+use cogwork_process::signals::SignalListener;
 use cogwork_schemas::Control;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
 use crate::machine::Event;
@@ -31,9 +32,13 @@ impl Inbox {
         let (sender, events) = mpsc::channel(QUEUE);
         let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         for kind in signals {
-            tokio::spawn(hear(signal(kind)?, Event::Signal, sender.clone()));
+            tokio::spawn(hear(SignalListener::new(kind)?, Event::Signal, sender.clone()));
         }
-        tokio::spawn(hear(signal(SignalKind::user_defined1())?, Event::ParentGone, sender.clone()));
+        tokio::spawn(hear(
+            SignalListener::new(SignalKind::user_defined1())?,
+            Event::ParentGone,
+            sender.clone(),
+        ));
         Ok(Self { events, sender })
     }
 
@@ -65,8 +70,9 @@ impl Inbox {
     }
 }
 
-async fn hear(mut signal: Signal, meaning: Event, sender: mpsc::Sender<Event>) {
-    while signal.recv().await.is_some() {
+async fn hear(mut signal: SignalListener, meaning: Event, sender: mpsc::Sender<Event>) {
+    loop {
+        signal.recv().await;
         if sender.send(meaning.clone()).await.is_err() {
             return;
         }

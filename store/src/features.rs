@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cogwork_schemas::{Check, Fact, Feature, FeatureId, HumanRequest, Status};
+use cogwork_schemas::{Check, Fact, Feature, FeatureId, HumanRequest, Proof, Status};
 use rusqlite::{OptionalExtension, Params, Row, Transaction};
 
 use crate::columns::{Id, Json, Word};
@@ -23,6 +23,28 @@ const FREED_BY: &str = "SELECT f.id FROM dependencies d CROSS JOIN features f ON
  ORDER BY 1";
 
 impl Store {
+    /// Returns how many passing features there are with each proof.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn proofs(&self) -> Result<BTreeMap<Proof, usize>, StoreError> {
+        self.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT proof, count(*) FROM features WHERE status = 'passing' GROUP BY proof",
+            )?;
+            let mut proofs = BTreeMap::new();
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if let Some(Word(proof)) = row.get::<_, Option<Word<Proof>>>(0)? {
+                    let count: i64 = row.get(1)?;
+                    proofs.insert(proof, usize::try_from(count).unwrap_or(0));
+                }
+            }
+            Ok(proofs)
+        })
+    }
+
     /// Returns all features, by id.
     ///
     /// # Errors

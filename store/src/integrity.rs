@@ -3,7 +3,7 @@
 //! A damaged database mostly answers, only wrongly: a page that cannot be read is said by SQLite itself, one that can
 //! is found by nobody who does not look.
 
-use rusqlite::{Connection, ErrorCode, Transaction};
+use rusqlite::{Connection, ErrorCode, Row, Transaction};
 
 use crate::StoreError;
 use crate::error::Fail;
@@ -15,7 +15,8 @@ const FIRST_ROWS: &str = "SELECT
     EXISTS (SELECT 1 FROM project), EXISTS (SELECT 1 FROM features), EXISTS (SELECT 1 FROM dependencies),
     EXISTS (SELECT 1 FROM checks), EXISTS (SELECT 1 FROM sessions), EXISTS (SELECT 1 FROM attempts),
     EXISTS (SELECT 1 FROM evidence), EXISTS (SELECT 1 FROM journal), EXISTS (SELECT 1 FROM calls),
-    EXISTS (SELECT 1 FROM runs), EXISTS (SELECT 1 FROM landings), EXISTS (SELECT 1 FROM outputs)";
+    EXISTS (SELECT 1 FROM runs), EXISTS (SELECT 1 FROM landings), EXISTS (SELECT 1 FROM outputs),
+    EXISTS (SELECT 1 FROM pause)";
 
 /// What decides what runs and passes. The journal, which is most of a database, does not.
 const DECIDING: [&str; 5] = ["features", "dependencies", "checks", "attempts", "sessions"];
@@ -98,8 +99,14 @@ fn schema_damage(tx: &Transaction<'_>) -> Result<Option<String>, Fail> {
 }
 
 fn schema(connection: &Connection) -> Result<Vec<(String, Option<String>)>, Fail> {
+    // A text that is none any more is another one.
+    let text = |row: &Row<'_>, column: usize| -> rusqlite::Result<Option<String>> {
+        let bytes = row.get_ref(column)?.as_bytes_or_null().ok().flatten();
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+    };
     // What SQLite keeps for itself comes and goes.
     let mut statement = connection
         .prepare("SELECT name, type || ' on ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'")?;
-    Ok(statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+    let objects = statement.query_map([], |row| Ok((text(row, 0)?.unwrap_or_default(), text(row, 1)?)))?;
+    Ok(objects.collect::<Result<_, _>>()?)
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cogwork_schemas::{
-    AttemptId, CheckPhase, CheckReport, ENTRY_VERSION, Entry, Fact, FeatureId, RunId, SessionId,
-};
+use cogwork_schemas::{AttemptId, CheckPhase, CheckReport, Entry, Fact, FeatureId, RunId, SessionId};
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Transaction};
@@ -95,7 +93,7 @@ fn insert(
     )?;
     let params = (
         Micros(now),
-        ENTRY_VERSION,
+        fact.version(),
         about.run.map(Id),
         about.feature.map(Id),
         about.session.map(Id),

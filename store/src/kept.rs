@@ -130,6 +130,7 @@ fn changes_features(fact: &Fact) -> bool {
     match fact {
         Fact::RunStarted { .. }
         | Fact::RunEnded { .. }
+        | Fact::Commanded { .. }
         | Fact::SessionStarted { .. }
         | Fact::SessionUp { .. }
         | Fact::SessionWaits { .. }

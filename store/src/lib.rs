@@ -17,6 +17,7 @@ mod calls;
 mod claims;
 mod clock;
 mod columns;
+mod commands;
 mod dependencies;
 mod disk;
 mod endings;
@@ -59,6 +60,7 @@ use cogwork_schemas::{AttemptId, SessionId};
 
 pub use activity::{ACTIVITY_CHARS, ACTIVITY_EVERY, Waiting};
 pub use clock::TimeSource;
+pub use commands::Pause;
 pub use error::{AdoptionFault, ErrorClass, StoreError, shell_word};
 pub use file::DatabaseFile;
 pub use journal::JournalPage;

@@ -18,6 +18,7 @@ const MIGRATIONS: &[Step] = &[
     Step::Sql(include_str!("migrations/0007_runs.sql")),
     Step::Sql(include_str!("migrations/0008_project_id.sql")),
     Step::Sql(include_str!("migrations/0009_bases.sql")),
+    Step::Sql(include_str!("migrations/0010_pause.sql")),
 ];
 
 /// One step: statements, or a function where these cannot compute what is needed.

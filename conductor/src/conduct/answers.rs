@@ -44,6 +44,7 @@ impl Conductor {
             (Call::BeginLanding { attempt, .. }, _) => self.on_landing_begun(now, attempt),
             (Call::Land { attempt, .. }, _) => self.on_recorded(now, attempt),
             (Call::EndRun { .. }, _) => self.on_end_recorded(),
+            (Call::RecordCommand { request, .. }, _) => self.on_command_recorded(request, None),
             // A runner that was told to stop may be gone before it is recorded.
             (
                 Call::BeginRun { .. }
@@ -100,6 +101,7 @@ impl Conductor {
             }
             Call::Reap { .. } => self.feed(now, Event::Reaped),
             Call::EndRun { .. } => self.on_end_recorded(),
+            Call::RecordCommand { request, .. } => self.on_command_recorded(request, Some(reason)),
             Call::LandingWaits { .. }
             | Call::RecordMerged { .. }
             | Call::EndLanding { .. }
@@ -132,6 +134,9 @@ impl Conductor {
                 self.integrated(now, attempt, Landed::Postponed { reason });
             }
             Call::EndRun { .. } => self.on_end_recorded(),
+            Call::RecordCommand { request, .. } => {
+                self.on_command_recorded(request, Some("the database cannot be used any more"));
+            }
             Call::BeginRun { .. }
             | Call::Up { .. }
             | Call::EndAttempt { .. }

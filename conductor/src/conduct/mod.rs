@@ -6,7 +6,7 @@
 //! no I/O. So the simulator runs it as it is.
 //!
 //! ```text
-//!   Command, Changes, ledger replies, runner reports, main branch answers, Deadline
+//!   Signal, Command, Changes, ledger replies, runner reports, main branch answers, Deadline
 //!        │ Input
 //!        ▼
 //!   Conductor::step ──Event──► Engine::step ──Effect──┐
@@ -18,6 +18,7 @@
 
 mod answers;
 mod calls;
+mod commands;
 mod ending;
 mod idle;
 mod landings;
@@ -26,19 +27,20 @@ mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cogwork_schemas::{AttemptId, Entry, Fact, FeatureId, Role, RunOutcome, SessionId, Status};
+use cogwork_schemas::{AttemptId, CommandReply, Entry, Fact, FeatureId, Role, RunOutcome, SessionId, Status};
 use cogwork_store::{AttemptLimits, Batch, NewRun, NewSession};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{Effect, Engine, Event, Landing as Landed, StartFailure};
+use crate::engine::{Effect, Engine, Event, Landing as Landed};
 use crate::forecast::Forecast;
 use crate::ledger::{Call, CallId, Changes};
 use crate::main_branch::{Task, TaskId};
 use crate::marks;
-use crate::ports::{Command, Control, Deadlines, Input, Moment, Obstacles, Ports, StartRunner};
+use crate::ports::{Control, Deadlines, Input, Moment, Obstacles, Ports, RequestId, StartRunner};
 use crate::progress::{Progress, RunningSession};
 
 use calls::{CallQueue, Settled};
+pub use commands::MAX_SLOTS;
 use ending::Ending;
 use idle::Idleness;
 use landings::LandingUnderWay;
@@ -88,6 +90,10 @@ pub enum Order {
         event: Box<cogwork_schemas::AgentEvent>,
     },
     Note(String),
+    Reply {
+        id: RequestId,
+        reply: CommandReply,
+    },
     Show(Obstacles),
     /// The run is over.
     End(RunOutcome),
@@ -118,6 +124,8 @@ pub struct Conductor {
     /// When a run that was told to stop ends, whatever it still waits for. Steady.
     stop_by: Option<Timestamp>,
     ending: Option<Ending>,
+    /// What is answered to commands, once they are written down.
+    replies: BTreeMap<RequestId, String>,
     orders: Vec<Order>,
 }
 
@@ -136,6 +144,7 @@ pub async fn conduct(conductor: &mut Conductor, opening: Vec<Event>, ports: &mut
                 Order::Offer(entry) => drop(ports.readers.offer(&entry)),
                 Order::Said { session, event } => ports.readers.agent_event(session, &event),
                 Order::Note(text) => ports.readers.note(ports.clock.now().wall, &text),
+                Order::Reply { id, reply } => ports.replies.reply(id, reply),
                 Order::Show(obstacles) => ports.signpost.show(&obstacles),
                 Order::End(outcome) => return outcome,
             }
@@ -168,6 +177,7 @@ impl Conductor {
             obstacles: Obstacles::default(),
             stop_by: None,
             ending: None,
+            replies: BTreeMap::new(),
             orders: Vec::new(),
         }
     }
@@ -176,6 +186,9 @@ impl Conductor {
     #[must_use]
     pub fn open(&mut self, now: Moment, opening: Vec<Event>) -> Vec<Order> {
         self.calls.push(Call::BeginRun { new: self.score.run.clone() });
+        if opening.contains(&Event::Pause) {
+            self.note("the project is paused: nothing is started until `cogwork resume`");
+        }
         for event in opening {
             self.feed(now, event);
         }
@@ -188,7 +201,8 @@ impl Conductor {
         #[cfg(test)]
         let is_deadline = matches!(input, Input::Deadline);
         match input {
-            Input::Command(command) => self.on_command(now, command),
+            Input::Signal(signal) => self.on_signal(now, signal),
+            Input::Command { id, command, by } => self.on_command(now, command, by, Some(id)),
             Input::Changes(changes) => self.on_changes(now, *changes),
             Input::Ledger { id, reply } => match self.calls.on_reply(now.steady, id, reply) {
                 Settled::Answered(call, answer) => {
@@ -313,33 +327,6 @@ impl Conductor {
             }
             Effect::Finish(outcome) => self.begin_ending(now, outcome),
             Effect::GoOn => self.leave_ending(),
-        }
-    }
-
-    fn on_command(&mut self, now: Moment, command: Command) {
-        match command {
-            Command::Drain => {
-                self.note("finishing what runs; press Ctrl-C again to stop it");
-                self.feed(now, Event::Drain);
-            }
-            Command::Stop => {
-                self.note("stopping");
-                self.stop_by.get_or_insert(now.steady + STOP_LIMIT);
-                self.feed(now, Event::Stop);
-                self.leave_landing(now);
-            }
-            Command::Abandon => self.orders.push(Order::End(RunOutcome::Stopped)),
-        }
-        // Nothing is to be started any more, and nothing was.
-        for call in self.calls.withdraw(|call| matches!(call, Call::Claim { .. })) {
-            if let Call::Claim { feature, .. } = call {
-                marks::hit("claim", "withdrawn");
-                self.feed(now, Event::StartFailed { feature, failure: StartFailure::Lost });
-            }
-        }
-        if self.calls.is_empty() {
-            // Nothing waits for the database any more.
-            self.show_obstacles(|obstacles| obstacles.ledger = None);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cogwork_schemas::{Entry, Fact, FeatureId, RunnerEvent, SessionId, SessionOutcome};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::session::{Life, Session};
 use super::{Conductor, Order};
@@ -47,14 +47,16 @@ impl Conductor {
                 let wait = until.duration_since(now.wall).max(SignedDuration::ZERO);
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.waits(now.steady, wait);
+                    let until = now.steady.saturating_add(wait).unwrap_or(Timestamp::MAX);
+                    self.feed(now, Event::Waits { session: id, until });
                 }
             }
+            RunnerEvent::AgentStarted { .. } => self.feed(now, Event::GoesOn { session: id }),
             // The journal tells these to everybody.
             RunnerEvent::Up { .. }
             | RunnerEvent::Alive
             | RunnerEvent::Prepared { .. }
             | RunnerEvent::Checked { .. }
-            | RunnerEvent::AgentStarted { .. }
             | RunnerEvent::Resources { .. }
             | RunnerEvent::LeftOut { .. } => {}
         }

@@ -2,18 +2,25 @@
 
 use cogwork_schemas::{RunOutcome, Status};
 use cogwork_store::graph::NodeView;
+use jiff::Timestamp;
 
 use super::{Effect, Engine, Mode};
 
 impl Engine {
-    pub(super) fn on_drain(&mut self) -> Vec<Effect> {
+    pub(super) fn on_drain(&mut self, now: Timestamp) -> Vec<Effect> {
         if !matches!(self.mode, Mode::Opening | Mode::Running) {
             return Vec::new();
         }
         self.mode = Mode::Draining;
+        self.is_paused = false;
         // A run that is about to be over has no session any more, and hears of what is new until it is: a last word that
         // is not true any more is taken back.
-        if self.finishing.is_some() { Vec::new() } else { self.close_batches() }
+        if self.finishing.is_some() {
+            return Vec::new();
+        }
+        let mut effects = self.close_batches();
+        effects.extend(self.stop_waiting(now));
+        effects
     }
 
     pub(super) fn on_close(&mut self) -> Vec<Effect> {
@@ -25,10 +32,10 @@ impl Engine {
         if self.settings.batch > 1 { vec![Effect::CloseBatches] } else { Vec::new() }
     }
 
-    pub(super) fn on_stop(&mut self, outcome: RunOutcome) -> Vec<Effect> {
+    pub(super) fn on_stop(&mut self, now: Timestamp, outcome: RunOutcome) -> Vec<Effect> {
         if self.finishing.is_some() {
             // Nothing runs that could be stopped; what cannot be recorded any more stays as it is.
-            return if outcome == RunOutcome::Stopped { self.on_drain() } else { self.on_close() };
+            return if outcome == RunOutcome::Stopped { self.on_drain(now) } else { self.on_close() };
         }
         match self.mode {
             Mode::Opening | Mode::Running | Mode::Draining => {
@@ -62,6 +69,10 @@ impl Engine {
             Mode::Draining if self.can_land() || !self.unsettled.is_empty() => None,
             Mode::Draining => Some(self.run_outcome(RunOutcome::Stopped)),
             Mode::Running if self.can_go_on() => None,
+            // What a person has stopped could go on, and is not to.
+            Mode::Running if self.held_back.iter().any(|feature| self.graph.is_ready(*feature)) => {
+                Some(self.run_outcome(RunOutcome::Stopped))
+            }
             Mode::Running => Some(self.run_outcome(self.blocked())),
             Mode::Opening | Mode::Over => None,
         }

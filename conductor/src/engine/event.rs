@@ -2,7 +2,7 @@
 
 use cogwork_schemas::{AttemptId, AttemptOutcome, FeatureId, RunOutcome, SessionId, SessionOutcome};
 use cogwork_store::graph::Node;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// The limits of one run, resolved once at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +47,22 @@ pub enum Event {
     Reaped,
     /// The end of the run is being recorded: it does not go on any more.
     Close,
+    /// Start nothing; what runs and what lands goes on.
+    Pause,
+    /// Start again, whatever kept from it: a pause, a drain, the stop of one session.
+    Resume,
     /// Finish what runs, start nothing more.
     Drain,
     /// End now.
     Stop,
+    /// Stop the session that is at a feature, and leave the feature until [`Event::Resume`].
+    StopSession { session: SessionId, feature: FeatureId },
+    /// Have at most so many sessions at once; none is stopped because of it.
+    Slots { slots: usize },
+    /// A session only waits, until then by the steady clock.
+    Waits { session: SessionId, until: Timestamp },
+    /// It goes on.
+    GoesOn { session: SessionId },
     /// Cogwork itself cannot go on.
     Broken { reason: String },
     /// The time of [`next_deadline`](super::Engine::next_deadline) has come.

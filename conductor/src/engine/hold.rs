@@ -14,6 +14,7 @@ impl Engine {
         match (&self.mode, self.kept, self.next_retry()) {
             (Mode::Opening | Mode::Stopping { .. } | Mode::Over, ..) => None,
             (Mode::Draining, ..) => Some(StartHold::Draining),
+            (Mode::Running, ..) if self.is_paused => Some(StartHold::Paused),
             (Mode::Running, Some((until, feature)), _) => {
                 Some(StartHold::KeptForLanding { feature, until: now.wall_at(until) })
             }
@@ -24,9 +25,10 @@ impl Engine {
 
     /// Returns the features that a free slot would have started, and why it does not.
     pub fn avoided_starts(&self, now: Moment) -> impl Iterator<Item = (FeatureId, StartHold)> + '_ {
-        let is_free = self.mode == Mode::Running && self.used_slots() < self.settings.slots;
+        let is_free = self.starts_sessions() && self.used_slots() < self.settings.slots;
+        let stopped = self.held_back.iter().filter(move |feature| is_free && self.graph.is_ready(**feature));
         let waiting = self.start_after.iter().filter(move |(_, (at, _))| is_free && *at > now.steady);
-        waiting.filter_map(move |(feature, (at, failure))| {
+        let waiting = waiting.filter_map(move |(feature, (at, failure))| {
             let node = self.graph.node(*feature)?;
             let (is_avoided, hold) = match failure {
                 StartFailure::Crashed => {
@@ -36,6 +38,7 @@ impl Engine {
                 StartFailure::Lost => (self.is_foreign(&node), StartHold::ClaimedElsewhere),
             };
             is_avoided.then_some((node.id, hold))
-        })
+        });
+        stopped.map(|feature| (*feature, StartHold::StoppedByPerson)).chain(waiting)
     }
 }

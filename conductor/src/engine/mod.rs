@@ -11,6 +11,7 @@ mod event;
 mod hold;
 mod landing;
 mod slots;
+mod steering;
 #[cfg(test)]
 mod tests;
 mod unavailable;
@@ -64,6 +65,8 @@ struct Held {
     /// The attempt that it has not handed in; none between two features.
     running: Option<Running>,
     since: Timestamp,
+    /// Until when it only waits. Steady, as all times here.
+    waits_until: Option<Timestamp>,
 }
 
 /// The state of one run.
@@ -71,6 +74,10 @@ struct Held {
 pub struct Engine {
     settings: Settings,
     mode: Mode,
+    /// Whether nothing is started although the run goes on.
+    is_paused: bool,
+    /// Features whose session a person has stopped; they are not started before [`Event::Resume`].
+    held_back: BTreeSet<FeatureId>,
     /// How the run is about to end: [`Effect::Finish`] was returned, and [`Event::Close`] has not come.
     finishing: Option<RunOutcome>,
     graph: Graph,
@@ -108,6 +115,8 @@ impl Engine {
         Self {
             settings,
             mode: Mode::Opening,
+            is_paused: false,
+            held_back: BTreeSet::new(),
             finishing: None,
             graph,
             starting: BTreeSet::new(),
@@ -152,9 +161,15 @@ impl Engine {
             Event::Settled { feature } => self.on_settled(feature),
             Event::Reaped => self.on_reaped(steady),
             Event::Close => self.on_close(),
-            Event::Drain => self.on_drain(),
-            Event::Stop => self.on_stop(RunOutcome::Stopped),
-            Event::Broken { reason } => self.on_stop(RunOutcome::Broken { reason }),
+            Event::Pause => self.on_pause(),
+            Event::Resume => self.on_resume(),
+            Event::Drain => self.on_drain(steady),
+            Event::Stop => self.on_stop(steady, RunOutcome::Stopped),
+            Event::Broken { reason } => self.on_stop(steady, RunOutcome::Broken { reason }),
+            Event::StopSession { session, feature } => self.on_stop_session(session, feature),
+            Event::Slots { slots } => self.on_slots(slots),
+            Event::Waits { session, until } => self.on_waits(steady, session, until),
+            Event::GoesOn { session } => self.on_goes_on(session),
             Event::Deadline => self.on_deadline(now),
         };
         effects.extend(self.land_next(steady));
@@ -166,13 +181,13 @@ impl Engine {
     /// Returns what could start at this moment and was not asked for.
     #[cfg(test)]
     pub(crate) fn missed(&self, now: Moment) -> Vec<FeatureId> {
-        if self.mode == Mode::Running { self.choose(now.steady).0 } else { Vec::new() }
+        if self.starts_sessions() { self.choose(now.steady).0 } else { Vec::new() }
     }
 
     /// Returns whether something could land or start, but for a wait of the engine's own.
     #[cfg(test)]
     pub(crate) fn makes_something_wait(&self) -> bool {
-        let can_start = self.mode == Mode::Running && self.used_slots() < self.settings.slots;
+        let can_start = self.starts_sessions() && self.used_slots() < self.settings.slots;
         let can_land = matches!(self.mode, Mode::Running | Mode::Draining) && self.landing.is_none();
         can_start && self.graph.iter().any(|node| self.is_startable(node.id)) || can_land && self.can_land()
     }
@@ -190,7 +205,7 @@ impl Engine {
 
     /// Returns whether new sessions are still wanted.
     pub fn starts_sessions(&self) -> bool {
-        self.mode == Mode::Running
+        self.mode == Mode::Running && !self.is_paused
     }
 
     /// Returns when [`Event::Deadline`] has to be fed if nothing else happens; none when only an event can change
@@ -202,7 +217,7 @@ impl Engine {
             Mode::Opening | Mode::Stopping { .. } | Mode::Over => (false, false),
         };
         let land = self.land_after.filter(|_| landing && self.landing.is_none() && !self.queue.is_empty());
-        let free = running && self.used_slots() < self.settings.slots;
+        let free = self.starts_sessions() && self.used_slots() < self.settings.slots;
         let retry = self.next_retry().filter(|_| free);
         let lease = self.foreign_leases().filter(|_| running && !self.is_reaping).min();
         let look_again = self.reap_after.filter(|_| lease.is_some());
@@ -236,6 +251,7 @@ impl Engine {
         for id in ids {
             self.unsettled.remove(id);
             self.start_after.remove(id);
+            self.held_back.remove(id);
             self.waiting_slots.forget(*id);
             self.queue.retain(|running| running.feature != *id);
             self.graph.remove(*id);
@@ -246,7 +262,7 @@ impl Engine {
     fn on_started(&mut self, now: Timestamp, session: SessionId, running: Running) -> Vec<Effect> {
         self.starting.remove(&running.feature);
         self.start_after.remove(&running.feature);
-        self.sessions.insert(session, Held { running: Some(running), since: now });
+        self.sessions.insert(session, Held { running: Some(running), since: now, waits_until: None });
         match self.mode {
             Mode::Stopping { .. } => vec![Effect::StopSession { session }],
             Mode::Opening | Mode::Running | Mode::Draining | Mode::Over => Vec::new(),
@@ -294,7 +310,7 @@ impl Engine {
         // Also of a session that has handed in what it had: the next one would meet the same account.
         let verdict = reported.and_then(|outcome| self.unavailable.after(outcome));
         let mut effects = self.judge_end(now, held, submitted, end);
-        effects.extend(verdict.into_iter().flat_map(|verdict| self.on_stop(verdict)));
+        effects.extend(verdict.into_iter().flat_map(|verdict| self.on_stop(now, verdict)));
         effects
     }
 
@@ -354,7 +370,7 @@ impl Engine {
     }
 
     fn start_ready(&mut self, now: Timestamp) -> Vec<Effect> {
-        if self.mode != Mode::Running || self.used_slots() >= self.settings.slots {
+        if !self.starts_sessions() || self.used_slots() >= self.settings.slots {
             return Vec::new();
         }
         let (chosen, kept) = self.choose(now);
@@ -389,7 +405,10 @@ impl Engine {
     }
 
     fn is_startable(&self, feature: FeatureId) -> bool {
-        self.graph.is_ready(feature) && !self.starting.contains(&feature) && !self.is_held(feature)
+        self.graph.is_ready(feature)
+            && !self.held_back.contains(&feature)
+            && !self.starting.contains(&feature)
+            && !self.is_held(feature)
     }
 
     fn is_held(&self, feature: FeatureId) -> bool {

@@ -119,6 +119,7 @@ impl Clerk {
             Call::StartAvoided { feature, hold } => {
                 self.run.map_or(Ok(()), |run| store.start_avoided(run, *feature, hold))?;
             }
+            Call::RecordCommand { command, by, .. } => store.record_command(self.run, *command, by)?,
             Call::CloseBatches => store.close_batches()?,
             Call::Reap { lease, limits } => {
                 let presence = |process: &ProcessIdentity, node: Option<&NodeIdentity>| {

@@ -10,8 +10,9 @@ mod thread;
 use std::collections::BTreeMap;
 
 use cogwork_schemas::{
-    AttemptId, AttemptOutcome, CheckReport, Entry, Feature, FeatureId, Isolation, LandingOutcome,
-    LandingWait, ProcessIdentity, Proof, RunOutcome, SessionId, SessionOutcome, StartHold, Token,
+    Asker, AttemptId, AttemptOutcome, CheckReport, Command, Entry, Feature, FeatureId, Isolation,
+    LandingOutcome, LandingWait, ProcessIdentity, Proof, RunOutcome, SessionId, SessionOutcome, StartHold,
+    Token,
 };
 use cogwork_store::graph::Node;
 use cogwork_store::{AttemptLimits, Merge, NewLanding, NewRun, NewSession, Taken};
@@ -19,6 +20,8 @@ use jiff::SignedDuration;
 
 pub use deeds::{Clerk, NewSecret, Owners, changes_after};
 pub use thread::LedgerThread;
+
+use crate::ports::RequestId;
 
 /// Which call is answered. The same call keeps its id until its answer is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,6 +60,8 @@ pub enum Call {
     SlotIdle { slot: u32, hold: StartHold },
     /// Record why a feature that is ready is not started in a slot that is free.
     StartAvoided { feature: FeatureId, hold: StartHold },
+    /// Record what the run was asked, and whether the project is paused because of it.
+    RecordCommand { request: Option<RequestId>, command: Command, by: Asker },
     /// Let no session take a further feature.
     CloseBatches,
     /// Take back claims whose lease ran out and whose owner is gone. Answered by [`Answer::Nodes`].
@@ -130,7 +135,7 @@ pub struct Changes {
 
 impl Call {
     /// The names of all calls.
-    pub const KINDS: [&'static str; 19] = [
+    pub const KINDS: [&'static str; 20] = [
         "begin_run",
         "claim",
         "up",
@@ -146,6 +151,7 @@ impl Call {
         "land",
         "slot_idle",
         "start_avoided",
+        "record_command",
         "close_batches",
         "reap",
         "nodes",
@@ -170,6 +176,7 @@ impl Call {
             Self::Land { .. } => "land",
             Self::SlotIdle { .. } => "slot_idle",
             Self::StartAvoided { .. } => "start_avoided",
+            Self::RecordCommand { .. } => "record_command",
             Self::CloseBatches => "close_batches",
             Self::Reap { .. } => "reap",
             Self::Nodes => "nodes",

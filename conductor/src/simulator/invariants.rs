@@ -80,7 +80,7 @@ impl World {
 
     /// A slot that is free or about to be taken has no session.
     fn check_slot(&self, slot: u32) {
-        assert!((1..=self.settings.slots).contains(&(slot as usize)), "there is no slot {slot}");
+        assert!((1..=self.most_slots()).contains(&(slot as usize)), "there is no slot {slot}");
         let of_slot = self.sessions_left().into_iter().find(|session| session.slot == Some(slot));
         assert_eq!(of_slot, None, "slot {slot} is free");
     }
@@ -96,8 +96,10 @@ impl World {
             "two sessions on one feature"
         );
         let used = watched.count() + 1;
-        assert!(used <= self.settings.slots, "{used} sessions in {} slots", self.settings.slots);
+        let slots = self.most_slots();
+        assert!(used <= slots, "{used} sessions in {slots} slots");
         assert!(self.stop_asked.is_none(), "something is started after a stop");
+        self.check_steered(start.feature);
         let claim = self.store.attempt(&start.token);
         assert!(claim.is_ok(), "{} is started with a token that gives no right: {claim:?}", start.session);
     }
@@ -177,6 +179,7 @@ impl World {
         match outcome {
             RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. } | RunOutcome::Blocked { .. } => {
                 self.check_nothing_left();
+                self.check_answered();
             }
             RunOutcome::Stopped if self.stop_asked.is_none() => self.check_nothing_left(),
             RunOutcome::LimitReached { .. } | RunOutcome::Stopped | RunOutcome::Broken { .. } => {}

@@ -9,7 +9,7 @@ use cogwork_store::Secret;
 use super::people::PERSON;
 use super::world::{Faults, Happening, Port, World};
 use crate::ledger::{Answer, Call, CallId, Clerk, Fault, Owners, changes_after};
-use crate::ports::{Command, Input, Ledger};
+use crate::ports::{Input, Ledger, Signal};
 
 /// A lock that others hold is waited for so long, in milliseconds, before the call comes back.
 const LOCK_WAIT: i64 = 10_000;
@@ -50,6 +50,7 @@ fn is_question(call: &Call) -> bool {
         | Call::Land { .. }
         | Call::SlotIdle { .. }
         | Call::StartAvoided { .. }
+        | Call::RecordCommand { .. }
         | Call::CloseBatches
         | Call::Reap { .. }
         | Call::EndRun { .. } => false,
@@ -70,7 +71,7 @@ impl World {
         self.say(|| format!("→ {id:?} {call:?}"));
         self.is_unanswered = true;
         let mut faults = self.faults;
-        if call.kind() == Call::KINDS[faults.favourite] {
+        if faults.favourites.iter().any(|kind| call.kind() == Call::KINDS[*kind]) {
             for rate in [&mut faults.refused, &mut faults.again, &mut faults.unknown] {
                 *rate *= 5;
             }
@@ -127,7 +128,7 @@ impl World {
         if is_answer_lost && self.rng.u32(0..10) == 0 {
             // A person who sees it hang presses Ctrl-C.
             let ms = self.rng.i64(1..300);
-            self.later(ms, Happening::Command(Command::Drain));
+            self.later(ms, Happening::Signal(Signal::Interrupt));
         }
         if is_answer_lost && self.rng.bool() {
             return self.reply(id, Err(Fault::Unknown { reason: reason() }));

@@ -15,6 +15,7 @@ mod ledger;
 mod people;
 mod readers;
 mod staged;
+mod steering;
 mod world;
 
 use std::collections::BTreeSet;
@@ -30,7 +31,7 @@ use world::{Night, World};
 const SEEDS: u64 = 2_000;
 
 /// A night has at most so many runs: people start it again in the morning, but not for ever.
-const RUNS: u32 = 80;
+const RUNS: u32 = 200;
 
 fn live(seed: u64, is_traced: bool) -> Night {
     let mut night = Night::new(seed);

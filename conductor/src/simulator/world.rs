@@ -21,10 +21,11 @@ use super::agents::Agent;
 use super::branch::Branch;
 use super::ledger::{Living, clerk};
 use super::staged::Staged;
+use super::steering::{Steered, Steering};
 use crate::conduct::{Conductor, Score, conduct};
 use crate::engine::{SLOT_WAIT, Settings};
 use crate::ledger::{Call, CallId, Clerk, Owners};
-use crate::ports::{Clock, Command, Deadlines, Input, Inputs, Moment, Ports};
+use crate::ports::{Clock, Deadlines, Input, Inputs, Moment, Ports, Signal};
 use crate::resume::resume;
 
 pub(super) const LIMITS: AttemptLimits = AttemptLimits { attempts: 3, crashes: 4 };
@@ -56,7 +57,9 @@ pub(super) enum Happening {
     /// perhaps.
     WallJumps(i64),
     Kill,
-    Command(Command),
+    Signal(Signal),
+    /// A person at a second terminal asks for something.
+    Steer(Steering),
     LedgerDies,
     /// A person deletes the main branch, or brings it back.
     BranchGone(bool),
@@ -74,8 +77,8 @@ pub(super) struct Faults {
     pub(super) crash: u32,
     pub(super) git: u32,
     pub(super) late: u32,
-    /// One kind of call that fails far more often than the others, so that rare ones are met, too.
-    pub(super) favourite: usize,
+    /// Two kinds of call that fail far more often than the others, so that rare ones are met, too.
+    pub(super) favourites: [usize; 2],
 }
 
 /// A night, shared by its ports.
@@ -117,6 +120,7 @@ pub(super) struct World {
     /// Features that no agent will ever get right.
     pub(super) hopeless: BTreeSet<FeatureId>,
     pub(super) stop_asked: Option<Timestamp>,
+    pub(super) steered: Steered,
     /// Whether this run has landed something, and what it was told is missing of it.
     pub(super) has_landed: bool,
     pub(super) missing: Option<Vec<String>>,
@@ -170,7 +174,7 @@ impl Night {
                 crash: rate(&mut rng, 10),
                 git: rate(&mut rng, 80),
                 late: rate(&mut rng, 100),
-                favourite: rng.usize(0..Call::KINDS.len()),
+                favourites: [(); 2].map(|()| rng.usize(0..Call::KINDS.len())),
             }
         };
         let mut world = World {
@@ -199,6 +203,7 @@ impl Night {
             contents: BTreeMap::new(),
             hopeless: BTreeSet::new(),
             stop_asked: None,
+            steered: Steered::default(),
             has_landed: false,
             missing: None,
             is_ending: false,
@@ -230,9 +235,12 @@ impl Night {
             (Happening::Kill, 3),
             (Happening::PersonClaims, 2),
             (Happening::MoreFeatures, 1),
-            (Happening::Command(Command::Stop), 1),
-            (Happening::Command(Command::Drain), 1),
-            (Happening::Command(Command::Abandon), 1),
+            (Happening::Signal(Signal::Terminate), 1),
+            (Happening::Signal(Signal::Interrupt), 1),
+            (Happening::Signal(Signal::Hangup), 1),
+            (Happening::Steer(Steering::Pause), 1),
+            (Happening::Steer(Steering::StopSomething), 1),
+            (Happening::Steer(Steering::Slots), 1),
             (Happening::LedgerDies, 1),
             (Happening::Dirty(true), 1),
             (Happening::BranchGone(true), 1),
@@ -280,12 +288,13 @@ impl Night {
         let port = || self.port();
         let clock = port();
         let (mut ledger, mut runners, mut main) = (port(), port(), port());
-        let (mut readers, mut signpost, mut inputs) = (port(), port(), port());
+        let (mut readers, mut replies, mut signpost, mut inputs) = (port(), port(), port(), port());
         let mut ports = Ports {
             ledger: &mut ledger,
             runners: &mut runners,
             main: &mut main,
             readers: &mut readers,
+            replies: &mut replies,
             signpost: &mut signpost,
             clock: &clock,
             inputs: &mut inputs,
@@ -327,6 +336,7 @@ impl World {
         self.is_ledger_dead = false;
         self.has_reader_left = false;
         self.stop_asked = None;
+        self.begin_steered();
         self.has_landed = false;
         self.missing = None;
         self.is_ending = false;
@@ -405,7 +415,7 @@ impl World {
     pub(super) fn at(&mut self, at: Timestamp, happening: Happening) {
         self.counter += 1;
         // Whatever else there is to hear at a moment, a person is heard first.
-        let waits = !matches!(happening, Happening::Command(_));
+        let waits = !matches!(happening, Happening::Signal(_));
         self.happenings.insert(self.counter, happening);
         self.to_come.push(Reverse((at, waits, self.counter)));
     }
@@ -498,13 +508,8 @@ impl World {
                 self.advance(self.now);
             }
             Happening::Kill => self.kill(),
-            Happening::Command(command) => {
-                if command != Command::Drain {
-                    self.stops += 1;
-                    self.stop_asked.get_or_insert(self.now);
-                }
-                return Some(Input::Command(command));
-            }
+            Happening::Signal(signal) => return Some(self.signal(signal)),
+            Happening::Steer(steering) => return self.steer(steering),
             Happening::LedgerDies => self.lose_ledger(),
             Happening::BranchGone(is_gone) => {
                 self.branch.is_gone = is_gone;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cogwork_conductor::{NotReady, RunLockError};
+use cogwork_conductor::{AskError, NotReady, RunLockError};
 use cogwork_session::chain;
 use cogwork_store::StoreError;
 
@@ -68,6 +68,12 @@ impl From<RunLockError> for CliError {
             }
             RunLockError::Io { .. } => Self::new(text),
         }
+    }
+}
+
+impl From<AskError> for CliError {
+    fn from(error: AskError) -> Self {
+        Self::new(chain(&error))
     }
 }
 

@@ -21,6 +21,7 @@ mod retry;
 mod run;
 mod show;
 mod status;
+mod steer;
 mod verify;
 mod why;
 
@@ -30,10 +31,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use cogwork_schemas::Command as Asked;
 use serde::Serialize;
 
 pub(crate) use error::CliError;
 pub(crate) use exit::Exit;
+pub(crate) use list::standing;
 
 /// Drives coding agents through a graph of features until every one of them provably passes.
 #[derive(Debug, Parser)]
@@ -57,6 +60,14 @@ Exit codes: 0 done, 1 error, 2 usage, 3 done but some features were given up, 4 
 enum Command {
     Demo(demo::DemoArgs),
     Run(run::RunArgs),
+    /// Start no session until `cogwork resume`; what runs and what lands goes on.
+    Pause(steer::SteerArgs),
+    /// Start sessions again after a pause, a drain, or the stop of a session.
+    Resume(steer::SteerArgs),
+    /// Finish what runs, start nothing more, and end the run.
+    Drain(steer::SteerArgs),
+    Stop(steer::StopArgs),
+    Slots(steer::SlotsArgs),
     Plan(plan::PlanArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
@@ -147,6 +158,11 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
     match command {
         Command::Demo(args) => demo::demo(args),
         Command::Run(args) => run::run(&args),
+        Command::Pause(args) => steer::steer(&args, Asked::Pause),
+        Command::Resume(args) => steer::steer(&args, Asked::Resume),
+        Command::Drain(args) => steer::steer(&args, Asked::Drain),
+        Command::Stop(args) => steer::stop(&args),
+        Command::Slots(args) => steer::slots(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Import(args) => import::import(&args),
         Command::Export(args) => export::export(&args),

@@ -9,13 +9,14 @@ use cogwork_session::{
     AgentSettings, AgentSpec, Environment, OnLimit, PolicyChoice, SessionLimits, policy_in_force, preflight,
 };
 use cogwork_store::{AttemptLimits, shell_word, state_dir};
+use cogwork_views::Counts;
 
 use super::kept::{self, Kept};
 use super::{CliError, Exit, ProjectArg, note, print, question};
 
 use crate::project::Project;
 use crate::terminal::{self, clean, duration};
-use cogwork_conductor::{Plan, RunLock};
+use cogwork_conductor::{MAX_SLOTS, Plan, RunLock};
 use cogwork_session::clock;
 
 /// How many sessions run at once unless told otherwise.
@@ -38,7 +39,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct How {
     /// Sessions at once [default: 3].
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SLOTS)))]
     pub(crate) concurrency: Option<u16>,
     /// The agent: claude, codex, gemini, opencode, acp:CMD, exec:CMD for any command, scripted, or auto for the first of
     /// the named ones that is installed.
@@ -312,11 +313,9 @@ fn closing(
         next.push_str(&format!("go on:  cogwork run --project-dir {dir}{how}\n"));
     }
     next.push_str(&kept::closing(project, kept)?);
-    let passing = count(Status::Passing);
-    let ended = terminal::ended(outcome);
+    let (counts, ended) = (Counts::read(&project.store)?.line(), terminal::ended(outcome, &terminal::here()));
     Ok(format!(
-        "\n{table}\n{passing} of {} features pass after {took}; the run {ended}.\n\n{next}detail: cogwork show ID --project-dir {dir}\n",
-        features.len()
+        "\n{table}\n{counts}, after {took}; the run {ended}.\n\n{next}detail: cogwork show ID --project-dir {dir}\n"
     ))
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use cogwork_schemas::{CheckPhase, Feature, FeatureId, Hold, Status};
+use cogwork_schemas::{CheckPhase, Feature, FeatureId, Hold, Standing, Status};
 use cogwork_store::{AttemptRecord, Evidence};
 use serde::Serialize;
 
@@ -28,6 +28,8 @@ pub(crate) struct ShowArgs {
 
 #[derive(Serialize)]
 struct Shown {
+    #[serde(skip)]
+    standing: Standing,
     feature: Feature,
     why: Option<Hold>,
     /// What was left for the next attempt.
@@ -76,7 +78,14 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
     let note = project.store.note(args.id)?.map(|note| note.text);
     let mut kept = block_on(kept::read_kept(&project))??;
     kept.retain(|kept| kept.feature == Some(args.id));
-    let shown = Shown { why: graph.hold(args.id), feature, note, attempts, kept };
+    let shown = Shown {
+        standing: standing(&feature, &graph),
+        why: graph.hold(args.id),
+        feature,
+        note,
+        attempts,
+        kept,
+    };
     if args.json {
         print_json(&shown)?;
     } else {
@@ -89,7 +98,7 @@ fn text(shown: &Shown, dir: &Path) -> String {
     let feature = &shown.feature;
     let mut text = format!("{} {}\n", feature.id, clean(&feature.name));
     let mut field = |name: &str, value: &str| text.push_str(&format!("  {name:<10} {value}\n"));
-    field("status", standing(feature, shown.why.as_ref()));
+    field("status", shown.standing.word());
     if let Some(hold) = shown.why.as_ref().filter(|hold| **hold != Hold::Passing) {
         field("because", &why::sentence(hold));
     }

@@ -6,15 +6,15 @@ use std::time::Duration;
 use clap::Args;
 use cogwork_conductor::ports::Obstacles;
 use cogwork_conductor::{Holder, RunLock};
-use cogwork_schemas::{Feature, FeatureId, Hold, StartHold};
+use cogwork_schemas::{Feature, FeatureId, Hold};
 use cogwork_session::chain;
-use cogwork_store::{ErrorClass, RunRecord};
-use jiff::Timestamp;
+use cogwork_store::ErrorClass;
+use cogwork_views::{Counts, Overview};
 use serde::Serialize;
 
 use super::{CliError, Exit, ProjectArg, print, print_json, question};
 use crate::project::Project;
-use crate::terminal::{clean, cut};
+use crate::terminal::{clean, cut, here};
 
 /// Others write for milliseconds: whoever holds the database this long holds up the run.
 const TURN: Duration = Duration::from_secs(1);
@@ -56,12 +56,13 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
     if args.json {
         print_json(&answers)?;
     } else if answers.is_empty() {
-        print("every feature passes\n")?;
+        print(&format!("nothing is left: {}\n", Counts::read(&project.store)?.line()))?;
     } else {
         print(&answers.iter().map(line).collect::<String>())?;
         if let Some(holder) = holder(&project)? {
-            print(&held_up(&holder))?;
-            print(&idle(&idle_slots(&project, Some(&holder))?))?;
+            let overview = Overview::read(&project.store, Some(&holder.process))?;
+            let lines = held_up(&holder).into_iter().chain(overview.activity_lines(&here()));
+            print(&lines.map(|line| clean(&line) + "\n").collect::<String>())?;
         }
         // One that is asked for by its number is worth all that it takes to go on.
         if let (Some(id), [Answer { why: Hold::NeedsHuman { .. }, .. }]) = (args.id, answers.as_slice())
@@ -92,36 +93,11 @@ pub(super) fn holder(project: &Project) -> Result<Option<Holder>, CliError> {
 }
 
 /// Returns what holds up the run that is under way, a line for each; nothing where nothing does.
-pub(super) fn held_up(holder: &Holder) -> String {
+pub(super) fn held_up(holder: &Holder) -> Vec<String> {
     let Holder { obstacles: Obstacles { ledger, landing }, .. } = holder;
-    let ledger =
-        ledger.iter().map(|why| format!("the run cannot write its state and waits: {}\n", clean(why)));
-    let landing = landing.iter().map(|why| format!("nothing can land at the moment: {}\n", clean(why)));
+    let ledger = ledger.iter().map(|why| format!("the run cannot write its state and waits: {why}"));
+    let landing = landing.iter().map(|why| format!("nothing can land at the moment: {why}"));
     ledger.chain(landing).collect()
-}
-
-/// A slot of the run that is under way which no session has.
-#[derive(Debug, Serialize)]
-pub(super) struct IdleSlot {
-    slot: u32,
-    since: Timestamp,
-    why: StartHold,
-}
-
-/// Returns the slots in which the run that is under way starts nothing, as it has told them.
-pub(super) fn idle_slots(project: &Project, holder: Option<&Holder>) -> Result<Vec<IdleSlot>, CliError> {
-    let is_under_way = |run: &RunRecord| holder.is_some_and(|holder| holder.process == run.process);
-    let Some(run) = project.store.last_run()?.filter(is_under_way) else { return Ok(Vec::new()) };
-    let slots = project.store.idle_slots(run.id)?;
-    Ok(slots.into_iter().map(|(slot, since, why)| IdleSlot { slot, since, why }).collect())
-}
-
-/// Returns them as text, a line for each.
-pub(super) fn idle(slots: &[IdleSlot]) -> String {
-    let line = |IdleSlot { slot, since, why }: &IdleSlot| {
-        format!("nothing is started in slot {slot} since {since}: {}\n", clean(&why.to_string()))
-    };
-    slots.iter().map(line).collect()
 }
 
 /// Returns the answer as two sentences: why, and what would change that.

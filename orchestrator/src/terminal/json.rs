@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use cogwork_schemas::{AgentEvent, ENTRY_VERSION, Entry, Fact, SessionId};
+use cogwork_schemas::{AgentEvent, Entry, Fact, SessionId};
 use jiff::Timestamp;
 
 use super::{Progress, Reporter};
@@ -42,7 +42,7 @@ impl Reporter for Json {
         let fact = Fact::NotShown { entries };
         Self::line(&Entry {
             seq: self.last,
-            version: ENTRY_VERSION,
+            version: fact.version(),
             at,
             run: None,
             feature: None,

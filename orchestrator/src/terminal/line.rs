@@ -1,18 +1,21 @@
 //! One journal entry as one line of text.
 
-use cogwork_schemas::{CheckPhase, Entry, Fact, LandingOutcome, Proof, RunOutcome, listed};
+use cogwork_schemas::{CheckPhase, Entry, Fact, LandingOutcome, RunOutcome, Standing, Status, listed};
+use cogwork_views::When;
 
 use super::{cut, duration};
 
 /// Returns what an entry says to a person, or nothing when it is too small for a line of its own.
 pub(crate) fn describe(entry: &Entry) -> Option<String> {
+    let when = When { now: entry.at, ..super::here() };
     let text = match &entry.fact {
         Fact::RunStarted { agent, slots, .. } => {
             format!("run started: {slots} sessions at once, agent {agent}")
         }
         Fact::NotShown { entries } => super::plain::not_shown(*entries),
-        Fact::RunEnded { result } => format!("the run {}", ended(result)),
-        Fact::SessionWaits { until, because } => format!("waits until {until}: {because}"),
+        Fact::RunEnded { result } => format!("the run {}", ended(result, &when)),
+        Fact::Commanded { command, by } => format!("asked to {command}, by {by}"),
+        Fact::SessionWaits { until, because } => format!("waits until {}: {because}", when.at(*until)),
         Fact::SessionGoesOn => "goes on".to_owned(),
         Fact::StartAvoided { hold } => format!("is not started: {}", cut(&hold.to_string(), 200)),
         Fact::LandingWaits { wait } => format!("landing waits for {}", cut(&wait.to_string(), 200)),
@@ -37,8 +40,8 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         Fact::Integrated { commit, proof, merge_ms, check_ms } => {
             let place = commit.as_deref().map_or_else(String::new, |commit| format!(" as {}", short(commit)));
             format!(
-                "passing, {}: integrated{place} (merge {}, checks {})",
-                proof_word(*proof),
+                "{}: integrated{place} (merge {}, checks {})",
+                Standing::new(Status::Passing, Some(*proof), true, false).word(),
                 duration(*merge_ms),
                 duration(*check_ms)
             )
@@ -94,28 +97,19 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
 }
 
 /// Returns how a run ended, as what follows "the run".
-pub(crate) fn ended(outcome: &RunOutcome) -> String {
+pub(crate) fn ended(outcome: &RunOutcome, when: &When) -> String {
     match outcome {
-        RunOutcome::Complete => "is complete: every feature passes".to_owned(),
+        RunOutcome::Complete => "is complete: nothing is left to do".to_owned(),
         RunOutcome::CompleteWithFailures { parked } => format!("is complete, but {parked} given up"),
         RunOutcome::Blocked { waiting, parked, needs_human } => format!(
             "is blocked: {waiting} waiting for features that cannot pass now ({parked} given up, {needs_human} waiting for a person)"
         ),
         RunOutcome::LimitReached { resets_at } => match resets_at {
-            Some(at) => format!("ended at the account's usage limit, which resets at {at}"),
+            Some(at) => format!("ended at the account's usage limit, which resets at {}", when.at(*at)),
             None => "ended at the account's usage limit".to_owned(),
         },
         RunOutcome::Stopped => "was stopped before it was over".to_owned(),
         RunOutcome::Broken { reason } => format!("cannot go on: {}", cut(reason, 300)),
-    }
-}
-
-/// Returns how a proof is shown everywhere.
-pub(crate) fn proof_word(proof: Proof) -> &'static str {
-    match proof {
-        Proof::RedGreen => "red → green",
-        Proof::AlreadyGreen => "already green",
-        Proof::Unverified => "unverified",
     }
 }
 

@@ -38,7 +38,7 @@ impl Live {
     pub(super) fn new(names: Names, start: Timestamp) -> Self {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(HERTZ));
         let whole = screen.add(ProgressBar::new(1));
-        whole.set_style(style("{bar:30} {pos}/{len} passing {msg}"));
+        whole.set_style(style("{bar:30} {pos}/{len} done {msg}"));
         Self { names, start, screen, whole, sessions: BTreeMap::new() }
     }
 
@@ -55,6 +55,7 @@ impl Reporter for Live {
             Fact::Claimed { .. } | Fact::ChecksRed { .. } | Fact::ChecksGreen { .. } => false,
             Fact::RunStarted { .. }
             | Fact::RunEnded { .. }
+            | Fact::Commanded { .. }
             | Fact::NotShown { .. }
             | Fact::Created { .. }
             | Fact::SessionStarted { .. }

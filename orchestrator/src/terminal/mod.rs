@@ -15,11 +15,14 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 
 use cogwork_schemas::{AgentEvent, Entry, Fact, Feature, FeatureId, SessionId};
+use cogwork_session::clock;
+use cogwork_views::When;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use cogwork_conductor::Progress;
 pub(crate) use cogwork_session::text::{clean, cut};
-pub(crate) use line::{ended, proof_word, short};
+pub(crate) use line::{ended, short};
 pub(crate) use outbox::Outbox;
 pub(crate) use summary::summary;
 pub(crate) use table::{duration, table};
@@ -44,6 +47,11 @@ pub(crate) trait Reporter {
     fn tick(&mut self, now: Timestamp, progress: &Progress);
     /// The run is over; leave the terminal as it was found.
     fn close(&mut self);
+}
+
+/// Returns the time and the zone of whoever looks at this terminal.
+pub(crate) fn here() -> When {
+    When { now: clock::now(), zone: TimeZone::system() }
 }
 
 /// Returns the way of showing that fits where the output goes.

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use cogwork_conductor::Progress;
 use cogwork_conductor::ports::{Offered, Readers};
+use cogwork_process::signals::SignalListener;
 use cogwork_schemas::{AgentEvent, Entry, SessionId};
 use cogwork_session::clock;
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::oneshot;
 
 use super::Reporter;
@@ -70,14 +71,14 @@ impl Outbox {
     /// and not for ever.
     pub(crate) async fn close(mut self, last_words: Option<String>) {
         self.queue.close(last_words.map(Shown::Text));
-        let mut interrupt = signal(SignalKind::interrupt()).ok();
-        let mut terminate = signal(SignalKind::terminate()).ok();
+        let mut interrupt = SignalListener::new(SignalKind::interrupt()).ok();
+        let mut terminate = SignalListener::new(SignalKind::terminate()).ok();
         for _ in 0..SLOW {
             let before = self.queue.taken();
             tokio::select! {
                 _ = &mut self.written => return,
-                Some(_) = next(&mut interrupt) => return,
-                Some(_) = next(&mut terminate) => return,
+                () = next(&mut interrupt) => return,
+                () = next(&mut terminate) => return,
                 () = tokio::time::sleep(STUCK) => {}
             }
             if self.queue.taken() == before {
@@ -87,8 +88,11 @@ impl Outbox {
     }
 }
 
-async fn next(signal: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
-    signal.as_mut()?.recv().await
+async fn next(signal: &mut Option<SignalListener>) {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Drop for Outbox {

@@ -1,10 +1,11 @@
 //! The table at the end of a run.
 
-use cogwork_schemas::{CheckPhase, Feature, Status};
+use cogwork_schemas::{CheckPhase, Feature, Proof, Standing};
 use cogwork_store::{AttemptRecord, Store, StoreError};
 
+use super::short;
 use super::{cut, duration, table};
-use super::{proof_word, short};
+use crate::cli::standing;
 
 /// Returns every feature with outcome, attempts, evidence and time.
 ///
@@ -12,13 +13,13 @@ use super::{proof_word, short};
 ///
 /// The store's.
 pub(crate) fn summary(store: &Store) -> Result<String, StoreError> {
-    let mut rows = Vec::new();
+    let (graph, mut rows) = (store.graph()?, Vec::new());
     for feature in store.features()? {
         let attempts = store.attempts_of(feature.id)?;
         rows.push([
             feature.id.to_string(),
             cut(&feature.name, 44),
-            outcome(&feature, &attempts),
+            outcome(standing(&feature, &graph), &attempts),
             attempts.len().to_string(),
             evidence(&feature, &attempts),
             duration(worked_ms(&attempts)),
@@ -27,22 +28,14 @@ pub(crate) fn summary(store: &Store) -> Result<String, StoreError> {
     Ok(table(["id", "feature", "outcome", "attempts", "evidence", "time"], &rows))
 }
 
-fn outcome(feature: &Feature, attempts: &[AttemptRecord]) -> String {
-    let last = || attempts.last().and_then(|attempt| attempt.outcome.as_ref());
-    match feature.status {
-        Status::Passing => "passing".to_owned(),
-        Status::Parked => {
-            cut(&format!("given up: {}", last().map_or_else(String::new, ToString::to_string)), 60)
+/// Where it stands, and what its last attempt came to where that says more.
+fn outcome(standing: Standing, attempts: &[AttemptRecord]) -> String {
+    let last = attempts.last().and_then(|attempt| attempt.outcome.as_ref());
+    match (standing, last) {
+        (Standing::GivenUp | Standing::Ready | Standing::Blocked, Some(outcome)) => {
+            cut(&format!("{}: {outcome}", standing.word()), 60)
         }
-        Status::NeedsHuman => "needs a person".to_owned(),
-        Status::Claimed if attempts.last().is_some_and(|attempt| attempt.submitted.is_some()) => {
-            "green, waits to land".to_owned()
-        }
-        Status::Claimed => "under way".to_owned(),
-        Status::Pending => match last() {
-            Some(outcome) => cut(&outcome.to_string(), 60),
-            None => "not started".to_owned(),
-        },
+        (standing, _) => standing.word().to_owned(),
     }
 }
 
@@ -50,8 +43,13 @@ fn evidence(feature: &Feature, attempts: &[AttemptRecord]) -> String {
     let Some(proof) = feature.proof else { return "–".to_owned() };
     let checks = match feature.checks.len() {
         0 => String::new(),
-        1 => ", 1 check".to_owned(),
-        n => format!(", {n} checks"),
+        1 => "1 check, ".to_owned(),
+        n => format!("{n} checks, "),
+    };
+    let seen = match proof {
+        Proof::RedGreen => "red → green",
+        Proof::AlreadyGreen => "green before the work",
+        Proof::Unverified => "the agent's word",
     };
     let commit = attempts
         .last()
@@ -60,7 +58,7 @@ fn evidence(feature: &Feature, attempts: &[AttemptRecord]) -> String {
             merged.and_then(|evidence| evidence.commit.as_deref())
         })
         .map_or_else(String::new, |commit| format!(" at {}", short(commit)));
-    format!("{}{checks}{commit}", proof_word(proof))
+    format!("{checks}{seen}{commit}")
 }
 
 /// The time between claims and their ends, over all attempts.

@@ -86,7 +86,7 @@ fn what_a_later_program_wrote_is_passed_over() {
     assert_eq!(store.graph().unwrap().ready().count(), 2);
     later(
         dir.path(),
-        r#"(1, 1, 3, '{"kind": "dreamt", "of": 7}'), (1, 2, NULL, '{"kind": "run_ended", "result": 7}'),
+        r#"(1, 1, 3, '{"kind": "dreamt", "of": 7}'), (1, 3, NULL, '{"kind": "run_ended", "result": 7}'),
            (1, 1, NULL, '{"kind": "pondered"}')"#,
     );
     raw(&database(dir.path()))

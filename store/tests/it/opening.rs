@@ -105,7 +105,7 @@ fn a_newer_file_is_refused_and_left_alone() {
         [Store::open(dir.path(), clock()).unwrap_err(), Store::create(dir.path(), clock_at(0)).unwrap_err()]
     {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was written by a newer Cogwork (schema 99, this one knows 9): upgrade cogwork");
+            insta::assert_snapshot!(message(&error, dir.path()), @"[project]/.cogwork/features.db was written by a newer Cogwork (schema 99, this one knows 10): upgrade cogwork");
         }
     }
     assert_eq!(fs::read(database(dir.path())).unwrap(), before);

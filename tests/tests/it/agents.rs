@@ -234,7 +234,14 @@ fn on_a_terminal_it_shows_what_runs_and_how_far_it_is() {
     let output = command.env("TERM", "xterm").stdin(Stdio::null()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
-    for word in ["4 passing", "thinking hard", "2 running", "left", "complete: every feature passes"] {
+    for word in [
+        "4 done",
+        "thinking hard",
+        "2 running",
+        "left",
+        "4 features: 4 proven",
+        "complete: nothing is left to do",
+    ] {
         assert!(text.contains(word), "`{word}` is missing in {text}");
     }
 }

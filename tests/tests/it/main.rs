@@ -31,6 +31,7 @@ mod refusals;
 mod sandbox;
 #[cfg(test)]
 mod shapes;
+mod steering;
 mod suspended;
 mod switching;
 mod testing;

@@ -74,7 +74,7 @@ fn a_specification_becomes_features_and_planning_again_makes_nothing_twice() {
     assert_eq!(names(&place), ["Greet", "Leave"]);
     // What was planned can be built.
     let run = place.cogwork(&["run", "--agent", "scripted", "--script", &script]);
-    assert!(text(&run).contains("2 of 2 features pass"), "{run:?}");
+    assert!(text(&run).contains("2 features: 2 proven"), "{run:?}");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_run_of_a_project_without_features_plans_first() {
     let (place, script) = specified(PLAN);
     let run = text(&place.cogwork(&["run", "--agent", "scripted", "--script", &script]));
     assert!(run.starts_with("the project has no features: planning them from app_spec.md\n"), "{run}");
-    assert!(run.contains("\n2 features were planned\n") && run.contains("2 of 2 features pass"), "{run}");
+    assert!(run.contains("\n2 features were planned\n") && run.contains("2 features: 2 proven"), "{run}");
     let (place, script) = specified(PLAN);
     let json = text(&place.cogwork(&["run", "--json", "--agent", "scripted", "--script", &script]));
     for line in json.lines() {

@@ -198,7 +198,7 @@ fn a_terminal_that_stands_still_holds_up_nothing_and_shows_the_rest_when_it_goes
     assert_eq!(code_within(&mut run, MINUTE), Some(0));
     drop((program, person));
     let shown = reading.join().unwrap();
-    assert!(shown.contains("1 of 1 features pass after"), "{shown}");
+    assert!(shown.contains("1 feature: 1 proven, after"), "{shown}");
     assert!(shown.contains("integrated"), "{shown}");
 }
 

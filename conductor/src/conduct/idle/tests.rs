@@ -8,7 +8,7 @@ use super::*;
 use crate::conduct::{Order, Score};
 use crate::engine::{Engine, Event, SLOT_WAIT, Settings};
 use crate::ledger::{Answer, CallId, Changes, Fault};
-use crate::ports::{Command, Input, Report};
+use crate::ports::{Input, Report, Signal};
 
 fn at(ms: i64) -> Moment {
     let time = Timestamp::UNIX_EPOCH + SignedDuration::from_millis(ms);
@@ -82,7 +82,9 @@ fn a_slot_that_stays_free_is_told_once_after_a_while() {
     assert_eq!(called(conductor.step(at(9_000), Input::Deadline)), None);
     assert_eq!(conductor.idle.deadline(), None);
     // A new reason is told, and one that was refused is no matter.
-    assert_eq!(called(conductor.step(at(10_000), Input::Command(Command::Drain))), None);
+    let (id, call) = called(conductor.step(at(10_000), Input::Signal(Signal::Interrupt))).unwrap();
+    assert!(matches!(call, Call::RecordCommand { .. }), "{call:?}");
+    assert_eq!(called(conductor.step(at(10_001), answer(id, Answer::Done))), None);
     let (id, call) = called(conductor.step(at(12_000), Input::Deadline)).unwrap();
     assert_eq!(call, Call::SlotIdle { slot: 2, hold: StartHold::Draining });
     let refused = Err(Fault::Refused { reason: "no".into(), not_yet: false });
@@ -109,7 +111,11 @@ fn nothing_piles_up_while_the_ledger_cannot_be_written() {
     for turn in 0..20 {
         now += 2_500;
         if turn == 10 {
-            drop(conductor.step(at(now), Input::Command(Command::Drain)));
+            // What was asked is written down all the same, once it can be.
+            let asked = conductor.step(at(now), Input::Signal(Signal::Interrupt));
+            let is_slot = |call: &Call| matches!(call, Call::SlotIdle { .. });
+            assert!(asked.iter().all(|order| !matches!(order, Order::Call { call, .. } if is_slot(call))));
+            drop(conductor.calls.withdraw(|call| matches!(call, Call::RecordCommand { .. })));
         }
         if let Some((id, _)) = called(conductor.step(at(now), Input::Deadline)) {
             drop(conductor.step(at(now), locked(id)));

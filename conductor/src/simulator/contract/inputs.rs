@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{self, Sender};
 
 use super::super::world::Happening;
 use super::{Stage, alone, live};
-use crate::ports::{Clock, Command, Deadlines, Input, Inputs, Moment, Report};
+use crate::ports::{Clock, Deadlines, Input, Inputs, Moment, Report, Signal};
 use crate::run::Sources;
 use crate::signals::Signals;
 
@@ -50,7 +50,7 @@ async fn a_person_is_heard_before_all_that_waits(rig: &mut impl Rig) {
     rig.interrupt().await;
     let deadlines = in_time(rig.now());
     let first = rig.inputs().next(deadlines).await;
-    assert!(matches!(first, Input::Command(Command::Drain)), "{first:?}");
+    assert!(matches!(first, Input::Signal(Signal::Interrupt)), "{first:?}");
     assert_eq!(session(rig).await, 1);
 }
 
@@ -169,6 +169,6 @@ impl Rig for Stage {
     }
 
     async fn interrupt(&mut self) {
-        self.world(|world| world.later(0, Happening::Command(Command::Drain)));
+        self.world(|world| world.later(0, Happening::Signal(Signal::Interrupt)));
     }
 }

@@ -195,7 +195,8 @@ async fn silent_for(rig: &mut impl Rig, time: SignedDuration) {
         let is_nothing = match &input {
             Input::Changes(_) => true,
             Input::Runner { report, .. } => *report == Report::Said(RunnerEvent::Alive),
-            Input::Command(_)
+            Input::Signal(_)
+            | Input::Command { .. }
             | Input::Ledger { .. }
             | Input::LedgerLost { .. }
             | Input::Main { .. }

@@ -1,17 +1,18 @@
 //! The rules. Each takes the files it is about and returns one complaint for each that breaks it, which names the
 //! file, what is wrong and what to do.
 
-use super::source::{Source, blanked, names};
+use super::source::{Source, blanked, names, without_test_items};
 
 /// Room for one topic; what is longer has two.
 const MAX_LINES: usize = 600;
 
 /// The crates of the workspace: directory, package, and the directories of the crates that it may use. None for
 /// all of them.
-const CRATES: [(&str, &str, Option<&[&str]>); 11] = [
+const CRATES: [(&str, &str, Option<&[&str]>); 12] = [
     ("schemas", "cogwork-schemas", Some(&[])),
     ("store", "cogwork-store", Some(&["schemas"])),
     ("process", "cogwork-process", Some(&["schemas"])),
+    ("views", "cogwork-views", Some(&["store", "schemas"])),
     ("prompts", "cogwork-prompts", Some(&["schemas"])),
     ("mcp-server", "cogwork-mcp", Some(&["store", "process", "schemas"])),
     ("session", "cogwork-session", Some(&["store", "process", "prompts", "schemas"])),
@@ -20,7 +21,17 @@ const CRATES: [(&str, &str, Option<&[&str]>); 11] = [
     (
         "orchestrator",
         "cogwork",
-        Some(&["runner", "conductor", "session", "mcp-server", "prompts", "process", "store", "schemas"]),
+        Some(&[
+            "runner",
+            "conductor",
+            "session",
+            "mcp-server",
+            "prompts",
+            "process",
+            "views",
+            "store",
+            "schemas",
+        ]),
     ),
     ("tests", "cogwork-tests", None),
     ("fuzz", "cogwork-fuzz", Some(&["mcp-server", "session", "store"])),
@@ -36,7 +47,8 @@ const SOLE_USERS: [(&str, &[&str]); 4] = [
 
 /// Where the pure machines live, the loop of a run, and the rules that judge an agent's tools: the beginnings of their
 /// paths.
-const PURE: [&str; 6] = [
+const PURE: [&str; 7] = [
+    "views/src",
     "store/src/graph",
     "session/src/policy",
     "session/src/machine",
@@ -83,6 +95,24 @@ pub(super) fn documented(files: &[Source]) -> Vec<String> {
             format!("{}: does not begin with `//!`: say what the module owns and never does", file.path)
         })
         .collect()
+}
+
+/// The words for where a feature stands, which one table has, and where that is.
+const STANDINGS: [&str; 5] = ["proven", "already green", "no check", "given up", "needs you"];
+const STANDINGS_AT: &str = "schemas/src/standing.rs";
+
+pub(super) fn standings(files: &[Source]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files.iter().filter(|file| !file.is_test() && file.path != STANDINGS_AT) {
+        let code = without_test_items(&file.text);
+        for word in STANDINGS.iter().filter(|word| code.contains(&format!("\"{word}\""))) {
+            complaints.push(format!(
+                "{}: has the word \"{word}\" of its own: take it from {STANDINGS_AT}",
+                file.path
+            ));
+        }
+    }
+    complaints
 }
 
 pub(super) fn sole_users(files: &[Source]) -> Vec<String> {
