@@ -113,8 +113,12 @@ fn private_dir(own: &Environment) -> io::Result<PathBuf> {
 /// Removes the sockets of runs that were killed: nobody listens there any more.
 fn remove_stale(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let is_dead = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-        if net::UnixStream::connect(entry.path()).is_err_and(is_dead) {
+        // By its name: to connect could wait for one that hears nobody.
+        let name = entry.file_name();
+        let pid =
+            name.to_str().and_then(|name| name.strip_prefix("run-")?.strip_suffix(".sock")?.parse().ok());
+        let is_dead = |pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH);
+        if pid.and_then(rustix::process::Pid::from_raw).is_some_and(is_dead) {
             fs::remove_file(entry.path()).ok();
         }
     }
@@ -157,8 +161,8 @@ impl Desk {
     }
 
     async fn ask(&self, stream: &mut UnixStream, id: RequestId) -> Result<CommandReply, String> {
-        // At once, while it is there; and whoever is refused has been heard out.
-        let by = asker(stream);
+        // At once, while it is there. Whoever is refused takes nobody's turn.
+        let by = asker(stream)?;
         let mut line = Vec::new();
         let read = async {
             tokio::io::BufReader::new(&mut *stream).take(LONGEST).read_until(b'\n', &mut line).await
@@ -168,7 +172,6 @@ impl Desk {
             Ok(Err(error)) => return Err(format!("the command cannot be read: {error}")),
             Err(_) => return Err(format!("no command came within {} s", TO_ASK.as_secs())),
         }
-        let by = by?;
         let command: Command =
             serde_json::from_slice(&line).map_err(|error| format!("this is no command: {error}"))?;
         let (asker, answer) = oneshot::channel();
@@ -203,10 +206,10 @@ pub enum AskError {
     #[error("no run is under way in {}", project.display())]
     NoRun { project: PathBuf },
     #[error(
-        "the run (process {pid}) takes no commands: its socket could not be made. `kill -INT {pid}` lets it finish what runs"
+        "the run (process {pid}) takes no commands: its socket is not there. `kill -INT {pid}` lets it finish what runs"
     )]
     NoSocket { pid: i32 },
-    #[error("the run (process {pid}) did not answer within {} s: its database may be busy; `cogwork why` says so", TO_ANSWER.as_secs())]
+    #[error("the run (process {pid}) did not answer within {} s, and may have done it or do it yet: its database may be busy, see `cogwork why`", TO_ANSWER.as_secs())]
     Late { pid: i32 },
     #[error("the run (process {pid}) is over, or about to be")]
     Over { pid: i32 },
@@ -226,18 +229,18 @@ pub fn ask(project: &Path, command: Command) -> Result<CommandReply, AskError> {
     let pid = holder.process.pid;
     let path = holder.socket.ok_or(AskError::NoSocket { pid })?;
     let mut stream = match net::UnixStream::connect(&path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            return Err(AskError::Over { pid });
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(AskError::NoSocket { pid }),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(AskError::Over { pid }),
         stream => stream?,
     };
     stream.set_read_timeout(Some(TO_ANSWER))?;
     let mut line = serde_json::to_vec(&command).map_err(io::Error::from)?;
     line.push(b'\n');
-    stream.write_all(&line)?;
+    // One that refuses does not wait for the command, and has said why.
+    let written = stream.write_all(&line);
     let mut answer = String::new();
     match BufReader::new(stream.take(64 << 10)).read_line(&mut answer) {
-        Ok(0) => Err(AskError::Over { pid }),
+        Ok(0) => written.map_or_else(|error| Err(error.into()), |()| Err(AskError::Over { pid })),
         Ok(_) => Ok(serde_json::from_str(&answer).map_err(io::Error::from)?),
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
             Err(AskError::Late { pid })

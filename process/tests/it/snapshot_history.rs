@@ -327,7 +327,7 @@ async fn in_the_project_itself_a_session_takes_over_what_another_left() {
     site.project("echo c > c").await;
     drop(second);
     let third = session("3.git", &["2.git"]).await;
-    assert_eq!(committed(&site, &third).await, "A\ta\nA\tc\nD\tgone\n M file\n?? b\n?? mine");
+    assert_eq!(committed(&site, &third).await, "A\ta\nD\tgone\n M file\n?? b\n?? c\n?? mine");
     assert!(!third.end_in_project().await.unwrap(), "nothing of it is left");
 }
 

@@ -185,17 +185,16 @@ impl<'a> Driver<'a> {
     /// Leaves the project itself. What is not committed of the work is noted for the next session there.
     async fn leave_project(&self) {
         let own = snapshot_dir(&self.world.job.project, self.world.job.session);
-        let snapshots = self.prepared.as_ref().and_then(|prepared| prepared.tree.snapshots.as_ref());
-        let stays = match snapshots {
-            Some(snapshots) => snapshots.end_in_project().await.unwrap_or_else(|error| {
+        let project = &self.world.job.project;
+        let left = async { Snapshots::open(&own, project, project, "HEAD").await?.end_in_project().await };
+        // What it was prepared with may be in use elsewhere by now.
+        let stays = Snapshots::began_in_project(&own)
+            && left.await.unwrap_or_else(|error| {
                 tracing::warn!("what is left in the project is not known: {}", chain(&error));
                 true
-            }),
-            // It did not get to its work, but may have taken over what others have left.
-            None => Snapshots::began_in_project(&own),
-        };
+            });
         if !stays {
-            drop(std::fs::remove_dir_all(own));
+            drop(std::fs::remove_dir_all(&own));
         }
     }
 

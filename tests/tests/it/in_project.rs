@@ -91,6 +91,33 @@ fn what_an_attempt_left_is_committed_when_the_next_one_passes() {
     }
 }
 
+/// What a person makes between two sessions is no agent's, whatever became of the first.
+#[test]
+fn nothing_of_a_persons_is_committed_with_the_work_of_the_next_session() {
+    // The first session passes, and the next one has another feature; or it fails, and the next one has the same.
+    for (first, next) in
+        [("[ $COGWORK_FEATURES = 1 ] || exit 3; echo x > f1", 2), ("echo left > f0; exit 3", 1)]
+    {
+        for way in WAYS {
+            let feature = |n| json!({"name": format!("f{n}"), "checks": [format!("test -e f{n}")]});
+            let features: Vec<_> = (1..=next).map(feature).collect();
+            let place = Place::with_features(&json!({ "features": features }));
+            let mut text = work(&place, way, first);
+            fs::write(place.dir.join("secret"), "a person's").unwrap();
+            fs::write(place.dir.join("README"), "a person's line\n").unwrap();
+            place.git(&["add", "README"]);
+            // Given up by a run, after its one attempt.
+            place.cogwork(&["retry", &next.to_string()]);
+            text += &work(&place, way, "echo x > f$COGWORK_FEATURES");
+            let committed = place.git(&["log", "--format=", "--name-only", "HEAD"]);
+            assert!(committed.contains(&format!("f{next}")), "{way:?}: {committed}\n{text}");
+            assert!(!committed.contains("secret"), "{way:?}: {committed}\n{text}");
+            let status = place.git(&["status", "--porcelain"]);
+            assert_eq!(status, "M  README\n?? secret", "{way:?}: {text}");
+        }
+    }
+}
+
 /// Work that an earlier database knew is not that of a feature of this one.
 #[test]
 fn a_new_database_takes_no_work_of_an_old_one_for_its_own() {

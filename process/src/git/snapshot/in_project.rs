@@ -3,7 +3,7 @@
 //!
 //! Each session notes the tree that it began with. What differs from that is its own, and is committed when it passes. A
 //! session that ends without that leaves its note, and the next one takes over what is still as it was left: it would
-//! pass by it otherwise, and commit nothing of it.
+//! pass by it otherwise, and commit nothing of it. What a killed one left is a person's: nobody knows what came after.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -33,12 +33,15 @@ impl Snapshots {
     ///
     /// As every call of git.
     pub async fn begin_in_project(&self, earlier: &[PathBuf]) -> Result<(), GitError> {
-        let mut start = self.take_snapshot().await?.tree;
+        let now = self.take_snapshot().await?.tree;
+        let mut start = now.clone();
         for own in earlier {
             let left = Self::open(own, &self.own.workspace, self.own.project.dir(), &self.fallback).await?;
             let before = left.before_what_is_left().await?;
             start = self.with_entries(&start, &before).await?;
         }
+        // Until it ends, what it has taken over is all that is known to be left: a person may be at work after a kill.
+        self.own.write("end", now.as_bytes())?;
         self.own.write("start", start.as_bytes())
     }
 
@@ -121,8 +124,7 @@ impl Snapshots {
     async fn before_what_is_left(&self) -> Result<Vec<Change>, GitError> {
         let Some(start) = self.noted_tree("start") else { return Ok(Vec::new()) };
         let Snapshot { tree: now, .. } = self.take_snapshot().await?;
-        // One that was killed has noted no end: what differs now is taken for its own.
-        let end = self.noted_tree("end").unwrap_or_else(|| now.clone());
+        let Some(end) = self.noted_tree("end") else { return Ok(Vec::new()) };
         let since: HashSet<PathBuf> = self.changed_between(&end, &now).await?.into_iter().collect();
         // From the end to the start: what was there before is the new side.
         let changes = self.changes_between(&end, &start).await?;
