@@ -29,7 +29,7 @@ impl Counts {
     /// # Errors
     ///
     /// The database's.
-    pub fn read(store: &Store) -> Result<Self, StoreError> {
+    pub fn of_project(store: &Store) -> Result<Self, StoreError> {
         let (graph, proofs) = (store.graph()?, store.proofs()?);
         let counts = graph.counts();
         let of = |proof| proofs.get(&proof).copied().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Counts {
     }
 
     /// Returns how many stand there.
-    pub fn of(&self, standing: Standing) -> usize {
+    pub fn with_standing(&self, standing: Standing) -> usize {
         match standing {
             Standing::Proven => self.proven,
             Standing::AlreadyGreen => self.already_green,
@@ -71,9 +71,9 @@ impl Counts {
             1 => "1 feature".to_owned(),
             total => format!("{total} features"),
         };
-        let some = Standing::ALL.into_iter().filter(|standing| self.of(*standing) > 0);
+        let some = Standing::ALL.into_iter().filter(|standing| self.with_standing(*standing) > 0);
         let some: Vec<_> =
-            some.map(|standing| format!("{} {}", self.of(standing), standing.word())).collect();
+            some.map(|standing| format!("{} {}", self.with_standing(standing), standing.word())).collect();
         format!("{total}: {}", some.join(", "))
     }
 }

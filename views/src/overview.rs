@@ -97,7 +97,7 @@ impl Overview {
     /// # Errors
     ///
     /// The database's.
-    pub fn read(store: &Store, under_way: Option<&ProcessIdentity>) -> Result<Self, StoreError> {
+    pub fn of_project(store: &Store, under_way: Option<&ProcessIdentity>) -> Result<Self, StoreError> {
         let last = store.last_run()?;
         let is_under_way = |run: &RunRecord| under_way == Some(&run.process);
         let idle_slots = match last.as_ref().filter(|run| is_under_way(run)) {
@@ -106,7 +106,7 @@ impl Overview {
         };
         let idle_slots = idle_slots.into_iter().map(|(slot, since, why)| IdleSlot { slot, since, why });
         Ok(Self {
-            counts: Counts::read(store)?,
+            counts: Counts::of_project(store)?,
             paused: store.pause()?.map(|Pause { since, by }| Paused { since, by }),
             sessions: store.live_sessions()?.into_iter().map(SessionView::from).collect(),
             idle_slots: idle_slots.collect(),
@@ -122,7 +122,11 @@ impl Overview {
         });
         let sessions = self.sessions.iter().map(|session| format!("  {}", session.line(when)));
         let idle = self.idle_slots.iter().map(|IdleSlot { slot, since, why }| {
-            format!("nothing is started in slot {slot} since {}: {}", when.at(*since), held(why, when))
+            format!(
+                "nothing is started in slot {slot} since {}: {}",
+                when.at(*since),
+                hold_in_words(why, when)
+            )
         });
         paused.chain(sessions).chain(idle).collect()
     }
@@ -139,7 +143,7 @@ impl SessionView {
         };
         let doing = match (&self.waits, &self.activity) {
             (Some(WaitView { until, because }), _) => {
-                format!(": waits until {}: {}", when.at(*until), said(because, when))
+                format!(": waits until {}: {}", when.at(*until), outcome_in_words(because, when))
             }
             (None, Some(activity)) => doing(activity),
             (None, None) => String::new(),
@@ -160,7 +164,7 @@ fn doing(Activity { tool, change, checks }: &Activity) -> String {
 }
 
 /// Returns how a session ended, with times as people read them.
-fn said(outcome: &SessionOutcome, when: &When) -> String {
+fn outcome_in_words(outcome: &SessionOutcome, when: &When) -> String {
     if let SessionOutcome::UsageLimit { resets_at: Some(at), window } = outcome {
         let window = window.as_ref().map_or_else(String::new, |window| format!(" ({window})"));
         return format!("the account's usage limit{window} resets at {}", when.at(*at));
@@ -169,7 +173,7 @@ fn said(outcome: &SessionOutcome, when: &When) -> String {
 }
 
 /// Returns why nothing is started, with times as people read them.
-fn held(hold: &StartHold, when: &When) -> String {
+fn hold_in_words(hold: &StartHold, when: &When) -> String {
     if let StartHold::KeptForLanding { feature, until } = hold {
         return format!("it is kept for what the landing of {feature} frees, until {}", when.at(*until));
     }

@@ -313,7 +313,8 @@ fn closing(
         next.push_str(&format!("go on:  cogwork run --project-dir {dir}{how}\n"));
     }
     next.push_str(&kept::closing(project, kept)?);
-    let (counts, ended) = (Counts::read(&project.store)?.line(), terminal::ended(outcome, &terminal::here()));
+    let (counts, ended) =
+        (Counts::of_project(&project.store)?.line(), terminal::ended(outcome, &terminal::here()));
     Ok(format!(
         "\n{table}\n{counts}, after {took}; the run {ended}.\n\n{next}detail: cogwork show ID --project-dir {dir}\n"
     ))

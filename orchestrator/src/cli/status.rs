@@ -31,14 +31,14 @@ struct Shown {
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     let project = Project::open(&args.project.dir)?;
     let run = super::why::holder(&project)?;
-    let overview = Overview::read(&project.store, run.as_ref().map(|holder| &holder.process))?;
+    let overview = Overview::of_project(&project.store, run.as_ref().map(|holder| &holder.process))?;
     let shown = Shown { run, overview };
     if args.json {
         print_json(&shown)?;
         return Ok(Exit::Ok);
     }
     print(&text(&shown, &here()))?;
-    if shown.overview.counts.of(Standing::NeedsYou) > 0 {
+    if shown.overview.counts.with_standing(Standing::NeedsYou) > 0 {
         print(&question::open(&project.store.features()?, &project.dir))?;
     }
     if let Some(adoption) = project.store.adoption()? {

@@ -56,11 +56,11 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
     if args.json {
         print_json(&answers)?;
     } else if answers.is_empty() {
-        print(&format!("nothing is left: {}\n", Counts::read(&project.store)?.line()))?;
+        print(&format!("nothing is left: {}\n", Counts::of_project(&project.store)?.line()))?;
     } else {
         print(&answers.iter().map(line).collect::<String>())?;
         if let Some(holder) = holder(&project)? {
-            let overview = Overview::read(&project.store, Some(&holder.process))?;
+            let overview = Overview::of_project(&project.store, Some(&holder.process))?;
             let lines = held_up(&holder).into_iter().chain(overview.activity_lines(&here()));
             print(&lines.map(|line| clean(&line) + "\n").collect::<String>())?;
         }

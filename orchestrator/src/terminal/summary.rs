@@ -19,7 +19,7 @@ pub(crate) fn summary(store: &Store) -> Result<String, StoreError> {
         rows.push([
             feature.id.to_string(),
             cut(&feature.name, 44),
-            outcome(standing(&feature, &graph), &attempts),
+            standing_in_words(standing(&feature, &graph), &attempts),
             attempts.len().to_string(),
             evidence(&feature, &attempts),
             duration(worked_ms(&attempts)),
@@ -29,7 +29,7 @@ pub(crate) fn summary(store: &Store) -> Result<String, StoreError> {
 }
 
 /// Where it stands, and what its last attempt came to where that says more.
-fn outcome(standing: Standing, attempts: &[AttemptRecord]) -> String {
+fn standing_in_words(standing: Standing, attempts: &[AttemptRecord]) -> String {
     let last = attempts.last().and_then(|attempt| attempt.outcome.as_ref());
     match (standing, last) {
         (Standing::GivenUp | Standing::Ready | Standing::Blocked, Some(outcome)) => {

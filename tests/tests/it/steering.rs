@@ -48,14 +48,14 @@ fn ask(place: &Place, args: &[&str]) -> String {
 }
 
 /// Asks for what is refused, and returns why.
-fn refused(place: &Place, args: &[&str]) -> String {
+fn ask_in_vain(place: &Place, args: &[&str]) -> String {
     let output = place.cogwork(args);
     assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
     String::from_utf8(output.stderr).unwrap().trim_end().to_owned()
 }
 
 /// Waits for the end of a run, and returns its exit code and what it printed.
-fn end(mut run: Child) -> (Option<i32>, String) {
+fn end_of_run(mut run: Child) -> (Option<i32>, String) {
     until("the end of the run", MINUTE, || run.try_wait().unwrap().is_some());
     let output = run.wait_with_output().unwrap();
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
@@ -71,7 +71,7 @@ fn is_passing(place: &Place, feature: i64) -> bool {
 }
 
 /// What was asked, as the journal has it.
-fn asked(place: &Place) -> Vec<Asked> {
+fn recorded_commands(place: &Place) -> Vec<Asked> {
     let commands = place.journal().into_iter().filter_map(|entry| match entry.fact {
         Fact::Commanded { command, .. } => Some(command),
         _ => None,
@@ -104,9 +104,9 @@ fn a_paused_run_starts_nothing_and_lands_what_runs_also_after_it_was_killed() {
     assert!(run.try_wait().unwrap().is_none(), "and waits for a word");
     say(&place, "go");
     assert_eq!(ask(&place, &["resume"]), "sessions are started again");
-    let (code, text) = end(run);
+    let (code, text) = end_of_run(run);
     assert_eq!(code, Some(0), "{text}");
-    assert_eq!(asked(&place), [Asked::Pause, Asked::Resume]);
+    assert_eq!(recorded_commands(&place), [Asked::Pause, Asked::Resume]);
     assert_sound_journal(&place.journal());
 }
 
@@ -122,9 +122,9 @@ fn a_pause_without_a_run_is_ended_without_one() {
     assert!(paused["paused"]["since"].is_string(), "{paused}");
     assert_eq!(ask(&place, &["resume"]), "no run is under way; the next one starts sessions at once");
     say(&place, "go");
-    assert_eq!(end(begin(&place, "1")).0, Some(0));
+    assert_eq!(end_of_run(begin(&place, "1")).0, Some(0));
     for command in [&["pause"][..], &["resume"], &["drain"], &["stop"], &["stop", "1"], &["slots", "2"]] {
-        let why = refused(&place, command);
+        let why = ask_in_vain(&place, command);
         assert!(why.starts_with("error: no run is under way in "), "{command:?}: {why}");
     }
 }
@@ -135,9 +135,9 @@ fn a_run_that_drains_finishes_what_runs_and_can_be_told_to_go_on() {
     let run = begin(&place, "1");
     until_up(&place, &[1]);
     assert_eq!(ask(&place, &["drain"]), "nothing more is started; 1 session goes on, then the run ends");
-    assert!(refused(&place, &["pause"]).contains("it starts nothing already"));
+    assert!(ask_in_vain(&place, &["pause"]).contains("it starts nothing already"));
     say(&place, "go1");
-    let (code, text) = end(run);
+    let (code, text) = end_of_run(run);
     assert_eq!(code, Some(5), "{text}");
     assert!(is_passing(&place, 1) && !is_up(&place, 2));
     // Taken back before it was carried out.
@@ -146,7 +146,7 @@ fn a_run_that_drains_finishes_what_runs_and_can_be_told_to_go_on() {
     ask(&place, &["drain"]);
     ask(&place, &["resume"]);
     say(&place, "go");
-    assert_eq!(end(run).0, Some(0));
+    assert_eq!(end_of_run(run).0, Some(0));
 }
 
 #[test]
@@ -171,13 +171,13 @@ fn a_session_that_was_stopped_gives_its_feature_back_until_somebody_resumes() {
         ("s99", "no session s99 runs"),
         ("1", "no session of this run works on #1"),
     ] {
-        assert_eq!(refused(&place, &["stop", what]), format!("error: {why}"));
+        assert_eq!(ask_in_vain(&place, &["stop", what]), format!("error: {why}"));
     }
     assert_eq!(place.cogwork(&["stop", "x1"]).status.code(), Some(2));
     ask(&place, &["resume"]);
     until_up(&place, &[1]);
     say(&place, "go");
-    let (code, text) = end(run);
+    let (code, text) = end_of_run(run);
     assert_eq!(code, Some(0), "{text}");
 }
 
@@ -188,7 +188,7 @@ fn a_run_ends_when_only_what_was_stopped_is_left() {
     let run = begin(&place, "1");
     until_up(&place, &[1]);
     ask(&place, &["stop", "#1"]);
-    assert_eq!(end(run).0, Some(5));
+    assert_eq!(end_of_run(run).0, Some(5));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn stop_ends_a_run_in_order() {
     let run = begin(&place, "2");
     until_up(&place, &[1, 2]);
     assert_eq!(ask(&place, &["stop"]), "2 sessions are stopped, then the run ends");
-    let (code, text) = end(run);
+    let (code, text) = end_of_run(run);
     assert_eq!(code, Some(5), "{text}");
     assert!(text.contains("asked to stop, by process "), "{text}");
     place.assert_no_processes_within(Duration::from_secs(5));
@@ -216,7 +216,7 @@ fn slots_are_given_and_taken_while_it_runs() {
     a_while();
     assert!(!is_up(&place, 4), "two still run, and one slot is left");
     say(&place, "go");
-    assert_eq!(end(run).0, Some(0));
+    assert_eq!(end_of_run(run).0, Some(0));
     assert_eq!(place.cogwork(&["slots", "0"]).status.code(), Some(2));
 }
 
@@ -241,7 +241,7 @@ fn an_agent_may_ask_nothing_of_its_own_run() {
             assert_eq!(run.status.code(), Some(3), "{way}: {run:?}");
             assert!(place.cogwork(&["retry", "1"]).status.success());
         }
-        assert!(asked(&place).is_empty(), "{way}");
+        assert!(recorded_commands(&place).is_empty(), "{way}");
     }
 }
 
@@ -325,7 +325,7 @@ fn the_first_ctrl_c_ends_sessions_that_only_wait() {
     }
     let asked_at = Instant::now();
     signal(&run, Signal::INT);
-    let (code, text) = end(run);
+    let (code, text) = end_of_run(run);
     assert_eq!(code, Some(5), "{text}");
     assert!(asked_at.elapsed() < Duration::from_secs(20), "{text}");
     let by = place.journal().into_iter().find_map(|entry| match entry.fact {
