@@ -33,4 +33,5 @@ pub use progress::{Progress, RunningSession};
 pub use run::{Plan, run};
 pub use run_lock::{Holder, RunLock, RunLockError};
 pub use runner_processes::RunnerProcesses;
+pub use signals::Signals;
 pub use socket::{AskError, ask};

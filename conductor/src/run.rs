@@ -91,8 +91,8 @@ impl Plan {
 
 /// Runs a project until the run is over, and returns how it ended.
 ///
-/// The caller holds the project's lock, where the run says what holds it up and takes commands, and has made sure that the agent can be
-/// started.
+/// The caller holds the project's lock, where the run says what holds it up and takes commands, and has made sure that
+/// the agent can be started. The signals stay the caller's: one that comes when the run is over is for what is left.
 ///
 /// # Errors
 ///
@@ -104,8 +104,8 @@ pub async fn run(
     programs: Programs,
     readers: &mut dyn Readers,
     lock: &mut RunLock,
+    signals: &mut Signals,
 ) -> Result<RunOutcome, NotReady> {
-    let signals = Signals::new()?;
     let seen = store.last_seq()?;
     let (sender, received) = mpsc::channel(INPUTS);
     let environment = Environment::of_this_process();
@@ -155,17 +155,17 @@ impl ports::Clock for Clock {
 }
 
 /// Where the inputs of a real run come from. Signals first: whatever else there is to hear, a person is heard.
-pub(crate) struct Sources {
+pub(crate) struct Sources<'run> {
     received: Receiver<Input>,
-    signals: Signals,
+    signals: &'run mut Signals,
     clock: Clock,
     /// The deadlines that were late, and before which everything was heard.
     caught_up: Deadlines,
 }
 
-impl Sources {
+impl<'run> Sources<'run> {
     /// Hears these signals, and whatever comes through the channel.
-    pub(crate) fn new(received: Receiver<Input>, signals: Signals, clock: Clock) -> Self {
+    pub(crate) fn new(received: Receiver<Input>, signals: &'run mut Signals, clock: Clock) -> Self {
         Self { received, signals, clock, caught_up: Deadlines::default() }
     }
 
@@ -186,7 +186,7 @@ impl Sources {
     }
 }
 
-impl Inputs for Sources {
+impl Inputs for Sources<'_> {
     fn next(&mut self, deadlines: Deadlines) -> Pin<Box<dyn Future<Output = Input> + '_>> {
         Box::pin(async move {
             let input = self.first(deadlines).await;
@@ -212,7 +212,8 @@ mod tests {
     async fn a_run_that_stood_still_listens_before_it_takes_silence_for_silence() {
         let (sender, received) = mpsc::channel(INPUTS);
         let clock = Clock::start();
-        let mut sources = Sources::new(received, Signals::new().unwrap(), clock);
+        let mut signals = Signals::new().unwrap();
+        let mut sources = Sources::new(received, &mut signals, clock);
         let in_time = async move {
             for session in [1, 2].map(SessionId) {
                 tokio::time::sleep(Duration::from_millis(20)).await;

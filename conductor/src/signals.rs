@@ -5,14 +5,20 @@ use tokio::signal::unix::SignalKind;
 
 use crate::ports::Signal;
 
-pub(crate) struct Signals {
+/// Hears the signals to this process from when it is made, each once: one that comes while nobody waits is kept.
+pub struct Signals {
     interrupt: SignalListener,
     terminate: SignalListener,
     hangup: SignalListener,
 }
 
 impl Signals {
-    pub(crate) fn new() -> std::io::Result<Self> {
+    /// Begins to hear, within a runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses to deliver them.
+    pub fn new() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: SignalListener::new(SignalKind::interrupt())?,
             terminate: SignalListener::new(SignalKind::terminate())?,
@@ -21,7 +27,7 @@ impl Signals {
     }
 
     /// Waits for the next signal. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Signal {
+    pub async fn next(&mut self) -> Signal {
         tokio::select! {
             () = self.interrupt.recv() => Signal::Interrupt,
             () = self.terminate.recv() => Signal::Terminate,

@@ -16,7 +16,7 @@ use super::{CliError, Exit, ProjectArg, note, print, question};
 
 use crate::project::Project;
 use crate::terminal::{self, clean, duration};
-use cogwork_conductor::{MAX_SLOTS, Plan, RunLock};
+use cogwork_conductor::{MAX_SLOTS, Plan, RunLock, Signals};
 use cogwork_session::clock;
 
 /// How many sessions run at once unless told otherwise.
@@ -133,9 +133,10 @@ fn plan_first(project: &Project, plan: &Plan, how: &How) -> Result<(), CliError>
     let spec = Spec::find(&project.dir, None)?;
     let mut readers = terminal::readers(how.json, &[], clock::now())?;
     block_on(async {
+        let mut signals = Signals::new()?;
         let can_land = cogwork_conductor::can_land(&project.dir, &project.store, plan, &mut readers).await;
-        readers.close(None).await;
-        can_land
+        readers.close(None, signals.next()).await;
+        can_land.map_err(CliError::from)
     })??;
     if !how.json {
         print(&format!("the project has no features: planning them from {}\n", spec.name()))?;
@@ -185,8 +186,10 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
     let mut readers = terminal::readers(how.json, &project.store.features()?, start)?;
     let programs = crate::programs()?;
     block_on(async {
+        let mut signals = Signals::new()?;
         let (dir, store) = (&project.dir, &project.store);
-        let outcome = cogwork_conductor::run(dir, store, &plan, programs, &mut readers, &mut lock).await;
+        let outcome =
+            cogwork_conductor::run(dir, store, &plan, programs, &mut readers, &mut lock, &mut signals).await;
         let took = clock::now().duration_since(start).as_millis();
         // A run is not worse for what git cannot list; `cogwork kept` says why.
         let kept = kept::read_kept(project).await.unwrap_or_default();
@@ -196,11 +199,11 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
         });
         match ended {
             Ok((exit, words)) => {
-                readers.close(Some(words)).await;
+                readers.close(Some(words), signals.next()).await;
                 Ok(exit)
             }
             Err(error) => {
-                readers.close(None).await;
+                readers.close(None, signals.next()).await;
                 Err(error)
             }
         }

@@ -5,17 +5,16 @@
 
 mod queue;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cogwork_conductor::Progress;
 use cogwork_conductor::ports::{Offered, Readers};
-use cogwork_process::signals::SignalListener;
 use cogwork_schemas::{AgentEvent, Entry, SessionId};
 use cogwork_session::clock;
 use jiff::Timestamp;
-use tokio::signal::unix::SignalKind;
 use tokio::sync::oneshot;
 
 use super::Reporter;
@@ -25,8 +24,10 @@ use queue::{Next, Queue};
 const TICK: Duration = Duration::from_millis(100);
 /// How long a run that is over waits for a reader that takes nothing.
 const STUCK: Duration = Duration::from_secs(10);
-/// How long a run that is over waits for a reader that is slow.
+/// How many times that a run that is over waits for a reader that is slow.
 const SLOW: u32 = 30;
+/// How long a run that is over and was told to stop waits for any reader.
+const LAST_MOMENT: Duration = Duration::from_millis(250);
 
 /// One thing to be shown.
 #[derive(Debug)]
@@ -69,29 +70,24 @@ impl Outbox {
 
     /// Says the last words and waits until all is written: while the reader takes something, until a person says stop,
     /// and not for ever.
-    pub(crate) async fn close(mut self, last_words: Option<String>) {
+    pub(crate) async fn close<Stop>(mut self, last_words: Option<String>, stop: impl Future<Output = Stop>) {
         self.queue.close(last_words.map(Shown::Text));
-        let mut interrupt = SignalListener::new(SignalKind::interrupt()).ok();
-        let mut terminate = SignalListener::new(SignalKind::terminate()).ok();
+        let mut stop = pin!(stop);
         for _ in 0..SLOW {
             let before = self.queue.taken();
             tokio::select! {
                 _ = &mut self.written => return,
-                () = next(&mut interrupt) => return,
-                () = next(&mut terminate) => return,
+                _ = &mut stop => {
+                    // A reader that reads loses nothing by a stop.
+                    tokio::time::timeout(LAST_MOMENT, &mut self.written).await.ok();
+                    return;
+                }
                 () = tokio::time::sleep(STUCK) => {}
             }
             if self.queue.taken() == before {
                 return;
             }
         }
-    }
-}
-
-async fn next(signal: &mut Option<SignalListener>) {
-    match signal {
-        Some(signal) => signal.recv().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cogwork_conductor::ports::{Offered, Readers};
-use cogwork_conductor::{Plan, Progress, RunLock};
+use cogwork_conductor::{Plan, Progress, RunLock, Signals};
 use cogwork_schemas::{AgentEvent, Entry, Isolation, SessionId};
 use cogwork_session::clock;
 use cogwork_session::{AgentSettings, AgentSpec, Programs, SessionLimits};
@@ -79,8 +79,11 @@ fn run(flags: Flags) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let programs = Programs::within(flags.cogwork);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut lines = Lines;
-    let run = cogwork_conductor::run(&flags.project_dir, &store, &plan, programs, &mut lines, &mut lock);
-    let outcome = runtime.block_on(run)?;
+    let outcome = runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let dir = &flags.project_dir;
+        cogwork_conductor::run(dir, &store, &plan, programs, &mut lines, &mut lock, &mut signals).await
+    })?;
     drop(writeln!(io::stdout(), "outcome: {outcome:?}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -119,7 +119,7 @@ fn gone(session: i64) -> Input {
 /// This process, its signals and a channel.
 struct Process {
     sender: Sender<Input>,
-    sources: Sources,
+    sources: Sources<'static>,
     clock: cogwork_session::clock::Clock,
 }
 
@@ -127,7 +127,8 @@ impl Rig for Process {
     async fn new() -> Self {
         let (sender, received) = mpsc::channel(256);
         let clock = cogwork_session::clock::Clock::start();
-        Self { sender, sources: Sources::new(received, Signals::new().unwrap(), clock), clock }
+        let signals = Box::leak(Box::new(Signals::new().unwrap()));
+        Self { sender, sources: Sources::new(received, signals, clock), clock }
     }
 
     fn inputs(&mut self) -> &mut dyn Inputs {

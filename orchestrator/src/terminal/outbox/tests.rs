@@ -1,3 +1,4 @@
+use std::future::{pending, ready};
 use std::io;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -116,7 +117,7 @@ impl Scene {
     fn all(self, last_words: Option<&str>) -> Vec<Seen> {
         self.read(4 * ITEMS);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(self.outbox.close(last_words.map(str::to_owned)));
+        runtime.block_on(self.outbox.close(last_words.map(str::to_owned), pending::<()>()));
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
 }
@@ -229,7 +230,7 @@ fn a_reader_that_is_gone_is_offered_nothing_and_holds_nothing() {
     }
     assert_eq!(scene.offer(), Offered::Gone);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(scene.outbox.close(Some("over".to_owned())));
+    runtime.block_on(scene.outbox.close(Some("over".to_owned()), pending::<()>()));
     assert_eq!(*scene.seen.lock().unwrap(), []);
 }
 
@@ -242,6 +243,31 @@ fn last_words_to_a_reader_that_is_stuck_do_not_hold_up_the_end() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     // Its clock stands at the next wait as soon as nothing else happens.
-    runtime.block_on(scene.outbox.close(Some("over".to_owned())));
+    runtime.block_on(scene.outbox.close(Some("over".to_owned()), pending::<()>()));
     assert_eq!(*scene.seen.lock().unwrap(), []);
+}
+
+#[test]
+fn a_stop_ends_the_wait_for_a_reader_that_is_stuck() {
+    let mut scene = scene(false);
+    scene.offer();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let closing = async {
+        // The clock stands still while anything else can happen.
+        let closing = scene.outbox.close(Some("over".to_owned()), ready(()));
+        tokio::time::timeout(STUCK / 2, closing).await
+    };
+    assert_eq!(runtime.block_on(closing), Ok(()), "it was waited for");
+}
+
+#[test]
+fn a_reader_that_reads_loses_nothing_by_a_stop() {
+    let mut scene = scene(false);
+    scene.offer();
+    scene.read(4);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(scene.outbox.close(Some("over".to_owned()), ready(())));
+    let seen = std::mem::take(&mut *scene.seen.lock().unwrap());
+    assert_eq!(seen, [Seen::Entry(1), Seen::Closed, Seen::Text("over".to_owned()), Seen::Closed]);
 }
