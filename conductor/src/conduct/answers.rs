@@ -124,7 +124,7 @@ impl Conductor {
             Call::NotStarted { session, .. } => self.on_start_failed(now, session),
             // Whatever its work is worth stays in the store, for the next run; nothing is judged now.
             Call::Taken { session } | Call::Lost { session, .. } => {
-                if let Some(known) = self.sessions.remove(&session) {
+                if let Some(known) = self.part(session) {
                     let end = self.end_of(&known);
                     self.feed(now, Event::SessionEnded { session, submitted: known.attempts, end });
                 }
@@ -178,14 +178,14 @@ impl Conductor {
         self.look_to_clear(session);
     }
 
-    /// What a session has taken: asked for when its runner was gone, and to clear away what it has left.
+    /// What a session has taken: asked for when it was over, and to clear away what it has left.
     fn on_taken(&mut self, now: Moment, session: SessionId, taken: Vec<Taken>) {
         if let Some(known) = self.sessions.get(&session) {
-            if known.life != Life::Gone {
+            if !known.is_over() {
                 return;
             }
             let end = self.end_of(known);
-            self.sessions.remove(&session);
+            self.part(session);
             // An attempt whose lease ran out was taken back by somebody; there is nothing left to judge.
             let is_waiting = |taken: &&Taken| taken.outcome.is_none() && taken.attempt.submitted.is_some();
             let submitted: Vec<AttemptId> =

@@ -113,7 +113,7 @@ impl Conductor {
         self.end_overdue_stage(now);
         let Some(ending) = &mut self.ending else { return };
         // What is still to be recorded may bring a workspace that is to be cleared away.
-        if ending.stage == Stage::Clearing && self.chores.is_empty() && self.calls.is_empty() {
+        if ending.stage == Stage::Clearing && self.is_cleared_away() {
             self.record_end(now);
         }
         if let Some(Ending { outcome, stage: Stage::Over, .. }) = &self.ending {
@@ -161,9 +161,19 @@ impl Conductor {
         }
     }
 
+    /// Whether nothing of this run's sessions is left, neither a runner nor a workspace.
+    fn is_cleared_away(&self) -> bool {
+        self.leaving.is_empty() && self.chores.is_empty() && self.calls.is_empty()
+    }
+
+    /// Whether a session has a runner, as far as is known.
+    fn is_running(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session) || self.leaving.contains_key(&session)
+    }
+
     /// Asks what a session has left to be cleared away, once it is over.
     pub(super) fn look_to_clear(&mut self, session: SessionId) {
-        if !self.sessions.contains_key(&session) && !self.cleared.contains(&session) {
+        if !self.is_running(session) && !self.cleared.contains(&session) {
             self.calls.push(Call::Taken { session });
         }
     }
@@ -179,7 +189,7 @@ impl Conductor {
     pub(super) fn clear_away(&mut self, session: SessionId, taken: Vec<Taken>) {
         // Of a session of which nothing is known, nothing is cleared away.
         let is_over = !taken.is_empty() && taken.iter().all(|taken| taken.outcome.is_some());
-        if is_over && !self.sessions.contains_key(&session) && self.cleared.insert(session) {
+        if is_over && !self.is_running(session) && self.cleared.insert(session) {
             let id = self.begin_task(Task::Keep { session, taken });
             self.chores.insert(id, session);
         }

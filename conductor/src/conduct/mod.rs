@@ -105,6 +105,8 @@ pub struct Conductor {
     engine: Engine,
     calls: CallQueue,
     sessions: BTreeMap<SessionId, Session>,
+    /// Those that are over and judged, and whose runners are about to go.
+    leaving: BTreeMap<SessionId, Session>,
     landing: Option<LandingUnderWay>,
     /// How often a step of a landing has failed.
     failures: BTreeMap<AttemptId, u32>,
@@ -164,6 +166,7 @@ impl Conductor {
             engine,
             calls: CallQueue::default(),
             sessions: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             landing: None,
             failures: BTreeMap::new(),
             session_of: BTreeMap::new(),
@@ -235,7 +238,8 @@ impl Conductor {
 
     /// Returns when [`Input::Deadline`] has to come if nothing else does.
     pub fn deadlines(&self) -> Deadlines {
-        let sessions = self.sessions.values().filter_map(Session::deadline).min();
+        let sessions =
+            self.sessions.values().chain(self.leaving.values()).filter_map(Session::deadline).min();
         let landing = self.landing.as_ref().and_then(LandingUnderWay::deadline);
         let ending = self.ending.as_ref().map(Ending::deadline);
         let Deadlines { wall, steady } = self.engine.next_deadline();
@@ -371,6 +375,7 @@ impl Conductor {
         let due: Vec<_> = self
             .sessions
             .iter()
+            .chain(&self.leaving)
             .filter(|(_, session)| session.is_due(now.steady))
             .map(|(id, _)| *id)
             .collect();

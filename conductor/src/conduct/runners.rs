@@ -14,7 +14,12 @@ use crate::ports::{Control, Moment, Report};
 
 impl Conductor {
     pub(super) fn on_runner(&mut self, now: Moment, id: SessionId, report: Report) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            if let Report::Gone { how } = report {
+                self.on_gone(now, id, &how);
+            }
+            return;
+        };
         session.hear(now.steady);
         match report {
             Report::Started { process } => {
@@ -37,11 +42,7 @@ impl Conductor {
             RunnerEvent::Agent { event } => {
                 self.orders.push(Order::Said { session: id, event: Box::new(event) });
             }
-            RunnerEvent::Ended { outcome, reason, .. } => {
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    session.report = Some((outcome, reason));
-                }
-            }
+            RunnerEvent::Ended { outcome, reason, .. } => self.on_reported(now, id, outcome, reason),
             // Until when and for what, the journal tells to everybody.
             RunnerEvent::Waiting { until, .. } => {
                 let wait = until.duration_since(now.wall).max(SignedDuration::ZERO);
@@ -62,32 +63,56 @@ impl Conductor {
         }
     }
 
-    /// A runner process is gone, or is given up. What it handed in is asked for before anything is judged.
-    pub(super) fn on_gone(&mut self, now: Moment, id: SessionId, how: &str) {
+    /// A session is over: its agent and all that it had started are gone, and its runner writes nothing any more. What it
+    /// handed in is asked for before anything is judged. Its slot does not wait for the process of its runner.
+    fn on_reported(&mut self, now: Moment, id: SessionId, outcome: SessionOutcome, reason: Option<String>) {
+        self.make_known(now, id);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.life == Life::Gone {
-            return;
+        if session.life != Life::Gone && !session.is_over() {
+            session.report(now.steady, outcome, reason);
+            self.calls.push(Call::Taken { session: id });
         }
+    }
+
+    /// A runner process is gone, or is given up.
+    pub(super) fn on_gone(&mut self, now: Moment, id: SessionId, how: &str) {
+        if self.leaving.remove(&id).is_some() {
+            marks::hit("session", "let_go");
+            return self.look_to_clear(id);
+        }
+        self.make_known(now, id);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if std::mem::replace(&mut session.life, Life::Gone) != Life::Gone && !session.is_over() {
+            let reason = format!("its runner ended without a report ({how})");
+            session.lost = Some(reason.clone());
+            self.calls.push(Call::Lost { session: id, reason });
+        }
+    }
+
+    /// The engine waits for a session to start before it may end.
+    fn make_known(&mut self, now: Moment, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.life != Life::Gone) else {
+            return;
+        };
         if !std::mem::replace(&mut session.is_known, true) {
-            // The engine waits for it to start before it may end.
             let (feature, attempt) = (session.feature, session.first());
             self.feed(now, Event::Started { feature, session: id, attempt });
         }
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.life = Life::Gone;
-        self.calls.push(match &session.report {
-            Some(_) => Call::Taken { session: id },
-            None => {
-                let reason = format!("its runner ended without a report ({how})");
-                session.lost = Some(reason.clone());
-                Call::Lost { session: id, reason }
-            }
-        });
+    }
+
+    /// Lets go of a session that is over; its runner is waited for a little longer, but by nobody.
+    pub(super) fn part(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.sessions.remove(&id)?;
+        if session.life != Life::Gone {
+            self.leaving.insert(id, session.clone());
+        }
+        Some(session)
     }
 
     /// Something that was to happen with a session did not.
     pub(super) fn on_session_due(&mut self, now: Moment, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let known = self.sessions.get_mut(&id).or_else(|| self.leaving.get_mut(&id));
+        let Some(session) = known else { return };
         match session.kill(now.steady) {
             Some(why) => {
                 marks::hit("session", "killed");

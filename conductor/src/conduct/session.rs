@@ -17,7 +17,7 @@ const RUNNER_MARGIN: SignedDuration = SignedDuration::from_secs(300);
 const SILENT_LEASES: i32 = 4;
 
 /// What is known of a session that is under way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Session {
     pub(super) feature: FeatureId,
     pub(super) slot: Option<u32>,
@@ -48,6 +48,10 @@ pub(super) enum Life {
     Running,
     /// It was told to stop.
     Stopping {
+        until: Timestamp,
+    },
+    /// It has said that its session is over, and has only to go.
+    Leaving {
         until: Timestamp,
     },
     Killed {
@@ -132,14 +136,30 @@ impl Session {
                 self.life = Life::Stopping { until: now + STOP_GRACE };
                 true
             }
-            Life::Stopping { .. } | Life::Killed { .. } | Life::Gone => false,
+            Life::Stopping { .. } | Life::Leaving { .. } | Life::Killed { .. } | Life::Gone => false,
         }
+    }
+
+    /// Notes that it is over, and how; its runner is to go by itself.
+    pub(super) fn report(&mut self, now: Timestamp, outcome: SessionOutcome, reason: Option<String>) {
+        self.report = Some((outcome, reason));
+        if !matches!(self.life, Life::Killed { .. } | Life::Gone) {
+            self.life = Life::Leaving { until: now + STOP_GRACE };
+        }
+    }
+
+    /// Returns whether it is known how it ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.report.is_some() || self.lost.is_some()
     }
 
     /// Returns until when something has to happen.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         match self.life {
-            Life::Starting { until } | Life::Stopping { until } | Life::Killed { until } => Some(until),
+            Life::Starting { until }
+            | Life::Stopping { until }
+            | Life::Leaving { until }
+            | Life::Killed { until } => Some(until),
             Life::Running => Some(self.overdue_at.min(self.silent_at)),
             Life::Gone => None,
         }
@@ -156,6 +176,7 @@ impl Session {
             Life::Running if self.overdue_at <= now => "has taken all its time and does not end",
             Life::Running => "gives no sign of life",
             Life::Stopping { .. } => "was told to stop and does not end",
+            Life::Leaving { .. } => "has ended and its runner does not",
             Life::Killed { .. } | Life::Gone => return None,
         };
         self.life = Life::Killed { until: now + KILL_GRACE };

@@ -52,6 +52,13 @@ pub(super) struct Agent {
     pub(super) watched: bool,
 }
 
+/// The process of a runner whose session is over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leaving {
+    pub(super) ended_at: Timestamp,
+    pub(super) gone_at: Timestamp,
+}
+
 impl Runners for Port {
     fn start(&mut self, start: &StartRunner) {
         self.0.borrow_mut().start_runner(start);
@@ -130,6 +137,7 @@ impl World {
         if self.is_dead {
             return;
         }
+        self.control_leaving(session, control);
         let is_staged = self.staged.is_some();
         let Some(agent) = self.agents.get_mut(&session).filter(|agent| agent.watched) else { return };
         agent.is_told |= control == Control::Stop;
@@ -231,8 +239,22 @@ impl World {
         self.store.end_session(session, &outcome, 1).unwrap();
         self.notice_soon();
         self.report(0, session, Report::Said(RunnerEvent::Ended { outcome, agent_ms: 1, reason: None }));
-        let ms = self.rng.i64(0..20);
+        // Its process may hang on the way out.
+        let ms = if self.dice(30) { self.rng.i64(0..120_000) } else { self.rng.i64(0..20) };
+        let gone_at = self.now + SignedDuration::from_millis(ms);
+        self.leaving.insert(session, Leaving { ended_at: self.now, gone_at });
         self.report(ms, session, Report::Gone { how: "exit code 0".into() });
+    }
+
+    /// A kill ends a process that hangs, or does not.
+    fn control_leaving(&mut self, session: SessionId, control: Control) {
+        let Some(mut leaving) = self.leaving.get(&session).copied() else { return };
+        if control == Control::Kill && leaving.gone_at > self.now && self.rng.bool() {
+            let ms = self.rng.i64(FIRST_WORD..500);
+            leaving.gone_at = leaving.gone_at.min(self.now + SignedDuration::from_millis(ms));
+            self.leaving.insert(session, leaving);
+            self.report(ms, session, Report::Gone { how: "signal 9".into() });
+        }
     }
 
     /// A session has handed in its feature and asks for another one.

@@ -156,8 +156,8 @@ impl World {
         if self.chance(faults.crash) {
             return self.kill();
         }
-        if let Task::Keep { taken, .. } = task {
-            self.check_keep(taken);
+        if let Task::Keep { session, taken } = task {
+            self.check_keep(*session, taken);
         } else if let Task::Confirm { .. } = task {
             // Somebody thinks of something more at the last moment.
             if self.dice(12) {

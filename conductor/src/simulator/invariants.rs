@@ -1,6 +1,6 @@
 //! What must hold: at every input, at the end of a run and of a night, and against the dead.
 
-use cogwork_schemas::{AttemptOutcome, RunOutcome, Status, Token};
+use cogwork_schemas::{AttemptOutcome, RunOutcome, SessionId, Status, Token};
 use cogwork_store::graph::Graph;
 use cogwork_store::{LiveSession, Merge, Next, StoreError, Taken};
 use jiff::SignedDuration;
@@ -23,6 +23,9 @@ const IDLE_EVERY: SignedDuration = SignedDuration::from_secs(2);
 
 /// How long the word of a stop may take to a session that comes up at this moment.
 const TELLING: SignedDuration = SignedDuration::from_secs(1);
+
+/// The process of a runner whose session is over is waited for, killed and given up no sooner.
+const GIVEN_UP: SignedDuration = SignedDuration::from_secs(60);
 
 impl Conductor {
     /// What holds after every input.
@@ -53,7 +56,10 @@ impl World {
     /// What holds whenever the run asks for something.
     pub(super) fn before_call(&mut self, id: CallId, call: &Call) {
         self.has_landed |= matches!(call, Call::Land { .. });
-        self.is_ending |= matches!(call, Call::EndRun { .. });
+        if let Call::EndRun { .. } = call {
+            self.is_ending = true;
+            self.is_news_late |= self.is_notice_to_come();
+        }
         if let Call::EndLanding { attempt, .. } = call {
             let open = self.store.open_landings().unwrap();
             let moved =
@@ -111,7 +117,11 @@ impl World {
     }
 
     /// Nothing is cleared away that is still to land.
-    pub(super) fn check_keep(&mut self, taken: &[Taken]) {
+    pub(super) fn check_keep(&mut self, session: SessionId, taken: &[Taken]) {
+        let runner = self.leaving.get(&session);
+        let is_gone =
+            runner.is_none_or(|runner| self.now >= runner.gone_at || self.now >= runner.ended_at + GIVEN_UP);
+        assert!(is_gone, "the workspace of {session} is cleared away, and its runner is there");
         for taken in taken {
             assert!(taken.outcome.is_some(), "{:?} is cleared away and not over", taken.attempt);
         }

@@ -105,6 +105,7 @@ fn expected_marks() -> BTreeSet<(&'static str, &'static str)> {
         ("slot", "waits"),
         ("session", "killed"),
         ("session", "given_up"),
+        ("session", "let_go"),
         ("landing", "refused"),
         ("landing", "in_use"),
         ("landing", "failed"),

@@ -17,7 +17,7 @@ use cogwork_schemas::{
 use cogwork_store::{AttemptLimits, ImportLimits, NewRun, Secret, Store, TimeSource};
 use jiff::{SignedDuration, Timestamp};
 
-use super::agents::Agent;
+use super::agents::{Agent, Leaving};
 use super::branch::Branch;
 use super::ledger::{Living, clerk};
 use super::staged::Staged;
@@ -96,6 +96,7 @@ pub(super) struct World {
     pub(super) settings: Settings,
     pub(super) faults: Faults,
     pub(super) agents: BTreeMap<SessionId, Agent>,
+    pub(super) leaving: BTreeMap<SessionId, Leaving>,
     pub(super) people: BTreeMap<AttemptId, Token>,
     pub(super) tokens: BTreeMap<AttemptId, (FeatureId, Token)>,
     /// When, whether it waits for the word of a person that comes at the same moment, and its number.
@@ -186,6 +187,7 @@ impl Night {
             settings,
             faults,
             agents: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             people: BTreeMap::new(),
             tokens: BTreeMap::new(),
             to_come: BinaryHeap::new(),
@@ -348,6 +350,7 @@ impl World {
         self.is_news_late = false;
         self.run += 1;
         self.branch.forget_tasks();
+        self.leaving.clear();
         // What a run leaves dies with it, or goes on unseen for a while.
         for agent in self.agents.values_mut() {
             agent.watched = false;
