@@ -28,6 +28,7 @@ mod socket;
 
 pub use broken_head::broken_head;
 pub use conduct::MAX_SLOTS;
+pub use engine::Scope;
 pub use prepare::{NotReady, can_land, heal_landing, set_strangers_aside};
 pub use progress::{Progress, RunningSession};
 pub use run::{Plan, run};

@@ -8,14 +8,13 @@ use cogwork_process::git::snapshot::Snapshots;
 use cogwork_process::git::{Git, GitError, Healed};
 use cogwork_schemas::{Isolation, LandingOutcome, ProcessIdentity, SessionId};
 use cogwork_session::chain;
-use cogwork_session::{Confinement, Environment};
 use cogwork_store::{
     KEPT, NewLanding, OpenLanding, Secret, Store, StoreError, kept_attempt, snapshot_dir, state_dir,
     workspace_dir,
 };
 
 use crate::broken_head::broken_head;
-use crate::main_branch::{self, GitSteps, STALE_LOCK};
+use crate::main_branch::{self, Checks, GitSteps, STALE_LOCK};
 use crate::ports::Readers;
 use crate::resume::{Resumed, resume};
 use crate::run::Plan;
@@ -88,7 +87,13 @@ pub(crate) async fn prepare(
     sweep(project, &ours(&recorded, project)).await;
     let mut steps = match plan.isolation {
         Isolation::Workspace => Some(clean_main_branch(project, store, plan, readers).await?),
-        Isolation::Shared => None,
+        Isolation::Shared => {
+            if !Git::at(project).is_repository().await.unwrap_or(false) {
+                let nowhere = "there is no git repository here: what passes is committed nowhere";
+                readers.note(clock::now(), nowhere);
+            }
+            None
+        }
     };
     let resumed = resume(
         store,
@@ -294,8 +299,6 @@ async fn clean_main_branch(
         ))
         .hint("commit or stash them, so that finished work can land: git stash --include-untracked"));
     }
-    let own = Environment::of_this_process();
-    let confinement =
-        Confinement::find(&plan.settings, project, &own).await.map_err(|error| failed(&error))?;
-    Ok(GitSteps::new(project.to_owned(), branch, own.allowed(&plan.pass_env), confinement))
+    let checks = Checks::of_plan(project, plan).await.map_err(|error| failed(&error))?;
+    Ok(GitSteps::new(project.to_owned(), branch, checks))
 }

@@ -14,9 +14,9 @@ use jiff::SignedDuration;
 use tokio::sync::mpsc::{self, Receiver};
 
 use crate::conduct::{Conductor, Score, conduct};
-use crate::engine::{SLOT_WAIT, Settings};
+use crate::engine::{SLOT_WAIT, Scope, Settings};
 use crate::ledger::LedgerThread;
-use crate::main_branch::GitMain;
+use crate::main_branch::{Checks, GitMain};
 use crate::ports::{self, Deadlines, Input, Inputs, Moment, Ports, Readers};
 use crate::prepare::{self, NotReady, Prepared};
 use crate::run_lock::RunLock;
@@ -38,6 +38,7 @@ const CATCH_UP: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub slots: usize,
+    pub scope: Scope,
     /// How many features a session may have, one after the other.
     pub batch: u32,
     /// Agents try nothing out by themselves; the checks decide as ever.
@@ -78,6 +79,7 @@ impl Plan {
                 base_commit,
             },
             branch,
+            role: self.scope.role,
             slots: self.slots,
             batch: self.batch,
             limits: self.limits,
@@ -126,11 +128,15 @@ pub async fn run(
     let mut ledger = LedgerThread::start(project, clock::source(), seen, resumed.tokens, sender.clone())?;
     let mut runners =
         RunnerProcesses::new(project.to_owned(), plan.clone(), base, programs, environment, sender.clone());
-    let mut main = GitMain::new(steps, sender);
+    let checks = Checks::of_plan(project, plan)
+        .await
+        .map_err(|error| NotReady::new(cogwork_session::chain(&error)))?;
+    let mut main = GitMain::new(steps, checks, sender);
     let clock = Clock::start();
     let mut inputs = Sources::new(received, signals, clock);
     let base_commit = Git::at(project).head().await.ok().flatten();
-    let mut conductor = Conductor::new(plan.score(branch, base_commit), resumed.engine);
+    let engine = resumed.engine.within(plan.scope.clone());
+    let mut conductor = Conductor::new(plan.score(branch, base_commit), engine);
     conductor.clear_leftovers(leftovers);
     let mut ports = Ports {
         ledger: &mut ledger,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use cogwork_process::contain::{self, Bond, Contained, Output, Spawn, Stdin, Sweep};
-use cogwork_schemas::{self as schemas, Role, RunnerEvent, RunnerMessage, SessionId};
+use cogwork_schemas::{self as schemas, RunnerEvent, RunnerMessage, SessionId};
 use cogwork_session::{Environment, Programs, SessionCommand, chain, marker};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -53,7 +53,7 @@ impl RunnerProcesses {
             session: start.session,
             feature: start.feature,
             token: start.token.clone(),
-            role: Role::Coding,
+            role: self.plan.scope.role,
             agent: self.plan.agent.clone(),
             script: self.plan.script.clone(),
             isolation: self.plan.isolation,

@@ -1,9 +1,9 @@
-//! The program `cogwork-runner`: the library, with its siblings found beside it.
+//! The program `cogwork-runner`: `cogwork agent` by another name, with its siblings found beside it.
 
 use std::process::ExitCode;
 
 use cogwork_session::Programs;
 
 fn main() -> ExitCode {
-    cogwork_runner::main(Programs::beside_this_one(), std::env::args_os())
+    cogwork::agent(&Programs::beside_this_one(), std::env::args_os())
 }

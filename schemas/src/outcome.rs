@@ -224,6 +224,9 @@ pub enum RunOutcome {
     },
     /// It was asked to stop.
     Stopped,
+    /// It was for some features only, for so many sessions, or a test, and is through with that: so many of the features
+    /// that its sessions were for do not pass, or could not be tested.
+    Through { sessions: u32, failed: u32 },
     /// Cogwork itself cannot go on, for example because the disk is full.
     Broken { reason: String },
 }

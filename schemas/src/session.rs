@@ -151,12 +151,14 @@ pub enum RunnerEvent {
     LeftOut { bytes: u64 },
     /// The session is over, its processes are gone and its attempts are judged in the database. The last line.
     /// `reason` says why its work was not submitted, where the runner knows: a red check, a tree that cannot be
-    /// committed.
+    /// committed. `confirmed`: it was a test, which came to its end and found its feature to work.
     Ended {
         outcome: SessionOutcome,
         agent_ms: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        confirmed: bool,
     },
 }
 

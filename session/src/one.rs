@@ -95,7 +95,10 @@ async fn with_outbox(
                 () = asked_to_end(inbox) => return Err(Refusal::Stopped),
                 ended = patient.call(|store| store.end_session(command.session, &outcome, 0)) => ended?,
             }
-            report.tell(clock.now(), RunnerEvent::Ended { outcome, agent_ms: 0, reason: None });
+            report.tell(
+                clock.now(),
+                RunnerEvent::Ended { outcome, agent_ms: 0, reason: None, confirmed: false },
+            );
             return Ok(());
         }
     };

@@ -43,17 +43,12 @@ pub fn attempt_outcome(session: &SessionOutcome, red: Option<&str>) -> AttemptOu
 /// How the programs of this crate exit. The numbers mean what they mean for `cogwork`, which is the same file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// What was asked for was done: the session was run and recorded, whatever its outcome; or, alone, nothing is
-    /// left to do, or the number of sessions asked for was run.
+    /// What was asked for was done: the session was run and recorded, whatever its outcome.
     Done = 0,
     /// The runner itself failed; stderr says why.
     Broken = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// Alone: nothing can be started any more, and not every feature passes.
-    Unfinished = 4,
-    /// Alone: it was asked to stop.
-    Stopped = 5,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -62,8 +57,6 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Done => Self::SUCCESS,
             ExitStatus::Broken => Self::from(1),
             ExitStatus::Usage => Self::from(2),
-            ExitStatus::Unfinished => Self::from(4),
-            ExitStatus::Stopped => Self::from(5),
         }
     }
 }

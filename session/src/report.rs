@@ -142,7 +142,7 @@ pub(crate) fn sentence(event: &RunnerEvent) -> Option<String> {
             format!("{when}: {}", check_line(report))
         }
         RunnerEvent::AgentStarted { process } => format!("the agent runs (process {})", process.pid),
-        RunnerEvent::Agent { event } => said(event),
+        RunnerEvent::Agent { event } => return Some(format!("  {}", agent_line(event))),
         RunnerEvent::Waiting { until, because } => format!("{because}: waiting until {until}"),
         RunnerEvent::Ended { outcome, agent_ms, .. } => {
             #[expect(clippy::cast_precision_loss, reason = "a duration to be read, not to be counted with")]
@@ -151,6 +151,11 @@ pub(crate) fn sentence(event: &RunnerEvent) -> Option<String> {
         }
     };
     Some(format!("  {}", shortened(printable(&text), MAX_SHOWN)))
+}
+
+/// Returns what an agent says and does, as a line for people.
+pub fn agent_line(event: &AgentEvent) -> String {
+    shortened(printable(&said(event)), MAX_SHOWN)
 }
 
 fn said(event: &AgentEvent) -> String {

@@ -78,6 +78,11 @@ impl Counts {
     }
 }
 
+/// Returns a number with its noun: "1 session", "2 sessions".
+pub fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,6 @@ mod counts;
 mod overview;
 mod when;
 
-pub use counts::Counts;
+pub use counts::{Counts, counted};
 pub use overview::{IdleSlot, LastRun, Overview, Paused, SessionView, TakenOver, WaitView};
 pub use when::When;

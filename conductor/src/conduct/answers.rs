@@ -5,7 +5,7 @@ use cogwork_store::Taken;
 
 use super::session::{Life, Session};
 use super::{Conductor, Order};
-use crate::engine::{Event, Landing as Landed, StartFailure};
+use crate::engine::{Event, Landing as Landed, SessionEnd, StartFailure};
 use crate::ledger::{Answer, Call};
 use crate::ports::{Control, Moment, StartRunner};
 
@@ -125,7 +125,8 @@ impl Conductor {
             // Whatever its work is worth stays in the store, for the next run; nothing is judged now.
             Call::Taken { session } | Call::Lost { session, .. } => {
                 if let Some(known) = self.part(session) {
-                    let end = self.end_of(&known);
+                    let lost = || SessionEnd::RunnerLost { reason: "its runner is gone".to_owned() };
+                    let end = known.end.unwrap_or_else(lost);
                     self.feed(now, Event::SessionEnded { session, submitted: known.attempts, end });
                 }
             }
@@ -181,10 +182,7 @@ impl Conductor {
     /// What a session has taken: asked for when it was over, and to clear away what it has left.
     fn on_taken(&mut self, now: Moment, session: SessionId, taken: Vec<Taken>) {
         if let Some(known) = self.sessions.get(&session) {
-            if !known.is_over() {
-                return;
-            }
-            let end = self.end_of(known);
+            let Some(end) = known.end.clone() else { return };
             self.part(session);
             // An attempt whose lease ran out was taken back by somebody; there is nothing left to judge.
             let is_waiting = |taken: &&Taken| taken.outcome.is_none() && taken.attempt.submitted.is_some();

@@ -132,7 +132,8 @@ impl Conductor {
                 self.object("what was landed could not be looked at in time".to_owned());
             }
             Stage::Clearing => self.record_end(now),
-            Stage::Recording => ending.stage = Stage::Over,
+            // Whoever waits for an answer of the database gets one, and so does the end.
+            Stage::Recording => self.calls.close(),
             Stage::Over => {}
         }
     }

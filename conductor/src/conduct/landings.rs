@@ -60,7 +60,8 @@ impl Conductor {
             return;
         }
         self.session_of.insert(job.attempt, job.session);
-        let (landing, next) = Landing::begin(now.steady, job);
+        let is_recovered = self.recovered.contains(&job.attempt);
+        let (landing, next) = Landing::begin(now.steady, job, is_recovered);
         self.follow(now, landing, next);
     }
 
@@ -93,7 +94,9 @@ impl Conductor {
             (landing.job().feature.id, landing.job().attempt, landing.job().session);
         let stage = match next {
             // A landing that lost a race begins anew, and nobody waits for that once the run is to end.
-            Next::Do { task: Task::Merge { .. } | Task::Check { .. }, .. } if self.engine.is_stopping() => {
+            Next::Do {
+                task: Task::Merge { .. } | Task::Check { .. } | Task::CheckInProject { .. }, ..
+            } if self.engine.is_stopping() => {
                 let reason = "the run was stopped".to_owned();
                 return self.integrated(now, attempt, Landed::Postponed { reason });
             }

@@ -56,6 +56,8 @@ pub struct Score {
     pub run: NewRun,
     /// The branch that work lands on; empty in a run that merges nothing.
     pub branch: String,
+    /// What its sessions are for.
+    pub role: Role,
     pub slots: usize,
     /// How many features a session may have, one after the other.
     pub batch: u32,
@@ -110,6 +112,8 @@ pub struct Conductor {
     landing: Option<LandingUnderWay>,
     /// How often a step of a landing has failed.
     failures: BTreeMap<AttemptId, u32>,
+    /// What an earlier run has left to be landed.
+    recovered: BTreeSet<AttemptId>,
     /// Whose an attempt is, as far as it was heard.
     session_of: BTreeMap<AttemptId, SessionId>,
     /// When an attempt began.
@@ -169,6 +173,7 @@ impl Conductor {
             leaving: BTreeMap::new(),
             landing: None,
             failures: BTreeMap::new(),
+            recovered: BTreeSet::new(),
             session_of: BTreeMap::new(),
             began: BTreeMap::new(),
             cleared: BTreeSet::new(),
@@ -193,6 +198,9 @@ impl Conductor {
             self.note("the project is paused: nothing is started until `cogwork resume`");
         }
         for event in opening {
+            if let Event::Recovered { attempt, .. } = event {
+                self.recovered.insert(attempt);
+            }
             self.feed(now, event);
         }
         self.settle(now)
@@ -263,8 +271,8 @@ impl Conductor {
             since: session.since,
         });
         Progress {
-            total: graph.iter().count(),
-            passing: graph.iter().filter(|node| node.status == Status::Passing).count(),
+            total: self.engine.in_scope().count(),
+            passing: self.engine.in_scope().filter(|node| node.status == Status::Passing).count(),
             running: running.collect(),
             left_ms: self.forecast.left_ms(graph, self.score.slots),
         }
@@ -307,7 +315,7 @@ impl Conductor {
                     slot: self.free_slots().first().copied(),
                     node: self.score.run.node.clone(),
                     batch: (batch.size > 1).then_some(batch),
-                    ..NewSession::new(Role::Coding, settings.agent.clone(), settings.isolation)
+                    ..NewSession::new(self.score.role, settings.agent.clone(), settings.isolation)
                 };
                 self.calls.push(Call::Claim { feature, new, lease: self.score.lease });
             }

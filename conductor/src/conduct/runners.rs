@@ -42,7 +42,9 @@ impl Conductor {
             RunnerEvent::Agent { event } => {
                 self.orders.push(Order::Said { session: id, event: Box::new(event) });
             }
-            RunnerEvent::Ended { outcome, reason, .. } => self.on_reported(now, id, outcome, reason),
+            RunnerEvent::Ended { outcome, reason: red, confirmed, .. } => {
+                self.on_reported(now, id, SessionEnd::Reported { outcome, red, confirmed });
+            }
             // Until when and for what, the journal tells to everybody.
             RunnerEvent::Waiting { until, .. } => {
                 let wait = until.duration_since(now.wall).max(SignedDuration::ZERO);
@@ -65,11 +67,11 @@ impl Conductor {
 
     /// A session is over: its agent and all that it had started are gone, and its runner writes nothing any more. What it
     /// handed in is asked for before anything is judged. Its slot does not wait for the process of its runner.
-    fn on_reported(&mut self, now: Moment, id: SessionId, outcome: SessionOutcome, reason: Option<String>) {
+    fn on_reported(&mut self, now: Moment, id: SessionId, end: SessionEnd) {
         self.make_known(now, id);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.life != Life::Gone && !session.is_over() {
-            session.report(now.steady, outcome, reason);
+        if session.life != Life::Gone && session.end.is_none() {
+            session.report(now.steady, end);
             self.calls.push(Call::Taken { session: id });
         }
     }
@@ -82,9 +84,9 @@ impl Conductor {
         }
         self.make_known(now, id);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if std::mem::replace(&mut session.life, Life::Gone) != Life::Gone && !session.is_over() {
+        if std::mem::replace(&mut session.life, Life::Gone) != Life::Gone && session.end.is_none() {
             let reason = format!("its runner ended without a report ({how})");
-            session.lost = Some(reason.clone());
+            session.end = Some(SessionEnd::RunnerLost { reason: reason.clone() });
             self.calls.push(Call::Lost { session: id, reason });
         }
     }
@@ -123,14 +125,6 @@ impl Conductor {
                 marks::hit("session", "given_up");
                 self.on_gone(now, id, "it does not end, though it was killed");
             }
-        }
-    }
-
-    pub(super) fn end_of(&self, session: &Session) -> SessionEnd {
-        match (&session.report, &session.lost) {
-            (Some((outcome, red)), _) => SessionEnd::Reported { outcome: outcome.clone(), red: red.clone() },
-            (None, Some(reason)) => SessionEnd::RunnerLost { reason: reason.clone() },
-            (None, None) => SessionEnd::RunnerLost { reason: "its runner is gone".to_owned() },
         }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! All times are steady: a machine that slept for a night has taken nothing from anybody.
 
-use cogwork_schemas::{AttemptId, FeatureId, SessionOutcome};
+use cogwork_schemas::{AttemptId, FeatureId};
 use jiff::{SignedDuration, Timestamp};
+
+use crate::engine::SessionEnd;
 
 /// How long a runner may take to be started: a fork, an exec, a warden.
 const START_LIMIT: SignedDuration = SignedDuration::from_secs(60);
@@ -25,10 +27,8 @@ pub(super) struct Session {
     pub(super) attempts: Vec<AttemptId>,
     /// When it began with the feature that it is at, by the clock on the wall.
     pub(super) since: Timestamp,
-    /// How the agent ended and why its work was not submitted, once its runner has said so.
-    pub(super) report: Option<(SessionOutcome, Option<String>)>,
-    /// Why it ended, where its runner did not say.
-    pub(super) lost: Option<String>,
+    /// How it ended, once that is known.
+    pub(super) end: Option<SessionEnd>,
     pub(super) life: Life,
     /// Whether the engine was told that it runs.
     pub(super) is_known: bool,
@@ -77,8 +77,7 @@ impl Session {
             slot,
             attempts: vec![attempt],
             since,
-            report: None,
-            lost: None,
+            end: None,
             life: Life::Starting { until: now + START_LIMIT },
             is_known: false,
             lease,
@@ -141,16 +140,11 @@ impl Session {
     }
 
     /// Notes that it is over, and how; its runner is to go by itself.
-    pub(super) fn report(&mut self, now: Timestamp, outcome: SessionOutcome, reason: Option<String>) {
-        self.report = Some((outcome, reason));
+    pub(super) fn report(&mut self, now: Timestamp, end: SessionEnd) {
+        self.end = Some(end);
         if !matches!(self.life, Life::Killed { .. } | Life::Gone) {
             self.life = Life::Leaving { until: now + STOP_GRACE };
         }
-    }
-
-    /// Returns whether it is known how it ended.
-    pub(super) fn is_over(&self) -> bool {
-        self.report.is_some() || self.lost.is_some()
     }
 
     /// Returns until when something has to happen.

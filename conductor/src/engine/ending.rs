@@ -70,9 +70,10 @@ impl Engine {
             Mode::Draining => Some(self.run_outcome(RunOutcome::Stopped)),
             Mode::Running if self.can_go_on() => None,
             // What a person has stopped could go on, and is not to.
-            Mode::Running if self.held_back.iter().any(|feature| self.graph.is_ready(*feature)) => {
+            Mode::Running if self.held_back.iter().any(|feature| self.is_due(*feature)) => {
                 Some(self.run_outcome(RunOutcome::Stopped))
             }
+            Mode::Running if self.is_spent() => Some(self.run_outcome(self.through())),
             Mode::Running => Some(self.run_outcome(self.blocked())),
             Mode::Opening | Mode::Over => None,
         }
@@ -81,10 +82,14 @@ impl Engine {
     /// Returns whether anything can still happen without a person: work to land, to start now or after a wait, or
     /// held by another process whose lease will run out.
     pub(super) fn can_go_on(&self) -> bool {
-        self.can_land()
-            || !self.unsettled.is_empty()
-            || self.graph.iter().any(|node| self.is_startable(node.id))
-            || self.foreign_leases().next().is_some()
+        self.can_land() || !self.unsettled.is_empty() || self.can_start()
+    }
+
+    /// Returns whether a session can start, now or after a wait.
+    fn can_start(&self) -> bool {
+        let is_foreign = |node: NodeView<'_>| self.is_foreign(&node) && node.lease_until.is_some();
+        let can_start = |node: NodeView<'_>| self.is_startable(node.id) || is_foreign(node);
+        self.sessions_left() != Some(0) && self.in_scope().any(can_start)
     }
 
     /// Returns whether work waits to land and is still worth waiting for.
@@ -94,7 +99,7 @@ impl Engine {
     }
 
     pub(super) fn blocked(&self) -> RunOutcome {
-        let count = |status| count(self.graph.iter().filter(|node| node.status == status));
+        let count = |status| count(self.in_scope().filter(|node| node.status == status));
         RunOutcome::Blocked {
             waiting: count(Status::Pending) + count(Status::Claimed),
             parked: count(Status::Parked),
@@ -104,11 +109,8 @@ impl Engine {
 
     /// Returns how a run ends in which nothing runs any more; `unfinished` when something is left undone.
     pub(super) fn run_outcome(&self, unfinished: RunOutcome) -> RunOutcome {
-        let parked = count(self.graph.iter().filter(|node| node.status == Status::Parked));
-        let open = self.graph.iter().any(|node| match node.status {
-            Status::Pending | Status::Claimed | Status::NeedsHuman => true,
-            Status::Passing | Status::Parked => false,
-        });
+        let parked = count(self.in_scope().filter(|node| node.status == Status::Parked));
+        let open = self.in_scope().any(|node| node.status != Status::Parked && !self.is_done(&node));
         match (open, parked) {
             (true, _) => match &self.obstacle {
                 Some(reason) if self.postponed >= self.settings.postponements => {
@@ -116,7 +118,10 @@ impl Engine {
                 }
                 Some(_) | None => unfinished,
             },
-            (false, 0) => RunOutcome::Complete,
+            (false, 0) if self.graph.iter().all(|node| node.status == Status::Passing) => {
+                RunOutcome::Complete
+            }
+            (false, 0) => self.through(),
             (false, parked) => RunOutcome::CompleteWithFailures { parked },
         }
     }

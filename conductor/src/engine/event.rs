@@ -81,8 +81,9 @@ pub enum StartFailure {
 /// How it is known that a session is over.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SessionEnd {
-    /// Its runner said so. `red` tells which check is red, if the store knows.
-    Reported { outcome: SessionOutcome, red: Option<String> },
+    /// Its runner said so. `red` tells which check is red, if the store knows; `confirmed`, that it was a test and found
+    /// its feature to work.
+    Reported { outcome: SessionOutcome, red: Option<String>, confirmed: bool },
     /// Its runner died without a word.
     RunnerLost { reason: String },
 }

@@ -8,7 +8,7 @@ use crate::moment::Moment;
 impl Engine {
     /// Returns why the slots that are free stay so; nothing where none is, and for a run that is not under way.
     pub fn slot_hold(&self, now: Moment) -> Option<StartHold> {
-        if self.finishing.is_some() || self.used_slots() >= self.settings.slots {
+        if self.finishing.is_some() || self.free_slots() == 0 {
             return None;
         }
         match (&self.mode, self.kept, self.next_retry()) {
@@ -25,8 +25,8 @@ impl Engine {
 
     /// Returns the features that a free slot would have started, and why it does not.
     pub fn avoided_starts(&self, now: Moment) -> impl Iterator<Item = (FeatureId, StartHold)> + '_ {
-        let is_free = self.starts_sessions() && self.used_slots() < self.settings.slots;
-        let stopped = self.held_back.iter().filter(move |feature| is_free && self.graph.is_ready(**feature));
+        let is_free = self.starts_sessions() && self.free_slots() > 0;
+        let stopped = self.held_back.iter().filter(move |feature| is_free && self.is_due(**feature));
         let waiting = self.start_after.iter().filter(move |(_, (at, _))| is_free && *at > now.steady);
         let waiting = waiting.filter_map(move |(feature, (at, failure))| {
             let node = self.graph.node(*feature)?;

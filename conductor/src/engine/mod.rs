@@ -10,6 +10,7 @@ mod ending;
 mod event;
 mod hold;
 mod landing;
+mod scope;
 mod slots;
 mod steering;
 #[cfg(test)]
@@ -24,6 +25,8 @@ use cogwork_store::graph::{Graph, Node, NodeView};
 use jiff::{SignedDuration, Timestamp};
 
 pub use event::{Effect, Event, Landing, SessionEnd, Settings, StartFailure};
+use scope::Covered;
+pub use scope::Scope;
 pub(crate) use slots::SLOT_WAIT;
 use slots::WaitingSlots;
 use unavailable::Unavailable;
@@ -73,6 +76,8 @@ struct Held {
 #[derive(Debug)]
 pub struct Engine {
     settings: Settings,
+    scope: Scope,
+    covered: Covered,
     mode: Mode,
     /// Whether nothing is started although the run goes on.
     is_paused: bool,
@@ -114,6 +119,8 @@ impl Engine {
     pub fn new(settings: Settings, graph: Graph) -> Self {
         Self {
             settings,
+            scope: Scope::default(),
+            covered: Covered::default(),
             mode: Mode::Opening,
             is_paused: false,
             held_back: BTreeSet::new(),
@@ -187,7 +194,7 @@ impl Engine {
     /// Returns whether something could land or start, but for a wait of the engine's own.
     #[cfg(test)]
     pub(crate) fn makes_something_wait(&self) -> bool {
-        let can_start = self.starts_sessions() && self.used_slots() < self.settings.slots;
+        let can_start = self.starts_sessions() && self.free_slots() > 0;
         let can_land = matches!(self.mode, Mode::Running | Mode::Draining) && self.landing.is_none();
         can_start && self.graph.iter().any(|node| self.is_startable(node.id)) || can_land && self.can_land()
     }
@@ -217,7 +224,7 @@ impl Engine {
             Mode::Opening | Mode::Stopping { .. } | Mode::Over => (false, false),
         };
         let land = self.land_after.filter(|_| landing && self.landing.is_none() && !self.queue.is_empty());
-        let free = self.starts_sessions() && self.used_slots() < self.settings.slots;
+        let free = self.starts_sessions() && self.free_slots() > 0;
         let retry = self.next_retry().filter(|_| free);
         let lease = self.foreign_leases().filter(|_| running && !self.is_reaping).min();
         let look_again = self.reap_after.filter(|_| lease.is_some());
@@ -262,6 +269,7 @@ impl Engine {
     fn on_started(&mut self, now: Timestamp, session: SessionId, running: Running) -> Vec<Effect> {
         self.starting.remove(&running.feature);
         self.start_after.remove(&running.feature);
+        self.cover(running.feature);
         self.sessions.insert(session, Held { running: Some(running), since: now, waits_until: None });
         match self.mode {
             Mode::Stopping { .. } => vec![Effect::StopSession { session }],
@@ -271,6 +279,7 @@ impl Engine {
 
     fn on_start_failed(&mut self, now: Timestamp, feature: FeatureId, failure: StartFailure) -> Vec<Effect> {
         self.starting.remove(&feature);
+        self.give_up_test(feature);
         match failure {
             // The store knows more than we do; what it knows is fed before anything is tried again.
             StartFailure::Lost => {
@@ -332,7 +341,13 @@ impl Engine {
             return Vec::new();
         }
         let outcome = match end {
-            SessionEnd::Reported { outcome, red } => attempt_outcome(&outcome, red.as_deref()),
+            SessionEnd::Reported { confirmed: true, .. } => {
+                self.confirm(running.feature);
+                AttemptOutcome::Confirmed
+            }
+            SessionEnd::Reported { outcome, red, confirmed: false } => {
+                attempt_outcome(&outcome, red.as_deref())
+            }
             SessionEnd::RunnerLost { reason } => AttemptOutcome::Crashed { reason },
         };
         if matches!(outcome, AttemptOutcome::Crashed { .. } | AttemptOutcome::Unavailable { .. }) {
@@ -370,7 +385,7 @@ impl Engine {
     }
 
     fn start_ready(&mut self, now: Timestamp) -> Vec<Effect> {
-        if !self.starts_sessions() || self.used_slots() >= self.settings.slots {
+        if !self.starts_sessions() || self.free_slots() == 0 {
             return Vec::new();
         }
         let (chosen, kept) = self.choose(now);
@@ -381,11 +396,10 @@ impl Engine {
 
     /// Returns what free slots start now, and until when one waits at most, for which landing.
     fn choose(&self, now: Timestamp) -> (Vec<FeatureId>, Option<(Timestamp, FeatureId)>) {
-        let free = self.settings.slots.saturating_sub(self.used_slots());
+        let free = self.free_slots();
         let mut chosen = Vec::new();
         let startable = self
-            .graph
-            .ready()
+            .due()
             .filter(|feature| self.is_startable(*feature))
             .filter(|feature| self.start_after.get(feature).is_none_or(|(at, _)| *at <= now));
         for feature in startable.take(free) {
@@ -405,7 +419,7 @@ impl Engine {
     }
 
     fn is_startable(&self, feature: FeatureId) -> bool {
-        self.graph.is_ready(feature)
+        self.is_due(feature)
             && !self.held_back.contains(&feature)
             && !self.starting.contains(&feature)
             && !self.is_held(feature)

@@ -45,7 +45,7 @@ fn started(id: i64) -> Event {
 }
 
 fn ended(id: i64, submitted: bool) -> Event {
-    let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None };
+    let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None, confirmed: false };
     let submitted = if submitted { vec![AttemptId(id)] } else { Vec::new() };
     Event::SessionEnded { session: SessionId(id), submitted, end }
 }
@@ -331,7 +331,7 @@ fn a_session_that_goes_on_holds_one_slot_and_its_work_lands_meanwhile() {
     let mut engine = batch();
     assert_eq!(engine.step(T0, Event::Features(vec![with(Status::Passing, node(1, &[]))])), []);
     assert_eq!(engine.step(T0, integrated(1, Landing::Landed)), []);
-    let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None };
+    let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None, confirmed: false };
     let ended = Event::SessionEnded { session: SessionId(1), submitted: vec![AttemptId(2)], end };
     assert_eq!(engine.step(T0, ended), [integrate(2), start(3)]);
 }
@@ -339,7 +339,11 @@ fn a_session_that_goes_on_holds_one_slot_and_its_work_lands_meanwhile() {
 #[test]
 fn the_end_of_a_session_costs_only_what_it_was_at() {
     let mut engine = batch();
-    let end = SessionEnd::Reported { outcome: SessionOutcome::TimedOut { after_s: 9 }, red: None };
+    let end = SessionEnd::Reported {
+        outcome: SessionOutcome::TimedOut { after_s: 9 },
+        red: None,
+        confirmed: false,
+    };
     let effects = engine.step(T0, Event::SessionEnded { session: SessionId(1), submitted: Vec::new(), end });
     let [Effect::EndAttempt { attempt, outcome, .. }, next] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((*attempt, outcome.costs_attempt(), next), (AttemptId(2), true, &start(3)));

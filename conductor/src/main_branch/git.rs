@@ -4,7 +4,6 @@
 //! started. What git cannot do is a reason to try again with a new clone, never a reason to give up work.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,17 +12,17 @@ use std::time::Duration;
 
 use cogwork_process::git::snapshot::{NotKept, Snapshots};
 use cogwork_process::git::{self, BranchMove, Git, GitError, Healed, Landing};
-use cogwork_process::{check, contain};
-use cogwork_schemas::{AttemptId, Check, CheckReport, SessionId};
+
+use cogwork_schemas::{AttemptId, SessionId};
+use cogwork_session::chain;
 use cogwork_session::text::cut;
-use cogwork_session::{Confinement, chain};
 use cogwork_store::{STATE_DIR, Taken, handed_in_ref, snapshot_dir, state_dir, workspace_dir};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
 use super::keep;
-use super::{Collected, Merged, Moved, Task, TaskAnswer, TaskId};
+use super::{Checks, Collected, Merged, Moved, Task, TaskAnswer, TaskId};
 use crate::ports::{Input, MainBranch};
 
 /// A git process that still writes is done within this time; an older lock belongs to a dead one.
@@ -36,23 +35,28 @@ const KEPT_AT_A_TIME: usize = 2;
 pub struct GitMain {
     /// None in a run that merges nothing.
     steps: Option<GitSteps>,
+    checks: Checks,
     inputs: Sender<Input>,
     under_way: BTreeMap<TaskId, AbortHandle>,
 }
 
 impl GitMain {
     /// Answers to `inputs`.
-    pub fn new(steps: Option<GitSteps>, inputs: Sender<Input>) -> Self {
-        Self { steps, inputs, under_way: BTreeMap::new() }
+    pub fn new(steps: Option<GitSteps>, checks: Checks, inputs: Sender<Input>) -> Self {
+        Self { steps, checks, inputs, under_way: BTreeMap::new() }
     }
 }
 
 impl MainBranch for GitMain {
     fn begin(&mut self, id: TaskId, task: &Task) {
         self.under_way.retain(|_, task| !task.is_finished());
-        let (steps, inputs, task) = (self.steps.clone(), self.inputs.clone(), task.clone());
+        let (steps, checks) = (self.steps.clone(), self.checks.clone());
+        let (inputs, task) = (self.inputs.clone(), task.clone());
         let task = tokio::spawn(async move {
             let answer = match (steps, &task) {
+                (_, Task::CheckInProject { checks: commands }) => {
+                    TaskAnswer::Checked(checks.run_in_project(commands).await)
+                }
                 (Some(steps), task) => steps.answer(task).await,
                 (None, Task::Keep { .. }) => TaskAnswer::Kept { stays: None },
                 (None, _) => TaskAnswer::Failed { reason: "this run merges nothing".to_owned() },
@@ -82,34 +86,22 @@ pub struct GitSteps {
     project: PathBuf,
     /// The branch that was checked out when the run started: the main branch of this run.
     branch: String,
-    /// What checks see; the same as in the sessions.
-    check_env: Vec<(OsString, OsString)>,
+    checks: Checks,
     /// Whether the integration clone was seen to be whole, by this run.
     is_ready: Arc<AtomicBool>,
     /// Held while a workspace is kept: sessions and landings come first.
     keeping: Arc<Semaphore>,
-    /// Where checks may write; everywhere when there is none.
-    confinement: Option<Arc<Confinement>>,
 }
 
 impl GitSteps {
-    /// Lands on `branch` of the project; `variables` is what checks may see.
-    pub fn new(
-        project: PathBuf,
-        branch: String,
-        variables: Vec<(OsString, OsString)>,
-        confinement: Option<Confinement>,
-    ) -> Self {
-        let mut check_env = variables;
-        let marker = format!("{}#integrate", state_dir(&project).display());
-        check_env.push((contain::MARKER.into(), marker.into()));
+    /// Lands on `branch` of the project.
+    pub fn new(project: PathBuf, branch: String, checks: Checks) -> Self {
         Self {
             project,
             branch,
-            check_env,
+            checks,
             is_ready: Arc::default(),
             keeping: Arc::new(Semaphore::new(KEPT_AT_A_TIME)),
-            confinement: confinement.map(Arc::new),
         }
     }
 
@@ -132,7 +124,12 @@ impl GitSteps {
             Task::Merge { tip, base, message } => {
                 self.merge(tip, base.as_deref(), message).await.map(TaskAnswer::Merged)
             }
-            Task::Check { checks } => Ok(TaskAnswer::Checked(self.check(checks).await)),
+            Task::Check { checks } => {
+                Ok(TaskAnswer::Checked(self.checks.run(checks, &self.clone_dir()).await))
+            }
+            Task::CheckInProject { checks } => {
+                Ok(TaskAnswer::Checked(self.checks.run_in_project(checks).await))
+            }
             Task::Move { from, to, message } => {
                 self.move_branch(from, to, message).await.map(TaskAnswer::Moved)
             }
@@ -237,16 +234,6 @@ impl GitSteps {
             git::Merged::AlreadyThere => Merged::AlreadyThere { onto },
             git::Merged::Conflict { files } => Merged::Conflict { files },
         })
-    }
-
-    /// Runs checks in the integration clone.
-    async fn check(&self, checks: &[Check]) -> Vec<CheckReport> {
-        let dir = self.clone_dir();
-        let walls = self.confinement.as_deref();
-        let sandbox = walls.map(|walls| walls.around_check(&self.project, &dir));
-        let mut env = self.check_env.clone();
-        env.extend(walls.into_iter().flat_map(Confinement::env));
-        check::run_all(checks, &dir, &env, sandbox.as_ref()).await
     }
 
     /// Moves the main branch, with the files wherever it is checked out.

@@ -1,6 +1,6 @@
 //! One landing: which step is next, and what an attempt comes to. Decides and does nothing.
 
-use cogwork_schemas::{AttemptOutcome, CheckReport, Isolation, Proof};
+use cogwork_schemas::{AttemptOutcome, Check, CheckReport, Isolation, Proof};
 use cogwork_session::text::cut;
 use cogwork_store::Merge;
 use jiff::{SignedDuration, Timestamp};
@@ -60,13 +60,18 @@ fn refused_without_checks(outcome: AttemptOutcome) -> Next {
 }
 
 impl Landing {
-    /// Begins with a job. `now` is steady, here and below.
-    pub fn begin(now: Timestamp, job: Job) -> (Self, Next) {
+    /// Begins with a job, whose session may have been an earlier run's. `now` is steady, here and below.
+    pub fn begin(now: Timestamp, job: Job, is_recovered: bool) -> (Self, Next) {
         let next = match job.isolation {
             Isolation::Workspace => {
                 let (session, attempt, commit) = (job.session, job.attempt, job.commit.clone());
                 let task = Task::Collect { session, attempt, commit, foreign: job.foreign.clone() };
                 Next::Do { task, limit: GIT_LIMIT }
+            }
+            // Nobody has looked since its run died, and whoever was there last may have gone on.
+            Isolation::Shared if is_recovered => {
+                let checks = job.feature.checks.clone();
+                Next::Do { limit: check_limit(&checks), task: Task::CheckInProject { checks } }
             }
             // The work is where it belongs already, and its checks were run there.
             Isolation::Shared => Next::Decided(Verdict::OnMain(Merge {
@@ -164,13 +169,13 @@ impl Landing {
             Merged::NoBranch { reason } => return Next::Decided(Verdict::InUse { reason }),
         });
         let checks = self.job.feature.checks.clone();
-        let seconds: i64 = checks.iter().map(|check| i64::from(check.timeout_s)).sum();
-        Next::Do { task: Task::Check { checks }, limit: SignedDuration::from_secs(seconds) + CHECK_MARGIN }
+        Next::Do { limit: check_limit(&checks), task: Task::Check { checks } }
     }
 
     fn on_checked(&mut self) -> Next {
         if let Some(red) = self.reports.iter().find(|report| !report.verdict.is_green()) {
-            let reason = format!("`{}` is {} once merged", cut(&red.command, 100), red.verdict);
+            let when = if self.merged.is_some() { "once merged" } else { "when it is looked at again" };
+            let reason = format!("`{}` is {} {when}", cut(&red.command, 100), red.verdict);
             return Next::Decided(Verdict::Refused {
                 outcome: AttemptOutcome::RedAfterMerge { reason },
                 reports: self.reports.clone(),
@@ -203,7 +208,10 @@ impl Landing {
 
     /// Returns the commit that the checks were run on.
     fn tested(&self) -> Option<String> {
-        self.merged.as_ref().map(|(onto, commit)| commit.clone().unwrap_or_else(|| onto.clone()))
+        match &self.merged {
+            Some((onto, commit)) => Some(commit.clone().unwrap_or_else(|| onto.clone())),
+            None => self.job.commit.clone(),
+        }
     }
 
     fn on_main(&self) -> Next {
@@ -214,6 +222,12 @@ impl Landing {
             check_ms: self.check_ms,
         }))
     }
+}
+
+/// Returns how long checks may take in all.
+fn check_limit(checks: &[Check]) -> SignedDuration {
+    let seconds = checks.iter().map(|check| i64::from(check.timeout_s)).sum();
+    SignedDuration::from_secs(seconds) + CHECK_MARGIN
 }
 
 fn message(job: &Job) -> String {

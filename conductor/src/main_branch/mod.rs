@@ -5,6 +5,7 @@
 //! simulator in its own way. Every step can be repeated: a run that was killed between git and the database finds its
 //! work on the branch and only records it.
 
+mod checks;
 mod git;
 mod keep;
 mod landing;
@@ -12,6 +13,7 @@ mod landing;
 use cogwork_schemas::{AttemptId, Check, CheckReport, SessionId};
 use cogwork_store::Taken;
 
+pub use checks::Checks;
 pub use git::{GitMain, GitSteps, STALE_LOCK, heal};
 pub use landing::{Landing, Next, Verdict};
 
@@ -29,6 +31,8 @@ pub enum Task {
     Merge { tip: String, base: Option<String>, message: String },
     /// Run checks on the merge. Answered by [`TaskAnswer::Checked`].
     Check { checks: Vec<Check> },
+    /// Run checks in the project's own directory, where there is nothing to merge. Answered by [`TaskAnswer::Checked`].
+    CheckInProject { checks: Vec<Check> },
     /// Move the main branch. Answered by [`TaskAnswer::Moved`].
     Move { from: String, to: String, message: String },
     /// Keep what a session made and did not land under refs, then remove its workspace. Answered by

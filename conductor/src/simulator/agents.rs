@@ -89,6 +89,7 @@ impl World {
         let ms = self.rng.i64(0..FIRST_WORD);
         let process = ProcessIdentity { pid: 1_000, started: 1, boot_id: "boot".into() };
         self.report(ms, session, Report::Started { process });
+        self.check_begun();
         self.begin_work(session, start.feature, start.attempt, start.token.clone());
     }
 
@@ -238,7 +239,11 @@ impl World {
         self.agents.remove(&session);
         self.store.end_session(session, &outcome, 1).unwrap();
         self.notice_soon();
-        self.report(0, session, Report::Said(RunnerEvent::Ended { outcome, agent_ms: 1, reason: None }));
+        self.report(
+            0,
+            session,
+            Report::Said(RunnerEvent::Ended { outcome, agent_ms: 1, reason: None, confirmed: false }),
+        );
         // Its process may hang on the way out.
         let ms = if self.dice(30) { self.rng.i64(0..120_000) } else { self.rng.i64(0..20) };
         let gone_at = self.now + SignedDuration::from_millis(ms);

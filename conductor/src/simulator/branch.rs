@@ -206,7 +206,7 @@ impl World {
                 TaskAnswer::Collected(self.collect(commit.as_deref(), foreign))
             }
             Task::Merge { tip, .. } => TaskAnswer::Merged(self.merge(tip)),
-            Task::Check { checks } => {
+            Task::Check { checks } | Task::CheckInProject { checks } => {
                 let is_red = self.dice(8);
                 let run = |check: &Check| report(check.clone(), !is_red && check.command != "false");
                 let reports: Vec<_> = checks.iter().map(run).collect();

@@ -1,6 +1,6 @@
 //! What must hold: at every input, at the end of a run and of a night, and against the dead.
 
-use cogwork_schemas::{AttemptOutcome, RunOutcome, SessionId, Status, Token};
+use cogwork_schemas::{AttemptOutcome, Feature, RunOutcome, SessionId, Status, Token};
 use cogwork_store::graph::Graph;
 use cogwork_store::{LiveSession, Merge, Next, StoreError, Taken};
 use jiff::SignedDuration;
@@ -162,11 +162,13 @@ impl World {
         self.check();
         // What nobody could have noticed in time, or at all without a ledger, is the next run's.
         let is_news_late = self.is_news_late || self.is_ledger_dead || self.is_notice_to_come();
-        let features = self.store.features().unwrap();
-        let all = |status| features.iter().all(|feature| feature.status == status);
+        self.check_spent(outcome);
+        let features = self.features_in_scope();
         match outcome {
             RunOutcome::Complete => {
-                assert!(is_news_late || all(Status::Passing), "complete, but something is not passing");
+                let is_passing = |feature: Feature| feature.status == Status::Passing;
+                let all = self.store.features().unwrap().into_iter().all(is_passing);
+                assert!(is_news_late || all, "complete, but something is not passing");
             }
             RunOutcome::CompleteWithFailures { parked } => {
                 assert!(*parked > 0);
@@ -174,10 +176,14 @@ impl World {
                 assert!(is_news_late || features.iter().all(|feature| is_over(feature.status)));
             }
             RunOutcome::Blocked { .. } => {
-                let ready = Graph::new(self.store.nodes().unwrap()).unwrap().ready_in_order();
+                let mut ready = Graph::new(self.store.nodes().unwrap()).unwrap().ready_in_order();
+                ready.retain(|id| features.iter().any(|feature| feature.id == *id));
                 assert!(is_news_late || ready.is_empty(), "blocked, but {ready:?} are ready");
             }
-            RunOutcome::LimitReached { .. } | RunOutcome::Stopped | RunOutcome::Broken { .. } => {}
+            RunOutcome::LimitReached { .. }
+            | RunOutcome::Stopped
+            | RunOutcome::Through { .. }
+            | RunOutcome::Broken { .. } => {}
         }
         if matches!(outcome, RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. }) {
             let missing = self.missing.as_deref();
@@ -187,7 +193,10 @@ impl World {
             );
         }
         match outcome {
-            RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. } | RunOutcome::Blocked { .. } => {
+            RunOutcome::Complete
+            | RunOutcome::CompleteWithFailures { .. }
+            | RunOutcome::Through { .. }
+            | RunOutcome::Blocked { .. } => {
                 self.check_nothing_left();
                 self.check_answered();
             }

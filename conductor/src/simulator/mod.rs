@@ -14,6 +14,7 @@ mod invariants;
 mod ledger;
 mod people;
 mod readers;
+mod scope;
 mod staged;
 mod steering;
 mod world;
@@ -40,11 +41,16 @@ fn live(seed: u64, is_traced: bool) -> Night {
         match night.run_until_it_ends() {
             // Killed, stopped or broken: a person starts it again the next morning.
             None
-            | Some(RunOutcome::LimitReached { .. } | RunOutcome::Stopped | RunOutcome::Broken { .. }) => {}
+            | Some(
+                RunOutcome::LimitReached { .. }
+                | RunOutcome::Stopped
+                | RunOutcome::Through { .. }
+                | RunOutcome::Broken { .. },
+            ) => {}
             Some(
                 RunOutcome::Complete | RunOutcome::CompleteWithFailures { .. } | RunOutcome::Blocked { .. },
             ) => {
-                if !night.world(|world| world.has_unlanded_work()) {
+                if night.world(|world| world.is_for_all() && !world.has_unlanded_work()) {
                     night.world(World::check_night);
                     return night;
                 }

@@ -23,7 +23,7 @@ use super::ledger::{Living, clerk};
 use super::staged::Staged;
 use super::steering::{Steered, Steering};
 use crate::conduct::{Conductor, Score, conduct};
-use crate::engine::{SLOT_WAIT, Settings};
+use crate::engine::{SLOT_WAIT, Scope, Settings};
 use crate::ledger::{Call, CallId, Clerk, Owners};
 use crate::ports::{Clock, Deadlines, Input, Inputs, Moment, Ports, Signal};
 use crate::resume::resume;
@@ -135,6 +135,9 @@ pub(super) struct World {
     /// How often this run has told of a slot that it is free.
     pub(super) idle_told: BTreeMap<u32, u32>,
     pub(super) is_news_late: bool,
+    /// What the run is for, and how many of its runners came up.
+    pub(super) scope: Scope,
+    pub(super) begun: u32,
     ended: Option<RunOutcome>,
     steps: u32,
     pub(super) trace: Vec<String>,
@@ -215,6 +218,8 @@ impl Night {
             done_call: None,
             idle_told: BTreeMap::new(),
             is_news_late: false,
+            scope: Scope::default(),
+            begun: 0,
             ended: None,
             steps: 0,
             trace: Vec::new(),
@@ -348,6 +353,7 @@ impl World {
         self.done_call = None;
         self.idle_told.clear();
         self.is_news_late = false;
+        self.begin_scope();
         self.run += 1;
         self.branch.forget_tasks();
         self.leaving.clear();
@@ -373,13 +379,14 @@ impl World {
         let score = Score {
             run: NewRun { process, node: Some(node), settings, base_commit: None },
             branch: "main".into(),
+            role: self.scope.role,
             slots: self.settings.slots,
             batch: self.settings.batch,
             limits: LIMITS,
             session_limit: SignedDuration::from_secs(3_600),
             lease: LEASE,
         };
-        let mut conductor = Conductor::new(score, resumed.engine);
+        let mut conductor = Conductor::new(score, resumed.engine.within(self.scope.clone()));
         conductor.clear_leftovers(self.leftovers());
         (conductor, resumed.events)
     }

@@ -37,9 +37,9 @@ impl From<Exit> for ExitCode {
 impl From<&RunOutcome> for Exit {
     fn from(outcome: &RunOutcome) -> Self {
         match outcome {
-            RunOutcome::Complete => Self::Ok,
+            RunOutcome::Complete | RunOutcome::Through { failed: 0, .. } => Self::Ok,
             RunOutcome::CompleteWithFailures { .. } => Self::WithFailures,
-            RunOutcome::Blocked { .. } => Self::Blocked,
+            RunOutcome::Blocked { .. } | RunOutcome::Through { .. } => Self::Blocked,
             RunOutcome::LimitReached { .. } => Self::Limit,
             RunOutcome::Stopped => Self::Stopped,
             RunOutcome::Broken { .. } => Self::Error,

@@ -38,6 +38,6 @@ pub(crate) fn logs(args: &LogsArgs) -> Result<Exit, CliError> {
     let status = shown.map_err(|error| CliError::new(chain(&error)))?;
     Ok(match status {
         ExitStatus::Done => Exit::Ok,
-        ExitStatus::Broken | ExitStatus::Usage | ExitStatus::Unfinished | ExitStatus::Stopped => Exit::Error,
+        ExitStatus::Broken | ExitStatus::Usage => Exit::Error,
     })
 }

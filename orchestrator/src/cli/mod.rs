@@ -13,12 +13,12 @@ mod kept;
 mod list;
 mod logs;
 mod mcp;
-mod plan;
+pub(crate) mod plan;
 mod prompt;
 mod question;
 mod restore;
 mod retry;
-mod run;
+pub(crate) mod run;
 mod show;
 mod status;
 mod steer;
@@ -37,6 +37,9 @@ use serde::Serialize;
 pub(crate) use error::CliError;
 pub(crate) use exit::Exit;
 pub(crate) use list::standing;
+pub(crate) use run::block_on;
+
+use crate::agent;
 
 /// Drives coding agents through a graph of features until every one of them provably passes.
 #[derive(Debug, Parser)]
@@ -120,10 +123,10 @@ pub(crate) fn main() -> ExitCode {
         Some("hook") => {
             // A word of the runner, which starts nothing for it.
             args[0] = "cogwork".into();
-            return cogwork_runner::main(cogwork_session::Programs::within("cogwork"), args.into_iter());
+            return agent::main(&cogwork_session::Programs::within("cogwork"), args.into_iter());
         }
         Some("agent") => match crate::programs() {
-            Ok(programs) => return cogwork_runner::main(programs, renamed(&mut args, "cogwork agent")),
+            Ok(programs) => return agent::main(&programs, renamed(&mut args, "cogwork agent")),
             Err(error) => return report(&error),
         },
         Some(_) | None => {}
@@ -163,7 +166,7 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Drain(args) => steer::steer(&args, Asked::Drain),
         Command::Stop(args) => steer::stop(&args),
         Command::Slots(args) => steer::slots(&args),
-        Command::Plan(args) => plan::plan(&args),
+        Command::Plan(args) => plan::plan(&args, &run::Way::of_this_program(false)?),
         Command::Import(args) => import::import(&args),
         Command::Export(args) => export::export(&args),
         Command::Status(args) => status::status(&args),
@@ -187,7 +190,8 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
     }
 }
 
-fn report(error: &CliError) -> ExitCode {
+/// Says what went wrong, and returns the exit code for it.
+pub(crate) fn report(error: &CliError) -> ExitCode {
     // Where stderr is closed, the exit code has to do.
     drop(writeln!(std::io::stderr().lock(), "{error}"));
     error.exit.into()

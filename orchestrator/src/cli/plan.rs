@@ -6,11 +6,12 @@ use clap::Args;
 use cogwork_schemas::{FeatureId, SessionOutcome, listed};
 use cogwork_session::plan::{self, Finding, PlanError, Planned, Planning, Spec};
 use cogwork_session::{
-    AgentSettings, AgentSpec, Environment, SessionLimits, chain, policy_in_force, preflight,
+    AgentSettings, AgentSpec, Environment, Programs, SessionLimits, chain, policy_in_force, preflight,
 };
+use cogwork_views::counted;
 use serde::Serialize;
 
-use super::run::{block_on, quoted, relative};
+use super::run::{Way, block_on, quoted, relative};
 use super::{CliError, Exit, ProjectArg, print, print_json};
 use crate::project::Project;
 use crate::terminal::clean;
@@ -25,27 +26,27 @@ use cogwork_session::clock;
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
-    project: ProjectArg,
+    pub(crate) project: ProjectArg,
     /// The specification [default: app_spec.md or app_spec.txt in the project].
     #[arg(long, value_name = "FILE")]
-    spec: Option<PathBuf>,
+    pub(crate) spec: Option<PathBuf>,
     /// The agent, as `cogwork run` takes it [default: the project's, or the first that is installed].
     #[arg(long, value_name = "AGENT")]
-    agent: Option<String>,
+    pub(crate) agent: Option<String>,
     /// What the scripted agent plays.
     #[arg(long, value_name = "FILE")]
-    script: Option<PathBuf>,
+    pub(crate) script: Option<PathBuf>,
     /// Stop a planning session after so many seconds.
     #[arg(long, value_name = "S", default_value_t = plan::MAX_SESSION_S, value_parser = clap::value_parser!(u32).range(1..))]
-    max_session_s: u32,
+    pub(crate) max_session_s: u32,
     #[command(flatten)]
-    settings: AgentSettings,
+    pub(crate) settings: AgentSettings,
     /// Let the agent see this variable of the environment, too; may be given several times.
     #[arg(long = "pass-env", value_name = "NAME")]
-    pass_env: Vec<String>,
+    pub(crate) pass_env: Vec<String>,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Serialize)]
@@ -56,7 +57,8 @@ struct Shown<'a> {
     findings: Vec<String>,
 }
 
-pub(crate) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
+/// Plans; `way` is how it is run then.
+pub(crate) fn plan(args: &PlanArgs, way: &Way) -> Result<Exit, CliError> {
     // Before anything is made: a wrong path makes no project.
     let spec = Spec::find(&args.project.dir, args.spec.as_deref())?;
     let project = Project::create(&args.project.dir)?;
@@ -81,39 +83,42 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<Exit, CliError> {
         pass_env: args.pass_env.clone(),
         quiet: args.json,
     };
-    let planned = carry_out(&project, &planning)?;
+    let planned = carry_out(&project, &planning, &way.programs)?;
     if args.json {
         let Planned { created, total, rounds, findings } = &planned;
         let findings = findings.iter().map(Finding::to_string).collect();
         print_json(&Shown { created, total: *total, rounds: *rounds, findings })?;
     } else {
-        print(&told(&project, &planned))?;
+        print(&told(&project, &planned, &way.again))?;
     }
     Ok(Exit::Ok)
 }
 
 /// Plans, under the project's lock.
-pub(super) fn carry_out(project: &Project, planning: &Planning<'_>) -> Result<Planned, CliError> {
-    let programs = crate::programs()?;
+pub(super) fn carry_out(
+    project: &Project,
+    planning: &Planning<'_>,
+    programs: &Programs,
+) -> Result<Planned, CliError> {
     let own = Environment::of_this_process();
-    Ok(block_on(plan::plan(planning, &project.store, &own, &programs))??)
+    Ok(block_on(plan::plan(planning, &project.store, &own, programs))??)
 }
 
 /// Returns what was planned, what is wrong with it, and what to do next.
-fn told(project: &Project, planned: &Planned) -> String {
+fn told(project: &Project, planned: &Planned, again: &str) -> String {
     let dir = quoted(&relative(&project.dir).to_string_lossy());
-    let next =
-        format!("\nlook:   cogwork list --project-dir {dir}\ngo on:  cogwork run --project-dir {dir}\n");
+    let next = format!("\nlook:   cogwork list --project-dir {dir}\ngo on:  {again} --project-dir {dir}\n");
     findings_told(planned) + &next
 }
 
 /// Returns what was planned, and what is wrong with it.
 pub(super) fn findings_told(planned: &Planned) -> String {
     let Planned { created, total, findings, .. } = planned;
+    let features = |count: usize| counted(count as u64, "feature");
     let mut text = match created.len() {
-        0 => format!("\nnothing is new: the project has {total} features\n"),
-        n if n == *total => format!("\n{n} features were planned\n"),
-        n => format!("\n{n} features were added, the project has {total}: {}\n", short_list(created)),
+        0 => format!("\nnothing is new: the project has {}\n", features(*total)),
+        n if n == *total => format!("\nplanned: {}\n", features(n)),
+        n => format!("\nadded: {}, the project has {total}: {}\n", features(n), short_list(created)),
     };
     if !findings.is_empty() {
         text.push_str("\nlook at these before you run it:\n");

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use cogwork_schemas::{Isolation, RunOutcome, Status};
+use cogwork_schemas::{Feature, Isolation, RunOutcome, Status};
+use cogwork_session::brief::{self, Place};
 use cogwork_session::plan::{MAX_SESSION_S, Planning, Spec};
 use cogwork_session::{
-    AgentSettings, AgentSpec, Environment, OnLimit, PolicyChoice, SessionLimits, policy_in_force, preflight,
+    AgentSettings, AgentSpec, Environment, OnLimit, PolicyChoice, Programs, SessionLimits, policy_in_force,
+    preflight,
 };
 use cogwork_store::{AttemptLimits, shell_word, state_dir};
 use cogwork_views::Counts;
@@ -16,7 +18,7 @@ use super::{CliError, Exit, ProjectArg, note, print, question};
 
 use crate::project::Project;
 use crate::terminal::{self, clean, duration};
-use cogwork_conductor::{MAX_SLOTS, Plan, RunLock, Signals};
+use cogwork_conductor::{MAX_SLOTS, Plan, RunLock, Scope, Signals};
 use cogwork_session::clock;
 
 /// How many sessions run at once unless told otherwise.
@@ -116,29 +118,51 @@ impl Default for Limits {
     }
 }
 
+/// How a run is started, and how it is shown.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    /// Every event is a line of JSON.
+    pub(crate) json: bool,
+    /// There is one agent only, and what it says is shown.
+    pub(crate) is_lone: bool,
+    /// The program that starts it again: `cogwork run`.
+    pub(crate) again: String,
+    pub(crate) programs: Programs,
+}
+
+impl Way {
+    /// Returns how `cogwork run` is started.
+    pub(crate) fn of_this_program(json: bool) -> Result<Self, CliError> {
+        Ok(Self { json, is_lone: false, again: "cogwork run".to_owned(), programs: crate::programs()? })
+    }
+}
+
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
-    let project = match Project::open(&args.project.dir) {
-        // What there is to be built is written down, so it can be planned.
-        Err(_) if Spec::usual(&args.project.dir).is_some() => Project::create(&args.project.dir)?,
-        opened => opened?,
-    };
-    run_project(&project, &args.how)
+    run_project(&open_or_begin(&args.project.dir, None)?, &args.how)
+}
+
+/// Opens a project, or makes one where what there is to be built is written down, so that it can be planned.
+pub(crate) fn open_or_begin(dir: &Path, spec: Option<&Path>) -> Result<Project, CliError> {
+    match Project::open(dir) {
+        Err(_) if spec.is_some() || Spec::usual(dir).is_some() => Project::create(dir),
+        opened => opened,
+    }
 }
 
 /// Plans a project that has no feature yet, but a specification.
-fn plan_first(project: &Project, plan: &Plan, how: &How) -> Result<(), CliError> {
+fn plan_first(project: &Project, plan: &Plan, way: &Way) -> Result<(), CliError> {
     if !project.store.nodes()?.is_empty() || Spec::usual(&project.dir).is_none() {
         return Ok(());
     }
     let spec = Spec::find(&project.dir, None)?;
-    let mut readers = terminal::readers(how.json, &[], clock::now())?;
+    let mut readers = terminal::readers(way.json, false, &[], clock::now())?;
     block_on(async {
         let mut signals = Signals::new()?;
         let can_land = cogwork_conductor::can_land(&project.dir, &project.store, plan, &mut readers).await;
         readers.close(None, signals.next()).await;
         can_land.map_err(CliError::from)
     })??;
-    if !how.json {
+    if !way.json {
         print(&format!("the project has no features: planning them from {}\n", spec.name()))?;
     }
     let limits = SessionLimits { max_session_s: MAX_SESSION_S, ..plan.session_limits.clone() };
@@ -152,18 +176,33 @@ fn plan_first(project: &Project, plan: &Plan, how: &How) -> Result<(), CliError>
             limits,
             settings: plan.settings.clone(),
             pass_env: plan.pass_env.clone(),
-            quiet: how.json,
+            quiet: way.json,
         },
+        &way.programs,
     )?;
-    if !how.json {
+    if !way.json {
         print(&super::plan::findings_told(&planned))?;
     }
     Ok(())
 }
 
+/// Makes sure that there is something to tell the agents: a prompt of the project's own may be wrong.
+fn check_prompt(project: &Project, plan: &Plan, features: &[Feature]) -> Result<(), CliError> {
+    let Some(feature) = features.first() else { return Ok(()) };
+    let place = Place { names: Vec::new(), isolation: plan.isolation, branch: None };
+    let how = brief::How { batch: plan.batch, yolo: plan.yolo };
+    let prompt = brief::for_feature(&project.store, feature, plan.scope.role, &place, how)?;
+    let rendered = cogwork_prompts::render(&project.dir, &prompt);
+    rendered.map(drop).map_err(|error| CliError::new(cogwork_session::chain(&error)))
+}
+
 /// Runs an opened project; the other half of `cogwork demo`, too.
 pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError> {
-    let mut plan = plan(project, how)?;
+    carry_out(project, plan(project, how)?, &Way::of_this_program(how.json)?)
+}
+
+/// Carries out a plan, from the lock to the last words.
+pub(crate) fn carry_out(project: &Project, mut plan: Plan, way: &Way) -> Result<Exit, CliError> {
     // The lock goes first: everything after it may assume that no other run changes the project.
     let mut lock = RunLock::acquire(&project.dir, clock::now())?;
     project.store.file().check_integrity()?;
@@ -177,24 +216,37 @@ pub(crate) fn run_project(project: &Project, how: &How) -> Result<Exit, CliError
             cogwork_session::chain(&error)
         ));
     }
-    plan.agent = preflight(&plan.agent, plan.script.as_deref(), &plan.settings, &own)
+    let asked = plan.agent;
+    plan.agent = preflight(&asked, plan.script.as_deref(), &plan.settings, &own)
         .map_err(|error| CliError::new(cogwork_session::chain(&error)))?;
+    if asked != plan.agent {
+        note(&format!("the agent is {}", plan.agent));
+    }
     policy_in_force(&plan.settings.policy, &project.dir, &own)
         .map_err(|error| CliError::new(cogwork_session::chain(&error)))?;
-    plan_first(project, &plan, how)?;
+    plan_first(project, &plan, way)?;
+    let features = project.store.features()?;
+    check_prompt(project, &plan, &features)?;
     let start = clock::now();
-    let mut readers = terminal::readers(how.json, &project.store.features()?, start)?;
-    let programs = crate::programs()?;
+    let mut readers = terminal::readers(way.json, way.is_lone, &features, start)?;
     block_on(async {
         let mut signals = Signals::new()?;
         let (dir, store) = (&project.dir, &project.store);
-        let outcome =
-            cogwork_conductor::run(dir, store, &plan, programs, &mut readers, &mut lock, &mut signals).await;
+        let outcome = cogwork_conductor::run(
+            dir,
+            store,
+            &plan,
+            way.programs.clone(),
+            &mut readers,
+            &mut lock,
+            &mut signals,
+        )
+        .await;
         let took = clock::now().duration_since(start).as_millis();
         // A run is not worse for what git cannot list; `cogwork kept` says why.
         let kept = kept::read_kept(project).await.unwrap_or_default();
         let ended = outcome.map_err(CliError::from).and_then(|outcome| {
-            let words = closing(project, &plan, &outcome, took, kept)?;
+            let words = closing(project, &plan, &way.again, &outcome, took, kept)?;
             Ok((Exit::from(&outcome), words))
         });
         match ended {
@@ -218,19 +270,18 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CliError
 
 fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
     let config = &project.config;
-    let agent = how.agent.as_ref().or(config.agent.as_ref()).ok_or_else(|| {
+    let agent = agent(project, how.agent.as_deref())?.ok_or_else(|| {
         CliError::new("no agent was named")
             .hint("--agent exec:CMD runs any command as an agent; `cogwork run --help` lists them")
             .exit(Exit::Usage)
     })?;
-    let agent: AgentSpec =
-        agent.parse().map_err(|error| CliError::new(format!("{error}")).exit(Exit::Usage))?;
     let isolation = match how.isolation.as_deref() {
         Some("shared") => Isolation::Shared,
         Some(_) => Isolation::Workspace,
         None => config.isolation.unwrap_or(Isolation::Workspace),
     };
     Ok(Plan {
+        scope: Scope::default(),
         slots: how.concurrency.map(usize::from).or(config.concurrency).unwrap_or(CONCURRENCY),
         batch: how.batch_size,
         yolo: how.yolo,
@@ -251,8 +302,14 @@ fn plan(project: &Project, how: &How) -> Result<Plan, CliError> {
     })
 }
 
+/// Returns the agent that was named, or the project's, if it has one.
+pub(crate) fn agent(project: &Project, named: Option<&str>) -> Result<Option<AgentSpec>, CliError> {
+    let agent = named.or(project.config.agent.as_deref()).map(str::parse).transpose();
+    agent.map_err(|error| CliError::new(format!("{error}")).exit(Exit::Usage))
+}
+
 /// What the command line does not say, the settings file may.
-pub(super) fn settings(project: &Project, named: &AgentSettings) -> Result<AgentSettings, CliError> {
+pub(crate) fn settings(project: &Project, named: &AgentSettings) -> Result<AgentSettings, CliError> {
     let mut settings = named.clone().absolute()?;
     let config = &project.config;
     if let (PolicyChoice::Default, Some(policy)) = (&settings.policy, &config.policy) {
@@ -270,7 +327,7 @@ pub(super) fn settings(project: &Project, named: &AgentSettings) -> Result<Agent
 }
 
 /// The script is given from where the person is, or remembered in the state directory.
-pub(super) fn script(project: &Project, named: Option<&PathBuf>) -> Result<Option<PathBuf>, CliError> {
+pub(crate) fn script(project: &Project, named: Option<&PathBuf>) -> Result<Option<PathBuf>, CliError> {
     let (path, from) = match (named, &project.config.script) {
         (Some(path), _) => (path.clone(), PathBuf::from(".")),
         (None, Some(path)) => (path.clone(), state_dir(&project.dir)),
@@ -285,6 +342,7 @@ pub(super) fn script(project: &Project, named: Option<&PathBuf>) -> Result<Optio
 fn closing(
     project: &Project,
     plan: &Plan,
+    again: &str,
     outcome: &RunOutcome,
     ms: i128,
     kept: Vec<Kept>,
@@ -313,7 +371,7 @@ fn closing(
         let script = plan.script.as_ref().filter(|_| project.config.script.is_none());
         let script = script.map(|path| format!(" --script {}", quoted(&path.to_string_lossy())));
         let how = agent + &script.unwrap_or_default();
-        next.push_str(&format!("go on:  cogwork run --project-dir {dir}{how}\n"));
+        next.push_str(&format!("go on:  {again} --project-dir {dir}{how}\n"));
     }
     next.push_str(&kept::closing(project, kept)?);
     let (counts, ended) =

@@ -1,7 +1,7 @@
 //! One journal entry as one line of text.
 
 use cogwork_schemas::{CheckPhase, Entry, Fact, LandingOutcome, RunOutcome, Standing, Status, listed};
-use cogwork_views::When;
+use cogwork_views::{When, counted};
 
 use super::{cut, duration};
 
@@ -10,7 +10,7 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
     let when = When { now: entry.at, ..super::here() };
     let text = match &entry.fact {
         Fact::RunStarted { agent, slots, .. } => {
-            format!("run started: {slots} sessions at once, agent {agent}")
+            format!("run started: {} at once, agent {agent}", counted(u64::from(*slots), "session"))
         }
         Fact::NotShown { entries } => super::plain::not_shown(*entries),
         Fact::RunEnded { result } => format!("the run {}", ended(result, &when)),
@@ -109,6 +109,16 @@ pub(crate) fn ended(outcome: &RunOutcome, when: &When) -> String {
             None => "ended at the account's usage limit".to_owned(),
         },
         RunOutcome::Stopped => "was stopped before it was over".to_owned(),
+        RunOutcome::Through { sessions, failed } => {
+            let failed = match failed {
+                0 => String::new(),
+                count => format!(", and {} not proven", counted(u64::from(*count), "feature")),
+            };
+            format!(
+                "is through with what it was asked for, in {}{failed}",
+                counted(u64::from(*sessions), "session")
+            )
+        }
         RunOutcome::Broken { reason } => format!("cannot go on: {}", cut(reason, 300)),
     }
 }

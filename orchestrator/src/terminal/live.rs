@@ -122,6 +122,10 @@ impl Reporter for Live {
         io::stdout().lock().write_all(text.as_bytes())
     }
 
+    fn wants_agents(&self) -> bool {
+        true
+    }
+
     fn wants_progress(&self) -> bool {
         true
     }

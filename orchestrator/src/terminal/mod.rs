@@ -39,6 +39,10 @@ pub(crate) trait Reporter {
     fn lost(&mut self, at: Timestamp, entries: u64) -> io::Result<()>;
     /// The run is over, and this is what to know of it.
     fn last_words(&mut self, text: &str) -> io::Result<()>;
+    /// Whether [`Reporter::agent`] shows anything.
+    fn wants_agents(&self) -> bool {
+        false
+    }
     /// Whether [`Reporter::tick`] shows how far the run is, which costs a look at the whole graph.
     fn wants_progress(&self) -> bool {
         false
@@ -54,19 +58,24 @@ pub(crate) fn here() -> When {
     When { now: clock::now(), zone: TimeZone::system() }
 }
 
-/// Returns the way of showing that fits where the output goes.
+/// Returns the way of showing that fits where the output goes; `is_lone`: of a single agent, whom one can follow.
 ///
 /// # Errors
 ///
 /// When there can be no thread for it.
-pub(crate) fn readers(json: bool, features: &[Feature], start: Timestamp) -> io::Result<Outbox> {
+pub(crate) fn readers(
+    json: bool,
+    is_lone: bool,
+    features: &[Feature],
+    start: Timestamp,
+) -> io::Result<Outbox> {
     let names = Names::new(features);
     Outbox::start(if json {
         Box::new(json::Json::default())
     } else if std::io::stdout().is_terminal() && live::is_possible() {
         Box::new(live::Live::new(names, start))
     } else {
-        Box::new(plain::Plain::new(names, start))
+        Box::new(plain::Plain::new(names, start, is_lone))
     })
 }
 

@@ -45,6 +45,7 @@ enum Shown {
 pub(crate) struct Outbox {
     queue: Arc<Queue>,
     is_gone: Arc<AtomicBool>,
+    wants_agents: bool,
     wants_progress: bool,
     written: oneshot::Receiver<()>,
 }
@@ -58,14 +59,14 @@ impl Outbox {
     pub(crate) fn start(reporter: Box<dyn Reporter + Send>) -> std::io::Result<Self> {
         let (done, written) = oneshot::channel();
         let (queue, is_gone) = (Arc::<Queue>::default(), Arc::<AtomicBool>::default());
-        let wants_progress = reporter.wants_progress();
+        let (wants_agents, wants_progress) = (reporter.wants_agents(), reporter.wants_progress());
         let writer = Writer { reporter, queue: Arc::clone(&queue), is_gone: Arc::clone(&is_gone) };
         std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
             writer.write_all();
             // A run that did not wait for this is gone.
             done.send(()).ok();
         })?;
-        Ok(Self { queue, is_gone, wants_progress, written })
+        Ok(Self { queue, is_gone, wants_agents, wants_progress, written })
     }
 
     /// Says the last words and waits until all is written: while the reader takes something, until a person says stop,
@@ -106,8 +107,7 @@ impl Readers for Outbox {
     }
 
     fn agent_event(&mut self, session: SessionId, event: &AgentEvent) {
-        // Only a display that moves shows it, and what it shows is only the last.
-        if self.wants_progress && !self.is_gone.load(Ordering::Relaxed) {
+        if self.wants_agents && !self.is_gone.load(Ordering::Relaxed) {
             self.queue.push_said(session, event);
         }
     }

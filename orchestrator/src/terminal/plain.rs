@@ -1,21 +1,27 @@
-//! One plain line per event, for pipes and files.
+//! One plain line per event, for pipes and files; of a single agent also what it says and does.
 
 use std::io::{self, Write};
 
 use cogwork_schemas::{AgentEvent, Entry, SessionId};
+use cogwork_session::report::agent_line;
 use jiff::Timestamp;
 
 use super::line::describe;
 use super::{Names, Progress, Reporter, since};
 
+/// What an agent says stands below the text of what happens.
+const INDENT: usize = 11;
+
 pub(super) struct Plain {
     names: Names,
     start: Timestamp,
+    /// Of several agents, nobody could follow.
+    shows_agents: bool,
 }
 
 impl Plain {
-    pub(super) fn new(names: Names, start: Timestamp) -> Self {
-        Self { names, start }
+    pub(super) fn new(names: Names, start: Timestamp, shows_agents: bool) -> Self {
+        Self { names, start, shows_agents }
     }
 
     fn line(&self, at: Timestamp, label: &str, text: &str) -> io::Result<()> {
@@ -32,8 +38,12 @@ impl Reporter for Plain {
         }
     }
 
-    fn agent(&mut self, _: SessionId, _: &AgentEvent) -> io::Result<()> {
-        Ok(())
+    fn agent(&mut self, _: SessionId, event: &AgentEvent) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{:INDENT$}{}", "", agent_line(event))
+    }
+
+    fn wants_agents(&self) -> bool {
+        self.shows_agents
     }
 
     fn note(&mut self, at: Timestamp, text: &str) -> io::Result<()> {

@@ -15,7 +15,7 @@ const GIVES_UP: &str = "exec:cat > prompt-$COGWORK_SESSION; echo I looked for th
 fn it_begins_with_how_the_last_one_failed_and_its_last_words() {
     let project = Project::plain(ONE);
     let said = run_lone(&project.dir, &["--agent", GIVES_UP, "--max-iterations", "2"]);
-    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
     assert!(!project.read("prompt-1").contains("# Earlier attempts"));
     let second = project.read("prompt-2");
     let told = "# Earlier attempts\n\nThis feature was tried before, without success. Do not repeat what failed:\n\n\
@@ -31,7 +31,7 @@ fn it_begins_with_how_the_last_one_failed_and_its_last_words() {
 fn what_was_stopped_leaves_no_words() {
     let project = Project::plain(ONE);
     let said = run_lone(&project.dir, &["--agent", "exec:echo bye; kill -9 $$", "--max-iterations", "1"]);
-    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
     assert_eq!(project.store.note(FeatureId(1)).unwrap(), None);
 }
 
@@ -63,7 +63,7 @@ fn a_tester_that_finds_nothing_confirms_and_changes_nothing() {
     assert_eq!(run_lone(&project.dir, &["--agent", "exec:echo hello > greeting"]).code, 0);
     let tested = run_lone(&project.dir, &["--role", "testing", "--agent", "exec:true"]);
     assert_eq!(tested.code, 0, "{}{}", tested.stdout, tested.stderr);
-    assert!(tested.stdout.ends_with("#1 confirmed\n1 features were tested and pass\n"), "{}", tested.stdout);
+    assert!(tested.stdout.contains("#1 greet  confirmed\n"), "{}", tested.stdout);
     let facts = project.facts(1);
     assert_eq!(facts.last().unwrap(), "attempt: confirmed", "{facts:?}");
     let before = facts.iter().filter(|fact| fact.starts_with("checked Before"));
@@ -79,7 +79,7 @@ fn an_initializer_has_a_server_for_planning_and_no_feature() {
     let agent = "exec:cat > prompt; cp $COGWORK_MCP_CONFIG config; env > environment";
     let said = run_lone(&project.dir, &["--role", "initializer", "--agent", agent]);
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
-    assert!(said.stdout.ends_with("0 features are new, of 1\n"), "{}", said.stdout);
+    assert!(said.stdout.contains("nothing is new: the project has 1 feature\n"), "{}", said.stdout);
     assert!(project.read("prompt").starts_with("You plan a project"));
     let config: serde_json::Value = serde_json::from_str(&project.read("config")).unwrap();
     let args = config["mcpServers"]["features"]["args"].as_array().unwrap();

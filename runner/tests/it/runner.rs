@@ -115,25 +115,6 @@ pub(crate) fn said(output: Output) -> Said {
     }
 }
 
-/// Text without what differs from run to run: durations (`0.1 s`) and process numbers.
-pub(crate) fn redacted(text: &str) -> String {
-    let mut result = String::new();
-    let mut words = text.split_inclusive([' ', '\n']).peekable();
-    while let Some(word) = words.next() {
-        let bare = word.trim_start_matches('(').trim_end();
-        let is_duration = bare.contains('.') && bare.parse::<f64>().is_ok();
-        let is_pid = result.ends_with("(process ");
-        if is_pid || is_duration && words.peek().is_some_and(|next| next.starts_with('s')) {
-            let number = word.find(|c: char| c.is_ascii_digit()).unwrap_or(0);
-            let rest = word[number..].trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-            result.push_str(&format!("{}N{rest}", &word[..number]));
-        } else {
-            result.push_str(word);
-        }
-    }
-    result
-}
-
 /// A session that runs.
 pub(crate) struct Session {
     pub(crate) child: Child,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cogwork_schemas::Status;
 
 use crate::project::Project;
-use crate::runner::{binary, logs, lone, redacted, said, shell};
+use crate::runner::{binary, logs, lone, said, shell};
 
 const ONE: &str = r#"[{"name": "greet", "key": "greet", "checks": ["grep -q hello out/greeting"]}]"#;
 
@@ -68,28 +68,25 @@ fn a_script_is_played_by_a_real_client_of_a_real_process() {
         "#,
     );
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
-    let stdout = redacted(&said.stdout);
-    let shown: Vec<&str> = stdout.lines().filter(|line| !line.contains("commit ")).collect();
+    let of_agent = said.stdout.lines().filter_map(|line| line.strip_prefix("           "));
+    let shown: Vec<&str> = of_agent.filter(|line| !line.contains("commit ")).collect();
     assert_eq!(
-        shown[3..],
+        shown,
         [
-            r#"  > feature_get_by_id {"feature_id":1}"#,
-            r#"  < feature_get_by_id: {"id":1,"key":"greet"}"#,
-            "  | I greet.",
-            "  > write out/greeting",
-            "  > append out/greeting",
-            "  > write out/run",
-            "  > run cat out/greeting && test -x out/run",
-            "  < run: hello",
-            r#"  > feature_mark_passing {"feature_id":1}"#,
-            "  < feature_mark_passing: passing",
-            // The stub stored nothing, so Cogwork looks for itself.
-            "  after: `grep -q hello out/greeting` is green, N s",
-            "  the agent ended (N s)",
-            "#1 passes",
-            "stopped after 1 sessions, as asked for with --max-iterations",
+            r#"> feature_get_by_id {"feature_id":1}"#,
+            r#"< feature_get_by_id: {"id":1,"key":"greet"}"#,
+            "| I greet.",
+            "> write out/greeting",
+            "> append out/greeting",
+            "> write out/run",
+            "> run cat out/greeting && test -x out/run",
+            "< run: hello",
+            r#"> feature_mark_passing {"feature_id":1}"#,
+            "< feature_mark_passing: passing",
         ]
     );
+    // The stub stored nothing, so Cogwork looks for itself.
+    assert!(said.stdout.contains("#1 greet  the check is green\n"), "{}", said.stdout);
     let server = project.read("server");
     let expected = format!(
         "--project-dir {0} --role coding --max-attempts 3 --features 1 token=1-",
@@ -116,7 +113,7 @@ fn a_refused_mark_fails_the_agent_and_the_checks_still_decide() {
     let (_dir, runner) =
         beside(&server(r#"{"isError":true,"content":[{"type":"text","text":"still red"}]}"#));
     let said = play(&project, &runner, "greet = [{ move = 'mark_passing' }]");
-    assert!(said.stdout.contains("  < feature_mark_passing failed: still red\n"), "{}", said.stdout);
+    assert!(said.stdout.contains("           < feature_mark_passing failed: still red\n"), "{}", said.stdout);
     assert!(said.stdout.contains("the agent ended with exit code 1"), "{}", said.stdout);
     assert_eq!(project.store.features().unwrap()[0].status, Status::Pending);
 }

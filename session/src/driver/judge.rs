@@ -20,7 +20,7 @@ use crate::report::check_line;
 
 /// What the work of a session is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// The agent submitted it through its tools; the checks were green then.
     SubmittedByAgent,
     /// The checks were green just now, on what the agent left; submitted.
@@ -224,12 +224,12 @@ async fn record_red(
 }
 
 /// Returns what to say about the first red check, if there is one.
-pub fn first_red(reports: &[CheckReport]) -> Option<String> {
+pub(super) fn first_red(reports: &[CheckReport]) -> Option<String> {
     reports.iter().find(|report| !report.verdict.is_green()).map(check_line)
 }
 
 /// Runs the feature's checks in `dir`, all of them, and tells of each as it ends.
-pub async fn run_checks(
+pub(super) async fn run_checks(
     world: World<'_>,
     claimed: &Claimed,
     dir: &Path,

@@ -39,29 +39,19 @@ use clean::Clean;
 use close::End;
 use doing::{Doing, Telling, next_told};
 pub use job::{Claimed, Job, Task, World};
-pub use judge::{Verdict, first_red, run_checks};
+use judge::Verdict;
 use last_words::LastWords;
 use meter::Meter;
 pub use patient::PatientStore;
 use prepare::{Prepared, Wants};
 use renewal::{Renewal, next_renewed};
 use setback::Setback;
-pub use setback::{Unrecorded, is_stale};
+pub use setback::Unrecorded;
 pub use tools::chain;
 
 /// How much longer than the machine's own patience the crate `process` waits before it kills by itself: never, as
 /// long as the machine works.
 const SAFETY: Duration = Duration::from_secs(60);
-
-/// A session that is over.
-#[derive(Debug)]
-pub struct Ended {
-    pub outcome: SessionOutcome,
-    /// What the work is worth; `None` when nobody looked, or when the claim was lost.
-    pub verdict: Option<Verdict>,
-    /// The claim belongs to somebody else now, or is over.
-    pub is_claim_lost: bool,
-}
 
 /// A piece of work under way, beside which the session stays awake.
 type Work<'a> = Pin<Box<dyn Future<Output = Result<Done, Setback>> + 'a>>;
@@ -73,7 +63,7 @@ enum Done {
     Judged(Verdict),
 }
 
-/// Runs one session to its end. When this returns, no process of it is left.
+/// Runs one session to its end, and returns how it ended. When this returns, no process of it is left.
 ///
 /// # Errors
 /// When the state of the project cannot be read or written, and no waiting has helped.
@@ -81,7 +71,7 @@ pub async fn run(
     world: World<'_>,
     backend: Box<dyn Backend>,
     inbox: &mut Inbox,
-) -> Result<Ended, Unrecorded> {
+) -> Result<SessionOutcome, Unrecorded> {
     let process = contain::started_identity();
     let mut driver = Driver::new(world, backend, process.clone());
     world.report.tell(world.clock.now(), RunnerEvent::Up { process });
@@ -116,8 +106,10 @@ pub async fn run(
     if let Some(event) = driver.meter.last() {
         world.report.tell(world.clock.now(), event);
     }
-    world.report.tell(world.clock.now(), RunnerEvent::Ended { outcome: outcome.clone(), agent_ms, reason });
-    Ok(Ended { outcome, verdict: driver.verdict, is_claim_lost: driver.is_claim_lost })
+    let confirmed = driver.verdict == Some(Verdict::Confirmed) && outcome == SessionOutcome::Completed;
+    let ended = RunnerEvent::Ended { outcome: outcome.clone(), agent_ms, reason, confirmed };
+    world.report.tell(world.clock.now(), ended);
+    Ok(outcome)
 }
 
 struct Driver<'a> {

@@ -30,7 +30,7 @@ impl From<StoreError> for Setback {
 
 /// Returns whether an error of the store means that the claim is not ours any more: it is somebody else's, or over, or
 /// what it was for is gone.
-pub fn is_stale(error: &StoreError) -> bool {
+pub(super) fn is_stale(error: &StoreError) -> bool {
     matches!(
         error,
         StoreError::StaleToken { .. }

@@ -123,7 +123,7 @@ impl Page {
             }
             RunnerEvent::Agent { event: AgentEvent::ToolCall { .. } } => self.tool_calls += 1,
             RunnerEvent::Resources { tree, peak_bytes, .. } => self.resources = Some((*tree, *peak_bytes)),
-            RunnerEvent::Ended { outcome, agent_ms, reason } => {
+            RunnerEvent::Ended { outcome, agent_ms, reason, .. } => {
                 self.ended = Some((outcome.clone(), *agent_ms, reason.clone()));
             }
             RunnerEvent::Alive

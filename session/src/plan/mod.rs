@@ -230,7 +230,7 @@ impl Planner<'_> {
             report: &report,
             confinement: self.confinement.as_ref(),
         };
-        let outcome = driver::run(world, backend, inbox).await?.outcome;
+        let outcome = driver::run(world, backend, inbox).await?;
         if outcome == SessionOutcome::Completed {
             return Ok(());
         }

@@ -221,7 +221,8 @@ impl World {
             Next::Nothing => {
                 self.waiting.remove(&session);
                 self.store.end_session(session, &SessionOutcome::Completed, 1).expect("it lives");
-                let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None };
+                let end =
+                    SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None, confirmed: false };
                 self.feed(Event::SessionEnded { session, submitted: Vec::new(), end });
             }
         }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cogwork_conductor::ports::{Offered, Readers};
-use cogwork_conductor::{Plan, Progress, RunLock, Signals};
+use cogwork_conductor::{Plan, Progress, RunLock, Scope, Signals};
 use cogwork_schemas::{AgentEvent, Entry, Isolation, SessionId};
 use cogwork_session::clock;
 use cogwork_session::{AgentSettings, AgentSpec, Programs, SessionLimits};
@@ -65,6 +65,7 @@ fn run(flags: Flags) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let store = Store::open(&flags.project_dir, clock::source())?;
     let mut lock = RunLock::acquire(&flags.project_dir, clock::now())?;
     let plan = Plan {
+        scope: Scope::default(),
         slots: flags.concurrency,
         batch: 1,
         yolo: false,

@@ -118,7 +118,8 @@ impl World {
         self.now = at;
         match happening {
             Happening::Ends(feature) => {
-                let end = SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None };
+                let end =
+                    SessionEnd::Reported { outcome: SessionOutcome::Completed, red: None, confirmed: false };
                 let (session, submitted) = (SessionId(feature.0), vec![AttemptId(feature.0)]);
                 self.feed(Event::SessionEnded { session, submitted, end });
             }

@@ -21,6 +21,7 @@ mod kills;
 mod landing;
 mod locked;
 mod logs;
+mod lone;
 mod ownership;
 mod people;
 mod place;

@@ -61,7 +61,7 @@ fn a_specification_becomes_features_and_planning_again_makes_nothing_twice() {
     let args = ["plan", "--agent", "scripted", "--script", &script];
     let said = text(&place.cogwork(&args));
     assert!(said.contains("  > feature_create_bulk"), "{said}");
-    assert!(said.contains("\n2 features were planned\n"), "{said}");
+    assert!(said.contains("\nplanned: 2 features\n"), "{said}");
     assert!(!said.contains("look at these"), "{said}");
     let store = place.store();
     let features = store.features().unwrap();
@@ -82,7 +82,7 @@ fn a_run_of_a_project_without_features_plans_first() {
     let (place, script) = specified(PLAN);
     let run = text(&place.cogwork(&["run", "--agent", "scripted", "--script", &script]));
     assert!(run.starts_with("the project has no features: planning them from app_spec.md\n"), "{run}");
-    assert!(run.contains("\n2 features were planned\n") && run.contains("2 features: 2 proven"), "{run}");
+    assert!(run.contains("\nplanned: 2 features\n") && run.contains("2 features: 2 proven"), "{run}");
     let (place, script) = specified(PLAN);
     let json = text(&place.cogwork(&["run", "--json", "--agent", "scripted", "--script", &script]));
     for line in json.lines() {
@@ -121,7 +121,7 @@ fn more_is_added_to_what_is_there() {
     assert!(shown.contains("- 1 `greet` Greet (core, pending)\n"), "{shown}");
     assert!(shown.ends_with("# The specification, from more.md\n\nIt can be asked who it is.\n"), "{shown}");
     let said = text(&place.cogwork(&["plan", "--spec", spec, "--agent", "scripted", "--script", &script]));
-    assert!(said.contains("\n1 features were added, the project has 3: #3\n"), "{said}");
+    assert!(said.contains("\nadded: 1 feature, the project has 3: #3\n"), "{said}");
     // The session was told just what was shown.
     let sessions = place.dir.join(".cogwork/sessions");
     assert_eq!(fs::read_to_string(sessions.join("s2/prompt.md")).unwrap(), shown);

@@ -177,7 +177,7 @@ mod complain {
             ],
             &[
                 ("store/Cargo.toml", "[dependencies]\ncogwork-process.workspace = true\n"),
-                ("runner/Cargo.toml", "[dev-dependencies]\ncogwork = { path = \"../orchestrator\" }\n"),
+                ("conductor/Cargo.toml", "[dev-dependencies]\ncogwork = { path = \"../orchestrator\" }\n"),
                 ("mcp-server/Cargo.toml", "[dependencies.cogwork-runner]\nworkspace = true\n"),
                 ("gateway/Cargo.toml", "[package]\nname = \"cogwork-gateway\"\n"),
             ],

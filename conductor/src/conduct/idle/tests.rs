@@ -1,6 +1,6 @@
 //! When it is told that a slot stays free, and that nothing waits behind that.
 
-use cogwork_schemas::{AttemptId, Isolation, ProcessIdentity, RunSettings, SessionId, Status, Token};
+use cogwork_schemas::{AttemptId, Isolation, ProcessIdentity, Role, RunSettings, SessionId, Status, Token};
 use cogwork_store::graph::{Graph, Node};
 use cogwork_store::{AttemptLimits, NewRun, Secret};
 
@@ -21,6 +21,7 @@ fn conductor(slots: u32) -> Conductor {
     let score = Score {
         run: NewRun { process, node: None, settings, base_commit: None },
         branch: "main".into(),
+        role: Role::Coding,
         slots: slots as usize,
         batch: 1,
         limits: AttemptLimits { attempts: 3, crashes: 3 },

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::{A_WHILE, Hears, SOON, Stage, hear_real};
-use crate::main_branch::{Collected, GitMain, GitSteps, Merged, Moved, Task, TaskAnswer, TaskId};
+use crate::main_branch::{Checks, Collected, GitMain, GitSteps, Merged, Moved, Task, TaskAnswer, TaskId};
 use crate::ports::{Input, MainBranch};
 use cogwork_session::clock;
 
@@ -347,8 +347,9 @@ impl Rig for Repository {
         git(&project, &["commit", "--quiet", "--allow-empty", "-m", "second"]);
         let (sender, inputs) = mpsc::channel(256);
         let path = vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())];
-        let steps = GitSteps::new(project.clone(), "main".to_owned(), path, None);
-        let main = GitMain::new(Some(steps), sender);
+        let checks = Checks::new(&project, path);
+        let steps = GitSteps::new(project.clone(), "main".to_owned(), checks.clone());
+        let main = GitMain::new(Some(steps), checks, sender);
         Self { home, main, inputs, seen_in: Some(project), edited: Vec::new(), deleted: None }
     }
 

@@ -239,6 +239,7 @@ impl Rig for Processes {
         let (sender, inputs) = mpsc::channel(256);
         let plan = Plan {
             slots: 1,
+            scope: crate::engine::Scope::default(),
             agent: AgentSpec::Scripted,
             script: None,
             isolation: cogwork_schemas::Isolation::Workspace,
@@ -266,7 +267,12 @@ impl Rig for Processes {
             let message = RunnerMessage { at: Timestamp::UNIX_EPOCH, session, event };
             format!("echo '{}'\n", serde_json::to_string(&message).unwrap())
         };
-        let ended = says(RunnerEvent::Ended { outcome: SessionOutcome::Stopped, agent_ms: 1, reason: None });
+        let ended = says(RunnerEvent::Ended {
+            outcome: SessionOutcome::Stopped,
+            agent_ms: 1,
+            reason: None,
+            confirmed: false,
+        });
         let waits = match will {
             // It hears the line, as a runner does. Beside it something works that it started.
             Will::Work => "sleep 60 >/dev/null 2>&1 &\nread line\nkill $!\n",

@@ -55,6 +55,10 @@ impl Reporter for Reader {
         self.see(Seen::Text(text.to_owned()))
     }
 
+    fn wants_agents(&self) -> bool {
+        self.moves
+    }
+
     fn wants_progress(&self) -> bool {
         self.moves
     }

@@ -136,7 +136,8 @@ impl Evidence {
             (_, "billing_error", _) | (Some(Trouble::Billing), _, _) => SessionOutcome::Billing { reason },
             (_, "authentication_failed" | "oauth_org_not_allowed" | "account_on_hold", _)
             | (_, "verification_required" | "cloud_credential_error", _)
-            | (_, _, Some(401 | 403)) => SessionOutcome::Auth { reason },
+            | (_, _, Some(401 | 403))
+            | (Some(Trouble::Auth), _, _) => SessionOutcome::Auth { reason },
             (_, "rate_limit", _) | (_, _, Some(429)) => SessionOutcome::Throttled { reason },
             (_, "model_not_found" | "invalid_request", _) => SessionOutcome::Config { reason },
             (_, "overloaded" | "server_error" | "unknown", _) | (_, _, Some(500..=599)) => {

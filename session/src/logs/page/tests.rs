@@ -57,7 +57,15 @@ fn life() -> Vec<(i64, RunnerEvent)> {
         (9_000, RunnerEvent::AgentStarted { process: nobody() }),
         (9_100, usage(1_000, 7, 0.25)),
         (61_500, RunnerEvent::Resources { tree, runner, peak_bytes: 812_000_000 }),
-        (62_000, RunnerEvent::Ended { outcome: SessionOutcome::Completed, agent_ms: 60_000, reason: None }),
+        (
+            62_000,
+            RunnerEvent::Ended {
+                outcome: SessionOutcome::Completed,
+                agent_ms: 60_000,
+                reason: None,
+                confirmed: false,
+            },
+        ),
     ]
 }
 

@@ -1,4 +1,10 @@
-//! The command line: which of the four programs is meant, its flags, its log, its runtime.
+//! `cogwork agent`, which is the program `cogwork-runner`: a session for a run, and a single agent for a person.
+//!
+//! Five programs behind one [`main`]: alone, a run with one session in the project's own directory; as `session`, exactly
+//! one session of one feature for a run; as `play`, the built-in scripted agent; as `logs`, the reader of what a session
+//! has written down; as `hook`, the judge of an agent's commands. All but the first are the crate `session`.
+
+mod lone;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -18,10 +24,11 @@ use cogwork_session::logs::{self, LogsCommand};
 use cogwork_session::play::{self, PlayFlags};
 use cogwork_session::{Environment, ExitStatus, Programs, SessionFlags, chain, environment, failed, one};
 
-use crate::standalone::{self, StandaloneFlags};
+use crate::cli::{block_on, report};
+use lone::LoneFlags;
 
 enum Command {
-    Standalone(StandaloneFlags),
+    Lone(LoneFlags),
     Session(SessionFlags),
     Play(PlayFlags),
     Logs(LogsCommand),
@@ -36,42 +43,43 @@ pub(crate) fn main(programs: &Programs, args: impl Iterator<Item = OsString>) ->
         Err(error) => return usage(&error),
     };
     start_log(&own);
-    // Nothing to wait for, and many of them.
-    let command = match command {
-        Command::Hook(flags) => return hook::main(flags, &own),
-        command @ (Command::Standalone(_) | Command::Session(_) | Command::Play(_) | Command::Logs(_)) => {
-            command
+    match command {
+        // Nothing to wait for, and many of them.
+        Command::Hook(flags) => hook::main(flags, &own),
+        Command::Lone(flags) => lone::main(&flags, programs),
+        Command::Session(flags) => {
+            if let Err(error) = contain::under_warden() {
+                tracing::warn!("nobody clears up if this process is killed: {error}");
+            }
+            waited_for(session(flags, &own, programs))
         }
-    };
-    // The scripted agent is an agent: it has a runner above it. The reader of journals starts nothing.
-    if !matches!(command, Command::Play(_) | Command::Logs(_))
-        && let Err(error) = contain::under_warden()
-    {
-        tracing::warn!("nobody clears up if this process is killed: {error}");
-    }
-    // One thread: programs must be started on a thread that lives as long as this process, and there is little to do.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("this process cannot wait for anything: {error}")).into(),
-    };
-    runtime.block_on(async {
-        match command {
-            Command::Standalone(flags) => standalone::main(flags, &own, programs).await.into(),
-            Command::Session(flags) => match own.get(environment::TOKEN) {
-                Some(token) => {
-                    let token = Token::new(token.to_string_lossy());
-                    one::main(flags.with_token(token), &own, programs).await.into()
-                }
-                None => failed("COGWORK_TOKEN is not set: a session is started by `cogwork run`").into(),
-            },
-            Command::Play(flags) => play::main(&flags, &own).await,
-            Command::Logs(command) => match logs::logs(&command.project_dir, &command.flags).await {
+        // The scripted agent is an agent: it has a runner above it.
+        Command::Play(flags) => waited_for(play::main(&flags, &own)),
+        Command::Logs(command) => waited_for(async {
+            match logs::logs(&command.project_dir, &command.flags).await {
                 Ok(status) => status.into(),
                 Err(error) => failed(&chain(&error)).into(),
-            },
-            Command::Hook(flags) => hook::main(flags, &own),
+            }
+        }),
+    }
+}
+
+async fn session(flags: SessionFlags, own: &Environment, programs: &Programs) -> ExitCode {
+    match own.get(environment::TOKEN) {
+        Some(token) => {
+            let token = Token::new(token.to_string_lossy());
+            one::main(flags.with_token(token), own, programs).await.into()
         }
-    })
+        None => failed("COGWORK_TOKEN is not set: a session is started by `cogwork run`").into(),
+    }
+}
+
+/// Waits on this thread, which every started program is tied to.
+fn waited_for(program: impl Future<Output = ExitCode>) -> ExitCode {
+    match block_on(program) {
+        Ok(code) => code,
+        Err(error) => report(&error),
+    }
 }
 
 /// The word after the program's name decides; without one of ours it is the lone agent, whose help is the help.
@@ -83,9 +91,10 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, clap::Error> {
         Some("hook") => HookFlags::try_parse_from(&words[1..]).map(Command::Hook),
         Some("play") => PlayFlags::try_parse_from(&words[1..]).map(Command::Play),
         Some(_) | None => {
-            let flags = StandaloneFlags::command().bin_name(own_name(&words));
+            let name = own_name(&words);
+            let flags = LoneFlags::command().bin_name(name.clone());
             let mut flags = flags.try_get_matches_from(words)?;
-            StandaloneFlags::from_arg_matches_mut(&mut flags).map(Command::Standalone)
+            LoneFlags::from_arg_matches_mut(&mut flags).map(|flags| Command::Lone(flags.called(name)))
         }
     }
 }
