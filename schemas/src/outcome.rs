@@ -115,8 +115,10 @@ impl fmt::Display for AttemptOutcome {
 pub enum SessionOutcome {
     /// The agent ended by itself with exit code 0.
     Completed,
-    /// The agent ended by itself and said that it failed.
+    /// The agent ended by itself with another exit code; `stderr_tail` is the end of its stderr, and of nothing else.
     Failed { exit_code: i32, stderr_tail: String },
+    /// The agent said that it failed, in its own words or its model's, whatever its exit code was.
+    ReportedError { reason: String },
     /// A signal that Cogwork did not send ended the agent.
     Killed { signal: i32, stderr_tail: String },
     /// It ran longer than a session may.
@@ -167,6 +169,7 @@ impl fmt::Display for SessionOutcome {
             Self::Failed { exit_code, stderr_tail } => {
                 write!(f, "the agent ended with exit code {exit_code}{}", last_line(stderr_tail))
             }
+            Self::ReportedError { reason } => write!(f, "the agent reported an error: {reason}"),
             Self::Killed { signal, stderr_tail } => {
                 write!(f, "the agent was ended by signal {signal}{}", last_line(stderr_tail))
             }

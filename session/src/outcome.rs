@@ -18,6 +18,7 @@ pub fn attempt_outcome(session: &SessionOutcome, red: Option<&str>) -> AttemptOu
     match session {
         SessionOutcome::Completed
         | SessionOutcome::Failed { .. }
+        | SessionOutcome::ReportedError { .. }
         | SessionOutcome::ContextFull
         | SessionOutcome::TurnLimit
         | SessionOutcome::MemoryLimit { .. }

@@ -31,6 +31,7 @@ impl Unavailable {
             }
             SessionOutcome::Completed
             | SessionOutcome::Failed { .. }
+            | SessionOutcome::ReportedError { .. }
             | SessionOutcome::Killed { .. }
             | SessionOutcome::TimedOut { .. }
             | SessionOutcome::Silent { .. }

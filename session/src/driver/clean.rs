@@ -60,6 +60,7 @@ pub(super) fn outcome(secrets: &Redactor, outcome: SessionOutcome) -> SessionOut
     let clean = |text: String| secrets.redact(text);
     match outcome {
         Is::Failed { exit_code, stderr_tail } => Is::Failed { exit_code, stderr_tail: clean(stderr_tail) },
+        Is::ReportedError { reason } => Is::ReportedError { reason: clean(reason) },
         Is::Killed { signal, stderr_tail } => Is::Killed { signal, stderr_tail: clean(stderr_tail) },
         Is::UsageLimit { resets_at, window } => Is::UsageLimit { resets_at, window: window.map(clean) },
         Is::Throttled { reason } => Is::Throttled { reason: clean(reason) },

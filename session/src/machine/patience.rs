@@ -123,6 +123,7 @@ impl Patience {
             }
             SessionOutcome::Completed
             | SessionOutcome::Failed { .. }
+            | SessionOutcome::ReportedError { .. }
             | SessionOutcome::Killed { .. }
             | SessionOutcome::TimedOut { .. }
             | SessionOutcome::Silent { .. }

@@ -69,7 +69,7 @@ impl Evidence {
 
     /// Returns what the end of the process means.
     pub(super) fn outcome(&self, exit: &Exit, now: Timestamp, local: &TimeZone) -> SessionOutcome {
-        let failed = |text: &str| SessionOutcome::Failed { exit_code: 1, stderr_tail: reason(text) };
+        let failed = |text: &str| SessionOutcome::ReportedError { reason: reason(text) };
         match (&self.end, &self.trouble) {
             (Some(End::Stopped { reason }), None) => match reason.as_str() {
                 "end_turn" => SessionOutcome::Completed,

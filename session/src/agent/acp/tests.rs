@@ -247,7 +247,7 @@ fn errors_are_known_in_the_words_of_each_agent() {
         ),
         (
             json!({ "code": -32603, "message": "Internal error", "data": { "message": "It rains." } }),
-            "Failed",
+            "ReportedError",
         ),
     ] {
         let mut talk = Conversation::up(&Ground::new());
@@ -262,7 +262,7 @@ fn what_ends_before_its_turn_is_over_is_not_complete() {
     assert_eq!(word(&Conversation::begin(&Ground::new()).outcome(127)), "Config");
     assert_eq!(word(&Conversation::up(&Ground::new()).outcome(0)), "Failed");
     for (reason, expected) in
-        [("end_turn", "Completed"), ("max_turn_requests", "TurnLimit"), ("refusal", "Failed")]
+        [("end_turn", "Completed"), ("max_turn_requests", "TurnLimit"), ("refusal", "ReportedError")]
     {
         let mut talk = Conversation::up(&Ground::new());
         talk.answer("session/prompt", &json!({ "stopReason": reason }));

@@ -110,8 +110,7 @@ impl Evidence {
             return SessionOutcome::ContextFull;
         }
         if result.stop_reason == "refusal" {
-            let stderr_tail = shortened(result.text.clone(), MAX_REASON);
-            return SessionOutcome::Failed { exit_code: 1, stderr_tail };
+            return SessionOutcome::ReportedError { reason: shortened(result.text.clone(), MAX_REASON) };
         }
         let (word, text) = match &self.failure {
             Some(failure) => (failure.word.as_str(), failure.text.as_str()),
@@ -144,7 +143,7 @@ impl Evidence {
                 SessionOutcome::Transient { reason }
             }
             // An end that was asked for by a signal, a refusal of the model, or something new: nothing to wait for.
-            _ => SessionOutcome::Failed { exit_code: 1, stderr_tail: reason },
+            _ => SessionOutcome::ReportedError { reason },
         }
     }
 

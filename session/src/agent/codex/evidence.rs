@@ -80,7 +80,7 @@ impl Evidence {
     ) -> SessionOutcome {
         match (&self.turn, exit.ending) {
             (Some(Ok(())), _) => SessionOutcome::Completed,
-            (Some(Err(text)), _) => failed(text, written, exit, now, local),
+            (Some(Err(text)), _) => failed(text, written, now, local),
             (None, Ending::Code(_)) if !self.is_up => before_it_was_up(&exit.stderr_tail),
             // Without the end of a turn nothing is complete, whatever it says.
             (None, Ending::Code(exit_code)) => {
@@ -91,7 +91,7 @@ impl Evidence {
     }
 }
 
-fn failed(text: &str, written: &Written, exit: &Exit, now: Timestamp, local: &TimeZone) -> SessionOutcome {
+fn failed(text: &str, written: &Written, now: Timestamp, local: &TimeZone) -> SessionOutcome {
     let told = || reason(text);
     match written.error.as_deref() {
         Some("usage_limit_exceeded") => {
@@ -112,13 +112,13 @@ fn failed(text: &str, written: &Written, exit: &Exit, now: Timestamp, local: &Ti
         Some("internal_server_error") => SessionOutcome::Transient { reason: told() },
         Some(_) | None => {
             let status = written.status.or_else(|| status(text));
-            refusal(status, text, now, local).unwrap_or_else(|| by_its_own_words(text, exit))
+            refusal(status, text, now, local).unwrap_or_else(|| by_its_own_words(text))
         }
     }
 }
 
 /// Messages that Codex makes itself, without an answer of its service.
-fn by_its_own_words(text: &str, exit: &Exit) -> SessionOutcome {
+fn by_its_own_words(text: &str) -> SessionOutcome {
     let reason = reason(text);
     if text.starts_with("Missing environment variable") {
         return SessionOutcome::Auth { reason };
@@ -126,11 +126,7 @@ fn by_its_own_words(text: &str, exit: &Exit) -> SessionOutcome {
     if text.starts_with("stream disconnected") || text.contains("error sending request") {
         return SessionOutcome::Transient { reason };
     }
-    let exit_code = match exit.ending {
-        Ending::Code(code) => code,
-        Ending::Signal(_) => 1,
-    };
-    SessionOutcome::Failed { exit_code, stderr_tail: reason }
+    SessionOutcome::ReportedError { reason }
 }
 
 fn before_it_was_up(stderr: &str) -> SessionOutcome {

@@ -98,7 +98,7 @@ fn what_it_has_written_down_goes_before_its_words() {
         ("?", r#"{"response_too_many_failed_attempts":{"http_status_code":429}}"#, "Throttled"),
         ("unexpected status 503 Service Unavailable: x", r#""other""#, "Transient"),
         ("Missing environment variable: `MOCK_KEY`.", r#""other""#, "Auth"),
-        ("It rains.", r#""other""#, "Failed"),
+        ("It rains.", r#""other""#, "ReportedError"),
     ] {
         assert_eq!(written(message, info), expected, "{message} {info}");
     }

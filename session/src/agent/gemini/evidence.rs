@@ -100,7 +100,7 @@ impl Evidence {
             _ if text.contains("fetch failed") || text.contains("ECONN") => {
                 SessionOutcome::Transient { reason: told() }
             }
-            Ending::Code(exit_code) => SessionOutcome::Failed { exit_code, stderr_tail: told() },
+            Ending::Code(_) => SessionOutcome::ReportedError { reason: told() },
             Ending::Signal(_) => exit.outcome(),
         })
     }

@@ -86,8 +86,8 @@ fn errors_of_the_service_are_known_by_their_number() {
         // Without a number in the message there is one in the exit code.
         ("[API Error: Too many requests]\nPlease wait and try again later.".to_owned(), 173, "Throttled"),
         ("[API Error: no]".to_owned(), 247, "Transient"),
-        ("It rains.".to_owned(), 1, "Failed"),
-        ("It rains.".to_owned(), 130, "Failed"),
+        ("It rains.".to_owned(), 1, "ReportedError"),
+        ("It rains.".to_owned(), 130, "ReportedError"),
     ] {
         assert_eq!(failed("unknown", &message, code), expected, "{message}");
     }

@@ -81,8 +81,8 @@ impl Evidence {
     /// Returns what the end of the process means.
     pub(super) fn outcome(&self, exit: &Exit, now: Timestamp, local: &TimeZone) -> SessionOutcome {
         match (&self.error, exit.ending) {
-            (Some(failure), Ending::Code(exit_code)) => by_error(failure, now, local)
-                .unwrap_or_else(|| SessionOutcome::Failed { exit_code, stderr_tail: reason(&failure.text) }),
+            (Some(failure), Ending::Code(_)) => by_error(failure, now, local)
+                .unwrap_or_else(|| SessionOutcome::ReportedError { reason: reason(&failure.text) }),
             (None, Ending::Code(_)) if !self.is_up => {
                 SessionOutcome::Config { reason: last_words(&exit.stderr_tail) }
             }

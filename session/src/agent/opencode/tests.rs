@@ -67,7 +67,7 @@ fn the_last_error_decides_unless_it_worked_on() {
         ("ContextOverflowError", json!({ "message": "prompt is too long" }), "ContextFull"),
         ("ProviderAuthError", json!({ "message": "no key" }), "Auth"),
         ("ProviderModelNotFoundError", json!({ "modelID": "foo" }), "Config"),
-        ("UnknownError", json!({ "message": "It rains." }), "Failed"),
+        ("UnknownError", json!({ "message": "It rains." }), "ReportedError"),
     ] {
         let failure = error(name, &data);
         assert_eq!(word(&outcome(&heard(&failure.to_string()).0, &exited(1, ""))), expected, "{data}");
