@@ -4,6 +4,7 @@
 //! conductor never waits inside a decision, and the simulator can answer late, wrongly or never. Faults are part of the
 //! contract: `simulator/contract` holds the real and the simulated implementation to the same answers.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use cogwork_schemas::{
@@ -162,7 +163,7 @@ pub trait Inputs {
     fn next(&mut self, deadlines: Deadlines) -> Pin<Box<dyn Future<Output = Input> + '_>>;
 }
 
-/// What holds up a run from outside, for whoever asks why nothing happens.
+/// What holds up a run, for whoever asks why nothing happens.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Obstacles {
     /// Why the database cannot be used at the moment.
@@ -171,6 +172,9 @@ pub struct Obstacles {
     /// Why nothing can land at the moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub landing: Option<String>,
+    /// Features whose session a person has stopped, and which wait for `cogwork resume`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub held_back: BTreeSet<FeatureId>,
 }
 
 /// The way back to whoever asked something of the run.

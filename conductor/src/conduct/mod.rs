@@ -291,6 +291,8 @@ impl Conductor {
             }
         }
         self.tell_idleness(now);
+        let held_back = self.engine.held_back().clone();
+        self.show_obstacles(|obstacles| obstacles.held_back = held_back);
         if let Some((id, call)) = self.calls.send(now.steady) {
             self.orders.push(Order::Call { id, call });
         }

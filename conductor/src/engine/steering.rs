@@ -1,5 +1,7 @@
 //! What people ask of a run that goes on: to pause, to resume, to stop one session, to have fewer or more of them.
 
+use std::collections::BTreeSet;
+
 use cogwork_schemas::{FeatureId, SessionId};
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,6 +20,11 @@ impl Engine {
     /// Returns whether the run starts nothing although it goes on.
     pub fn is_paused(&self) -> bool {
         self.is_paused
+    }
+
+    /// Returns the features whose session a person has stopped, and which are not started before [`Event::Resume`](super::Event::Resume).
+    pub fn held_back(&self) -> &BTreeSet<FeatureId> {
+        &self.held_back
     }
 
     pub(super) fn on_pause(&mut self) -> Vec<Effect> {

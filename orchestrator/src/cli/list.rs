@@ -6,7 +6,7 @@ use cogwork_store::graph::Graph;
 
 use super::{CliError, Exit, ProjectArg, print, print_json};
 use crate::project::Project;
-use crate::terminal::{cut, table};
+use crate::terminal::{cut, standing_word, table};
 
 /// List all features with their status.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, CliError> {
                 feature.dependencies.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             [
                 feature.id.to_string(),
-                standing(feature, &graph).word().to_owned(),
+                standing_word(standing(feature, &graph)),
                 cut(&feature.category, 16),
                 cut(&feature.name, 50),
                 cut(&dependencies, 30),

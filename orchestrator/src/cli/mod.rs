@@ -210,6 +210,12 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
+/// Returns a value as one line of JSON.
+pub(crate) fn one_line(value: &impl Serialize) -> Result<String, CliError> {
+    let text = serde_json::to_string(value).map_err(|error| CliError::new(error.to_string()))?;
+    Ok(text + "\n")
+}
+
 /// Writes a command's answer to stdout as JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| CliError::new(error.to_string()))?;

@@ -6,15 +6,18 @@ use cogwork_schemas::Standing;
 use cogwork_views::{LastRun, Overview, When};
 use serde::Serialize;
 
-use super::{CliError, Exit, ProjectArg, print, print_json, question};
+use super::{CliError, Exit, ProjectArg, one_line, print, print_json, question};
 use crate::project::{Project, adopted};
-use crate::terminal::{clean, ended, here};
+use crate::terminal::{clean, ended, here, watch};
 
 /// Show where the project stands.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     project: ProjectArg,
+    /// Show it again whenever it changes, until interrupted; with --json, a line each time.
+    #[arg(long)]
+    watch: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -30,21 +33,33 @@ struct Shown {
 
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
     let project = Project::open(&args.project.dir)?;
-    let run = super::why::holder(&project)?;
-    let overview = Overview::of_project(&project.store, run.as_ref().map(|holder| &holder.process))?;
-    let shown = Shown { run, overview };
+    if args.watch {
+        return watch(|| if args.json { Ok(one_line(&look(&project)?)?) } else { told(&project) });
+    }
     if args.json {
-        print_json(&shown)?;
-        return Ok(Exit::Ok);
-    }
-    print(&text(&shown, &here()))?;
-    if shown.overview.counts.with_standing(Standing::NeedsYou) > 0 {
-        print(&question::open(&project.store.features()?, &project.dir))?;
-    }
-    if let Some(adoption) = project.store.adoption()? {
-        print(&format!("{}\n", adopted(&adoption)))?;
+        print_json(&look(&project)?)?;
+    } else {
+        print(&told(&project)?)?;
     }
     Ok(Exit::Ok)
+}
+
+fn look(project: &Project) -> Result<Shown, CliError> {
+    let run = super::why::holder(project)?;
+    let overview = Overview::of_project(&project.store, run.as_ref().map(|holder| &holder.process))?;
+    Ok(Shown { run, overview })
+}
+
+fn told(project: &Project) -> Result<String, CliError> {
+    let shown = look(project)?;
+    let mut told = text(&shown, &here());
+    if shown.overview.counts.with_standing(Standing::NeedsYou) > 0 {
+        told.push_str(&question::open(&project.store.features()?, &project.dir));
+    }
+    if let Some(adoption) = project.store.adoption()? {
+        told.push_str(&format!("{}\n", adopted(&adoption)));
+    }
+    Ok(told)
 }
 
 fn text(Shown { run, overview }: &Shown, when: &When) -> String {

@@ -94,10 +94,13 @@ pub(super) fn holder(project: &Project) -> Result<Option<Holder>, CliError> {
 
 /// Returns what holds up the run that is under way, a line for each; nothing where nothing does.
 pub(super) fn held_up(holder: &Holder) -> Vec<String> {
-    let Holder { obstacles: Obstacles { ledger, landing }, .. } = holder;
+    let Holder { obstacles: Obstacles { ledger, landing, held_back }, .. } = holder;
     let ledger = ledger.iter().map(|why| format!("the run cannot write its state and waits: {why}"));
     let landing = landing.iter().map(|why| format!("nothing can land at the moment: {why}"));
-    ledger.chain(landing).collect()
+    let stopped = held_back.iter().map(|id| {
+        format!("{id} is not started again: a person has stopped its session; `cogwork resume` starts it")
+    });
+    ledger.chain(landing).chain(stopped).collect()
 }
 
 /// Returns the answer as two sentences: why, and what would change that.

@@ -3,6 +3,7 @@
 //! All three are fed the same journal entries. Nothing here decides or changes anything, and a reader that goes
 //! away does not stop a run.
 
+mod frame;
 mod json;
 mod line;
 mod live;
@@ -10,6 +11,8 @@ mod outbox;
 mod plain;
 mod summary;
 mod table;
+mod tally;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -25,7 +28,8 @@ pub(crate) use cogwork_session::text::{clean, cut};
 pub(crate) use line::{ended, short};
 pub(crate) use outbox::Outbox;
 pub(crate) use summary::summary;
-pub(crate) use table::{duration, table};
+pub(crate) use table::{duration, standing_word, table};
+pub(crate) use watch::watch;
 
 /// Shows a run to somebody. An error means that nobody is there any more.
 pub(crate) trait Reporter {
@@ -69,13 +73,12 @@ pub(crate) fn readers(
     features: &[Feature],
     start: Timestamp,
 ) -> io::Result<Outbox> {
-    let names = Names::new(features);
     Outbox::start(if json {
         Box::new(json::Json::default())
     } else if std::io::stdout().is_terminal() && live::is_possible() {
-        Box::new(live::Live::new(names, start))
+        Box::new(live::Live::new(features, start))
     } else {
-        Box::new(plain::Plain::new(names, start, is_lone))
+        Box::new(plain::Plain::new(Names::new(features), start, is_lone))
     })
 }
 
@@ -110,10 +113,15 @@ impl Names {
         }
     }
 
+    /// Returns a feature's label.
+    fn name(&self, id: FeatureId) -> String {
+        self.names.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    }
+
     /// Returns a feature's label, padded so that what follows is aligned.
     fn label(&self, id: Option<FeatureId>) -> String {
         let label = match id {
-            Some(id) => self.names.get(&id).cloned().unwrap_or_else(|| id.to_string()),
+            Some(id) => self.name(id),
             None => "run".to_owned(),
         };
         format!("{label:<width$}", width = self.width)

@@ -4,7 +4,7 @@ use cogwork_schemas::{CheckPhase, Feature, Proof, Standing};
 use cogwork_store::{AttemptRecord, Store, StoreError};
 
 use super::short;
-use super::{cut, duration, table};
+use super::{cut, duration, standing_word, table};
 use crate::cli::standing;
 
 /// Returns every feature with outcome, attempts, evidence and time.
@@ -33,9 +33,10 @@ fn standing_in_words(standing: Standing, attempts: &[AttemptRecord]) -> String {
     let last = attempts.last().and_then(|attempt| attempt.outcome.as_ref());
     match (standing, last) {
         (Standing::GivenUp | Standing::Ready | Standing::Blocked, Some(outcome)) => {
-            cut(&format!("{}: {outcome}", standing.word()), 60)
+            let told = cut(&outcome.to_string(), 58 - standing.word().len());
+            format!("{}: {told}", standing_word(standing))
         }
-        (standing, _) => standing.word().to_owned(),
+        (standing, _) => standing_word(standing),
     }
 }
 

@@ -1,19 +1,21 @@
 //! Plain tables for a terminal.
 
+use cogwork_schemas::Standing;
+use console::{Alignment, measure_text_width, pad_str, style};
+
 /// Lays rows out in columns as wide as their widest cell, two spaces apart; the last column is not padded.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = head.map(|title| title.chars().count());
+    let mut widths = head.map(measure_text_width);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(measure_text_width(cell));
         }
     }
     let mut out = String::new();
     let mut line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut text = String::new();
         for (cell, width) in cells.zip(widths) {
-            text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count()));
+            text.push_str(&pad_str(cell, width + 2, Alignment::Left, None));
         }
         out.push_str(text.trim_end());
         out.push('\n');
@@ -23,6 +25,20 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
         line(&mut row.iter().map(String::as_str));
     }
     out
+}
+
+/// Returns the word for where a feature stands; in colour where stdout is a terminal that is to have some
+/// (<https://no-color.org>).
+pub(crate) fn standing_word(standing: Standing) -> String {
+    let word = style(standing.word());
+    match standing {
+        Standing::Proven | Standing::AlreadyGreen => word.green(),
+        Standing::NoCheck | Standing::NeedsYou => word.yellow(),
+        Standing::GivenUp => word.red(),
+        Standing::Blocked => word.dim(),
+        Standing::Landing | Standing::Running | Standing::Ready => word,
+    }
+    .to_string()
 }
 
 /// Returns a duration for people: `41 ms`, `2.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.

@@ -235,7 +235,7 @@ fn on_a_terminal_it_shows_what_runs_and_how_far_it_is() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
     for word in [
-        "4 done",
+        "4/4",
         "thinking hard",
         "2 running",
         "left",

@@ -222,6 +222,73 @@ fn a_stop_is_heard_though_the_terminal_stands_still() {
     drop(reading.join().unwrap());
 }
 
+/// Returns every picture that a terminal of this size showed, row by row.
+fn pictures(shown: &str) -> Vec<Vec<String>> {
+    let mut terminal = vt100::Parser::new(24, 100, 0);
+    let mut pictures = Vec::new();
+    // Each stands until the program begins to clear it away.
+    for part in shown.split("\u{1b}[2K") {
+        terminal.process(part.as_bytes());
+        pictures.push(terminal.screen().rows(0, 100).collect());
+        terminal.process(b"\x1b[2K");
+    }
+    pictures
+}
+
+/// Whether anything has a colour: a code for it that is more than the end of one.
+fn has_color(shown: &str) -> bool {
+    let codes = shown.split("\u{1b}[").skip(1);
+    codes.filter_map(|code| code.split_once('m')).any(|(code, _)| matches!(code, "31" | "32" | "33"))
+}
+
+#[test]
+fn lines_that_move_fit_the_terminal_and_have_colours_unless_somebody_says_no() {
+    for (no_color, is_colored) in [(None, true), (Some("1"), false)] {
+        let place = one_feature();
+        let (person, program) = terminal();
+        let reading = read_on(person.try_clone().unwrap());
+        std::fs::write(place.beside("words"), "a long line of an agent ".repeat(20)).unwrap();
+        let agent = "exec:cat $COGWORK_PROJECT/../words; echo; sleep 0.4";
+        let mut command = place.command(&["run", "--agent", agent]);
+        command.env_remove("NO_COLOR");
+        no_color.map(|value| command.env("NO_COLOR", value));
+        let mut run = in_terminal(command, &program);
+        assert_eq!(code_within(&mut run, MINUTE), Some(3));
+        drop((program, person));
+        let shown = reading.join().unwrap();
+        let rows: Vec<_> = pictures(&shown).into_iter().flatten().collect();
+        let of_agent: Vec<_> = rows.iter().filter(|row| row.contains("a long line of an agent")).collect();
+        assert!(!of_agent.is_empty(), "{shown}");
+        for row in of_agent {
+            let is_whole =
+                row.starts_with("#1 a") || row.trim_start().starts_with(|c: char| c.is_ascii_digit());
+            assert!(is_whole && row.trim_end().ends_with('…'), "a line has wrapped: {row}");
+        }
+        assert!(rows.iter().any(|row| row.contains("0/1 · 0 running · 1 given up")), "{shown}");
+        assert_eq!(has_color(&shown), is_colored, "NO_COLOR {no_color:?}: {shown:?}");
+    }
+}
+
+#[test]
+fn status_is_shown_again_whenever_it_changes_and_ends_with_its_reader() {
+    let place = one_feature();
+    for args in [&["status", "--watch", "--json"][..], &["status", "--watch"]] {
+        let mut command = place.command(args);
+        let mut watching = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(watching.stdout.take().unwrap()));
+        let count = place.store().features().unwrap().len();
+        let is_told = |line: &str, count: usize| {
+            line.contains(&format!("{count} ready")) || line.contains(&format!("\"ready\":{count},"))
+        };
+        assert!(is_told(&lines.next().unwrap().unwrap(), count), "{args:?}");
+        drop(place.import(&json!({"features": [{"name": format!("for {}", args.len())}]})));
+        assert!(lines.any(|line| is_told(&line.unwrap(), count + 1)), "{args:?}");
+        drop(lines);
+        drop(place.import(&json!({"features": [{"name": format!("again {}", args.len())}]})));
+        assert_eq!(code_within(&mut watching, MINUTE), Some(0), "{args:?}: nobody reads it any more");
+    }
+}
+
 /// Returns the writing side of a pipe whose reader is gone.
 fn without_reader() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();

@@ -166,6 +166,13 @@ fn a_session_that_was_stopped_gives_its_feature_back_until_somebody_resumes() {
     until("the end of the other", MINUTE, || attempts(&place, 2) == [AttemptOutcome::Stopped]);
     a_while();
     assert!(!is_up(&place, 1), "neither is started again");
+    for (command, id) in [(&["why", "1"][..], "#1"), (&["why"], "#2"), (&["status"], "#2")] {
+        let line = format!(
+            "{id} is not started again: a person has stopped its session; `cogwork resume` starts it"
+        );
+        let told = ask(&place, command);
+        assert!(told.lines().any(|told| told == line), "{command:?}: {told}");
+    }
     for (what, why) in [
         ("9", "there is no feature #9"),
         ("s99", "no session s99 runs"),
