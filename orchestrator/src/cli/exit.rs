@@ -8,7 +8,7 @@ use cogwork_schemas::RunOutcome;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
-    /// It did what was asked; for a run: every feature passes.
+    /// It did what was asked; for a run: every feature passes, or all that it was for.
     Ok = 0,
     /// Something is wrong with the project, its state or this machine; stderr says what and what to do.
     Error = 1,
@@ -16,7 +16,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The run is over; some features were given up, all others pass.
     WithFailures = 3,
-    /// The run is over; what is left waits for a given-up feature or for a person.
+    /// The run is over; what is left waits for a given-up feature or for a person, or a session that was asked for did
+    /// not get its feature to pass.
     Blocked = 4,
     /// The run was asked to stop before it was over.
     Stopped = 5,
