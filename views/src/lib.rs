@@ -4,9 +4,11 @@
 //! ([`When`]). The fields of what is serialized here are the ones of `--json`.
 
 mod counts;
+mod feature;
 mod overview;
 mod when;
 
 pub use counts::{Counts, counted};
+pub use feature::{AttemptView, EvidenceView, FeatureLine, FeatureView, HoldView, standing};
 pub use overview::{IdleSlot, LastRun, Overview, Paused, SessionView, TakenOver, WaitView};
 pub use when::When;

@@ -1,8 +1,7 @@
 //! `cogwork list`: every feature in a line.
 
 use clap::Args;
-use cogwork_schemas::{Feature, Standing};
-use cogwork_store::graph::Graph;
+use cogwork_views::standing;
 
 use super::{CliError, Exit, ProjectArg, print, print_json};
 use crate::project::Project;
@@ -42,11 +41,4 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, CliError> {
         .collect();
     print(&table(["id", "status", "category", "name", "needs"], &rows))?;
     Ok(Exit::Ok)
-}
-
-/// Returns where a feature stands. The roots of what blocks it are not asked for: that is to walk most of the graph for
-/// each.
-pub(crate) fn standing(feature: &Feature, graph: &Graph) -> Standing {
-    let is_submitted = graph.node(feature.id).is_some_and(|node| node.submitted);
-    Standing::new(feature.status, feature.proof, graph.is_ready(feature.id), is_submitted)
 }

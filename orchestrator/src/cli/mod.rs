@@ -36,7 +36,6 @@ use serde::Serialize;
 
 pub(crate) use error::CliError;
 pub(crate) use exit::Exit;
-pub(crate) use list::standing;
 pub(crate) use run::block_on;
 
 use crate::agent;

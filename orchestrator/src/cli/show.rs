@@ -3,16 +3,15 @@
 use std::path::Path;
 
 use clap::Args;
-use cogwork_schemas::{CheckPhase, Feature, FeatureId, Hold, Standing, Status};
-use cogwork_store::{AttemptRecord, Evidence};
+use cogwork_schemas::{CheckPhase, Feature, FeatureId, Hold, Status};
+use cogwork_views::{AttemptView, FeatureView};
 use serde::Serialize;
 
 use super::kept::{self, Kept};
-use super::list::standing;
 use super::run::block_on;
 use super::{CliError, Exit, ProjectArg, print, print_json, question, why};
 use crate::project::Project;
-use crate::terminal::{clean, cut, duration, short};
+use crate::terminal::{clean, cut, duration, short, standing_word};
 
 /// Show one feature: what it is, why it stands where it stands, and the evidence of every attempt.
 #[derive(Debug, Args)]
@@ -28,64 +27,19 @@ pub(crate) struct ShowArgs {
 
 #[derive(Serialize)]
 struct Shown {
-    #[serde(skip)]
-    standing: Standing,
-    feature: Feature,
-    why: Option<Hold>,
-    /// What was left for the next attempt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    attempts: Vec<AttemptShown>,
+    #[serde(flatten)]
+    view: FeatureView,
     /// What its attempts left beside the main branch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kept: Vec<Kept>,
 }
 
-#[derive(Serialize)]
-struct AttemptShown {
-    number: u32,
-    session: cogwork_schemas::SessionId,
-    started_at: jiff::Timestamp,
-    ended_at: Option<jiff::Timestamp>,
-    outcome: Option<cogwork_schemas::AttemptOutcome>,
-    evidence: Vec<EvidenceShown>,
-}
-
-#[derive(Serialize)]
-struct EvidenceShown {
-    at: jiff::Timestamp,
-    phase: CheckPhase,
-    commit: Option<String>,
-    report: cogwork_schemas::CheckReport,
-}
-
-impl From<AttemptRecord> for AttemptShown {
-    fn from(record: AttemptRecord) -> Self {
-        let AttemptRecord { number, session, started_at, ended_at, outcome, evidence, .. } = record;
-        let evidence = evidence
-            .into_iter()
-            .map(|Evidence { at, phase, commit, report }| EvidenceShown { at, phase, commit, report })
-            .collect();
-        Self { number, session, started_at, ended_at, outcome, evidence }
-    }
-}
-
 pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
     let project = Project::open(&args.project.dir)?;
-    let feature = project.store.feature(args.id)?;
-    let graph = project.store.graph()?;
-    let attempts = project.store.attempts_of(args.id)?.into_iter().map(AttemptShown::from).collect();
-    let note = project.store.note(args.id)?.map(|note| note.text);
+    let view = FeatureView::of(&project.store, args.id)?;
     let mut kept = block_on(kept::read_kept(&project))??;
     kept.retain(|kept| kept.feature == Some(args.id));
-    let shown = Shown {
-        standing: standing(&feature, &graph),
-        why: graph.hold(args.id),
-        feature,
-        note,
-        attempts,
-        kept,
-    };
+    let shown = Shown { view, kept };
     if args.json {
         print_json(&shown)?;
     } else {
@@ -94,12 +48,12 @@ pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-fn text(shown: &Shown, dir: &Path) -> String {
-    let feature = &shown.feature;
+fn text(Shown { view, kept }: &Shown, dir: &Path) -> String {
+    let feature = &view.feature;
     let mut text = format!("{} {}\n", feature.id, clean(&feature.name));
     let mut field = |name: &str, value: &str| text.push_str(&format!("  {name:<10} {value}\n"));
-    field("status", shown.standing.word());
-    if let Some(hold) = shown.why.as_ref().filter(|hold| **hold != Hold::Passing) {
+    field("status", &standing_word(view.standing));
+    if let Some(hold) = view.why.as_ref().filter(|hold| **hold != Hold::Passing) {
         field("because", &why::sentence(hold));
     }
     if let Some(key) = &feature.key {
@@ -120,18 +74,18 @@ fn text(shown: &Shown, dir: &Path) -> String {
         text.push_str(&format!("  check      {}  (at most {} s)\n", clean(&check.command), check.timeout_s));
     }
     text.push_str(&question_text(feature, dir));
-    if let Some(note) = &shown.note {
+    if let Some(note) = &view.note {
         text.push_str("\n  a note for the next attempt\n");
         for line in note.lines() {
             text.push_str(&format!("    {}\n", clean(line)));
         }
     }
-    for attempt in &shown.attempts {
+    for attempt in &view.attempts {
         text.push_str(&attempt_text(attempt));
     }
-    if !shown.kept.is_empty() {
+    if !kept.is_empty() {
         text.push_str("\n  kept, and not on the main branch\n");
-        for kept in &shown.kept {
+        for kept in kept {
             text.push_str(&format!("    {}\n", kept.with_command(dir)));
         }
     }
@@ -152,7 +106,7 @@ fn question_text(feature: &Feature, dir: &Path) -> String {
     text
 }
 
-fn attempt_text(attempt: &AttemptShown) -> String {
+fn attempt_text(attempt: &AttemptView) -> String {
     let outcome = attempt.outcome.as_ref().map_or_else(|| "under way".to_owned(), ToString::to_string);
     let mut text =
         format!("\n  attempt {} in session {}: {}\n", attempt.number, attempt.session, cut(&outcome, 200));

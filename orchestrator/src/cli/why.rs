@@ -1,16 +1,14 @@
 //! `cogwork why`: why a feature is not running, and what would unblock it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
 use cogwork_conductor::ports::Obstacles;
 use cogwork_conductor::{Holder, RunLock};
-use cogwork_schemas::{Feature, FeatureId, Hold};
+use cogwork_schemas::{FeatureId, Hold};
 use cogwork_session::chain;
 use cogwork_store::ErrorClass;
-use cogwork_views::{Counts, Overview};
-use serde::Serialize;
+use cogwork_views::{Counts, HoldView, Overview};
 
 use super::{CliError, Exit, ProjectArg, print, print_json, question};
 use crate::project::Project;
@@ -31,27 +29,11 @@ pub(crate) struct WhyArgs {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Answer {
-    id: FeatureId,
-    name: String,
-    why: Hold,
-}
-
 pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
     let project = Project::open(&args.project.dir)?;
-    let graph = project.store.graph()?;
-    let answers: Vec<_> = match args.id {
-        Some(id) => {
-            let Feature { id, name, .. } = project.store.feature(id)?;
-            graph.hold(id).map(|why| Answer { id, name, why }).into_iter().collect()
-        }
-        None => {
-            let mut names: BTreeMap<FeatureId, String> =
-                project.store.features()?.into_iter().map(|feature| (feature.id, feature.name)).collect();
-            let open = graph.holds().filter(|(_, why)| *why != Hold::Passing);
-            open.filter_map(|(id, why)| Some(Answer { id, name: names.remove(&id)?, why })).collect()
-        }
+    let answers = match args.id {
+        Some(id) => HoldView::of(&project.store, id)?.into_iter().collect(),
+        None => HoldView::of_project(&project.store)?,
     };
     if args.json {
         print_json(&answers)?;
@@ -65,7 +47,7 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
             print(&lines.map(|line| clean(&line) + "\n").collect::<String>())?;
         }
         // One that is asked for by its number is worth all that it takes to go on.
-        if let (Some(id), [Answer { why: Hold::NeedsHuman { .. }, .. }]) = (args.id, answers.as_slice())
+        if let (Some(id), [HoldView { why: Hold::NeedsHuman { .. }, .. }]) = (args.id, answers.as_slice())
             && let Some(request) = project.store.feature(id)?.human_request
         {
             let command = question::command(id, &request, &project.dir);
@@ -75,7 +57,7 @@ pub(crate) fn why(args: &WhyArgs) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
-fn line(answer: &Answer) -> String {
+fn line(answer: &HoldView) -> String {
     format!("{} {} {}\n", answer.id, cut(&answer.name, 60), sentence(&answer.why))
 }
 
