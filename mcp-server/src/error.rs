@@ -217,6 +217,9 @@ impl From<&StoreError> for ToolError {
                 error.to_string(),
                 "The checks were changed meanwhile: call feature_mark_passing again.",
             ),
+            StoreError::NothingCommitted { .. } => {
+                Self::new(Conflict, error.to_string(), "Do that, and call feature_mark_passing again.")
+            }
             StoreError::DependencyNotPassing { feature, waiting_for } => Self::new(
                 Conflict,
                 format!(

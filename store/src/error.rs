@@ -87,6 +87,13 @@ pub enum StoreError {
         missing: Vec<String>,
     },
 
+    /// Its checks were red on the commit that is handed in, so what makes them green is not in it.
+    #[error(
+        "feature {feature} is green without any commit: what its checks see is ignored by git, in a submodule or \
+         outside the project; put it into files of the project that git does not ignore"
+    )]
+    NothingCommitted { feature: FeatureId },
+
     /// Work can only land after it was submitted.
     #[error(
         "feature {feature} cannot land: its attempt {attempt} was not submitted; submit its green checks first"

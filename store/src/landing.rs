@@ -23,14 +23,21 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::NotGreen`] unless every check of the feature was run and every report is green;
-    /// [`StoreError::StaleToken`].
+    /// [`StoreError::NothingCommitted`]; [`StoreError::StaleToken`].
     pub fn submit(
         &self,
         token: &Token,
         commit: Option<&str>,
         reports: &[CheckReport],
     ) -> Result<Proof, StoreError> {
-        self.write(|tx, now| submit(tx, now, token, commit, reports))
+        self.write(|tx, now| {
+            let proof = submit(tx, now, token, commit, reports)?;
+            let Attempt { feature, base, .. } = attempts::live(tx, token)?.attempt;
+            if proof == Proof::RedGreen && commit.is_some() && commit == base.as_deref() {
+                return Err(StoreError::NothingCommitted { feature }.into());
+            }
+            Ok(proof)
+        })
     }
 
     /// Makes a feature pass, after its work reached the main branch. Returns the features that may start now
@@ -50,11 +57,11 @@ impl Store {
 
     /// Submits the work of a session in the project directory itself, lands it and ends the session, which has
     /// nobody else to land it: all at once, so that no kill can leave it half done. Returns what
-    /// [`Store::submit`] and [`Store::land`] do. `agent_ms` is how long the session worked.
+    /// [`Store::submit`] and [`Store::land`] do. `agent_ms` is how long the session worked. Its person may commit later.
     ///
     /// # Errors
     ///
-    /// As [`Store::submit`] and [`Store::land`].
+    /// As [`Store::submit`], but for [`StoreError::NothingCommitted`], and as [`Store::land`].
     pub fn finish(
         &self,
         token: &Token,

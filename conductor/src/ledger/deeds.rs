@@ -220,7 +220,6 @@ fn job(store: &Store, id: AttemptId) -> Result<Job, StoreError> {
         session: attempt.session,
         isolation: attempt.isolation,
         commit: submitted.commit,
-        proof: submitted.proof,
         base: attempt.base,
         foreign: not_landed.filter_map(|other| other.attempt.submitted?.commit).collect(),
     })

@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 
 use cogwork_schemas::{
     Asker, AttemptId, AttemptOutcome, CheckReport, Command, Entry, Feature, FeatureId, Isolation,
-    LandingOutcome, LandingWait, ProcessIdentity, Proof, RunOutcome, SessionId, SessionOutcome, StartHold,
-    Token,
+    LandingOutcome, LandingWait, ProcessIdentity, RunOutcome, SessionId, SessionOutcome, StartHold, Token,
 };
 use cogwork_store::graph::Node;
 use cogwork_store::{AttemptLimits, Merge, NewLanding, NewRun, NewSession, Taken};
@@ -111,9 +110,8 @@ pub struct Job {
     pub attempt: AttemptId,
     pub session: SessionId,
     pub isolation: Isolation,
-    /// The commit whose checks were green, and how well they prove it.
+    /// The commit whose checks were green.
     pub commit: Option<String>,
-    pub proof: Proof,
     /// The commit that the work starts from.
     pub base: Option<String>,
     /// Commits of the same session that did not land: they must be no part of this.

@@ -1,6 +1,6 @@
 //! One landing: which step is next, and what an attempt comes to. Decides and does nothing.
 
-use cogwork_schemas::{AttemptOutcome, Check, CheckReport, Isolation, Proof};
+use cogwork_schemas::{AttemptOutcome, Check, CheckReport, Isolation};
 use cogwork_session::text::cut;
 use cogwork_store::Merge;
 use jiff::{SignedDuration, Timestamp};
@@ -149,13 +149,6 @@ impl Landing {
     fn on_merged(&mut self, merged: Merged) -> Next {
         self.merged = Some(match merged {
             Merged::Clean { onto, commit } => (onto, Some(commit)),
-            Merged::AlreadyThere { .. }
-                if self.job.proof == Proof::RedGreen && self.job.base.as_ref() == Some(&self.tip) =>
-            {
-                let reason = "its checks are green without any commit: what they see is no part of the work"
-                    .to_owned();
-                return refused_without_checks(AttemptOutcome::NotFinished { reason });
-            }
             // An earlier run landed it, or there was nothing to change.
             Merged::AlreadyThere { onto } => (onto, None),
             Merged::Conflict { files } => {

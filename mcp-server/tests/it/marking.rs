@@ -236,6 +236,20 @@ fn the_commit_is_handed_in_and_a_newer_one_takes_its_place() {
 }
 
 #[test]
+fn green_without_a_commit_is_refused_until_there_is_one() {
+    let project = Project::new();
+    std::fs::write(project.path().join(".gitignore"), ".cogwork\n").unwrap();
+    let base = project.git();
+    let claim = project.claim_on(ONE_CHECK, &base);
+    let mut client = project.session(Era::Initialize, &[(ONE_CHECK, &claim.token)]);
+    project.write("a.txt");
+    let text = client.fail("feature_mark_passing", json!({"feature_id": ONE_CHECK}));
+    assert!(text.starts_with("Error (conflict): feature #1 is green without any commit"), "{text}");
+    project.git();
+    assert_eq!(client.get("feature_mark_passing", json!({"feature_id": ONE_CHECK}))["proof"], "red_green");
+}
+
+#[test]
 fn checks_see_no_secret_and_the_session_s_mark() {
     let project = Project::with(json!([{"name": "Env", "checks": ["env > seen; pwd >> seen"]}]));
     let claim = project.claim(1);

@@ -63,8 +63,17 @@ impl Project {
         self.claim_batch(id, 1, 1)
     }
 
+    /// Claims as [`Project::claim`] does, for a session that begins on a commit.
+    pub(crate) fn claim_on(&self, id: i64, base: &str) -> Claim {
+        self.claim_batch_on(id, (1, 1), Some(base))
+    }
+
     /// Claims as [`Project::claim`] does, for a session of a run with so many slots that may have so many features.
     pub(crate) fn claim_batch(&self, id: i64, size: u32, slots: u32) -> Claim {
+        self.claim_batch_on(id, (size, slots), None)
+    }
+
+    fn claim_batch_on(&self, id: i64, (size, slots): (u32, u32), base: Option<&str>) -> Claim {
         let batch = Some(Batch { size, slots });
         let new = NewSession { batch, ..NewSession::new(Role::Coding, "test", Isolation::Workspace) };
         let claim = self
@@ -75,7 +84,7 @@ impl Project {
         let checks = self.store.feature(FeatureId(id)).unwrap().checks;
         let reports: Vec<CheckReport> = checks.iter().map(|check| red(&check.command)).collect();
         if !reports.is_empty() {
-            self.store.record_before(&claim.token, None, &reports).unwrap();
+            self.store.record_before(&claim.token, base, &reports).unwrap();
         }
         claim
     }

@@ -31,6 +31,7 @@ impl StoreError {
             | Self::StaleToken { .. }
             | Self::OwnerChanged { .. }
             | Self::NotGreen { .. }
+            | Self::NothingCommitted { .. }
             | Self::NotSubmitted { .. }
             | Self::DependencyNotPassing { .. }
             | Self::TooManyDependencies { .. }

@@ -45,10 +45,11 @@ fn number(error: &StoreError) -> usize {
         StoreError::NoRandomness { .. } => 37,
         StoreError::UnknownRun { .. } => 38,
         StoreError::DatabaseMissing { .. } => 39,
+        StoreError::NothingCommitted { .. } => 40,
     }
 }
 
-const VARIANTS: usize = 40;
+const VARIANTS: usize = 41;
 
 fn sql(extended: i32) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(extended), None)
@@ -69,6 +70,7 @@ fn examples() -> Vec<(ErrorClass, Vec<StoreError>)> {
         StoreError::StaleToken { feature: None, attempt: None, ended: None },
         StoreError::OwnerChanged { attempt, session: SessionId(1), owner: None },
         StoreError::NotGreen { feature, red: Vec::new(), missing: Vec::new() },
+        StoreError::NothingCommitted { feature },
         StoreError::NotSubmitted { feature, attempt },
         StoreError::DependencyNotPassing { feature, waiting_for: Vec::new() },
         StoreError::TooManyDependencies { feature, found: 2, limit: 1 },

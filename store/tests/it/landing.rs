@@ -147,6 +147,25 @@ fn not_green_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn green_on_the_commit_that_was_red_is_not_submitted() {
+    both(|store| {
+        let claim = claim(store, 1, BASE);
+        store.at(1).record_before(&claim.token, Some("c0"), &mixed()).unwrap();
+        let before = all(store);
+        let refused = store.at(2).submit(&claim.token, Some("c0"), &green(BOTH)).unwrap_err();
+        assert!(matches!(refused, StoreError::NothingCommitted { feature: BASE }), "{refused:?}");
+        assert_eq!(all(store), before);
+        // Where git has nothing to say, nobody can know.
+        assert_eq!(store.at(3).submit(&claim.token, None, &green(BOTH)).unwrap(), Proof::RedGreen);
+    });
+    both(|store| {
+        let claim = claim(store, 1, BASE);
+        store.at(1).record_before(&claim.token, Some("c0"), &green(BOTH)).unwrap();
+        assert_eq!(store.at(2).submit(&claim.token, Some("c0"), &green(BOTH)).unwrap(), Proof::AlreadyGreen);
+    });
+}
+
+#[test]
 fn submitting_again_changes_nothing_but_a_newer_commit_counts() {
     both(|store| {
         let claim = claim(store, 1, BASE);

@@ -65,6 +65,71 @@ fn whatever_passes_is_committed() {
     }
 }
 
+/// A place whose git ignores `built/` and that has a submodule, `sub`.
+fn place_with_uncommittable(check: &str) -> Place {
+    let place = Place::with_features(&json!({"features": [{"name": "a", "checks": [check]}]}));
+    fs::write(place.dir.join(".gitignore"), "built/\n").unwrap();
+    place.git(&["init", "--quiet", "sub"]);
+    place.git(&["-C", "sub", "commit", "--quiet", "--allow-empty", "--message", "of the submodule"]);
+    place.git(&["add", "--all"]);
+    place.git(&["commit", "--quiet", "--message", "with a submodule"]);
+    place
+}
+
+const AS_AGENT: &str =
+    "export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@x GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@x";
+
+#[test]
+fn green_without_a_commit_is_refused() {
+    for (shape, agent, check) in [
+        ("ignored", "mkdir built; echo x > built/f1", "test -e built/f1"),
+        ("in a submodule", "echo x > sub/f1", "test -e sub/f1"),
+        (
+            "committed in a submodule alone",
+            "cd sub; echo x > f1; git add f1; git commit -qm f1",
+            "test -e sub/f1",
+        ),
+        ("beside the project", "echo x > ../f1", "test -e ../f1"),
+    ] {
+        for way in WAYS {
+            let place = place_with_uncommittable(check);
+            let text = work(&place, way, &format!("{AS_AGENT}; {agent}"));
+            assert!(!passes(&place), "{shape}, {way:?}: {text}");
+            assert!(text.contains("green without any commit"), "{shape}, {way:?}: {text}");
+            assert_eq!(
+                place.git(&["log", "-1", "--format=%s"]),
+                "with a submodule",
+                "{shape}, {way:?}: {text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_needs_no_further_commit_passes() {
+    for (shape, agent, check) in [
+        ("already green", "true", "test -e README"),
+        ("already green, with something ignored", "mkdir built; echo x > built/f1", "test -e README"),
+        ("committed by the agent", "echo x > f1; git add f1; git commit -qm f1", "test -e f1"),
+        (
+            "ignored, and committed by the agent",
+            "mkdir built; echo x > built/f1; git add -f built; git commit -qm f1",
+            "test -e built/f1",
+        ),
+        (
+            "a submodule's new commit, committed by the agent",
+            "(cd sub; echo x > f1; git add f1; git commit -qm f1); git commit -qam f1",
+            "test -e sub/f1",
+        ),
+    ] {
+        for way in WAYS {
+            let place = place_with_uncommittable(check);
+            let text = work(&place, way, &format!("{AS_AGENT}; {agent}"));
+            assert!(passes(&place), "{shape}, {way:?}: {text}");
+        }
+    }
+}
+
 /// What an attempt could not commit, or was red with, makes the next one pass: then it is committed with it.
 #[test]
 fn what_an_attempt_left_is_committed_when_the_next_one_passes() {

@@ -54,7 +54,17 @@ impl State {
                 self.evidence(id, CheckPhase::After, Some("c1"), reports);
                 Ok("()".to_owned())
             }
-            Op::Submit { token, commit, reports } => self.submit(*token, *commit, reports),
+            Op::Submit { token, commit: number, reports } => {
+                let before = self.clone();
+                let proof = self.submit(*token, *number, reports)?;
+                let Try { feature, base, .. } = &self.attempts[token];
+                if proof == "RedGreen" && number.is_some() && commit(*number) == *base {
+                    let refused = no(&StoreError::NothingCommitted { feature: *feature });
+                    *self = before;
+                    return Err(refused);
+                }
+                Ok(proof)
+            }
             Op::Land { token, reports } => self.land(*token, commit(Some(9)), reports, (3, 4)),
             Op::Finish { token, commit: number, reports } => {
                 let proof = self.submit(*token, *number, reports)?;
