@@ -45,6 +45,8 @@ mod snapshot_costs;
 #[cfg(test)]
 mod snapshot_history;
 #[cfg(test)]
+mod snapshot_in_project;
+#[cfg(test)]
 mod snapshot_kept;
 #[cfg(test)]
 mod snapshot_limits;

@@ -1,8 +1,5 @@
 //! What the repositories of a workspace have, and the project does not, once it is kept.
 
-use cogwork_process::git::Work;
-use cogwork_process::git::snapshot::Snapshots;
-
 use crate::snapshot::Site;
 
 const PREFIX: &str = "refs/cogwork/kept/7";
@@ -269,102 +266,6 @@ async fn work_that_is_handed_in_again_comes_after_what_was() {
         format!("{one}\n{}\n{two}", site.base)
     );
     assert_eq!(hand_in("rm x").await, site.project(&format!("git rev-parse {PREFIX}/handed-in")).await);
-}
-
-/// The files that are committed in the project itself, and what its status says then.
-async fn committed(site: &Site, snapshots: &Snapshots) -> String {
-    let work = Work::look(Some(snapshots), None, None).await.unwrap();
-    work.keep("refs/cogwork/kept/7/handed-in", "Work", &[]).await.unwrap();
-    site.project(
-        "git log -1 --format= --name-status --no-renames; git status --short; git fsck --no-dangling 2>&1",
-    )
-    .await
-}
-
-#[tokio::test]
-async fn in_the_project_itself_what_changed_its_kind_is_committed() {
-    for (shape, work, expected) in [
-        ("a file that is a directory now", "rm file; mkdir file; echo x > file/x", "D\tfile\nA\tfile/x"),
-        ("a directory that is a file now", "rm -r dir; echo x > dir", "A\tdir\nD\tdir/b\nD\tdir/below/c"),
-        ("a nested repository", "git init -q n; cd n; echo x > x; git add x; git commit -qm n", "A\tn/x"),
-        (
-            "an open merge",
-            "git checkout -q -b o; echo o > file; git commit -qam o; git checkout -q main; echo m > file; \
-          git commit -qam m; git merge -q o >/dev/null 2>&1 || true; echo both > file",
-            "M\tfile",
-        ),
-        ("staged", "echo x > x; git add x", "A\tx"),
-        ("a link and a mode", "ln -s file l; chmod +x file", "M\tfile\nA\tl"),
-    ] {
-        let site = Site::new().await;
-        let (own, project) = (site.path("p.git"), site.path("project"));
-        let snapshots = Snapshots::make(&own, &project, &project, &site.base).await.unwrap();
-        site.project("echo mine > mine").await;
-        snapshots.begin_in_project(&[]).await.unwrap();
-        site.project(work).await;
-        assert_eq!(committed(&site, &snapshots).await, format!("{expected}\n?? mine"), "{shape}");
-    }
-}
-
-#[tokio::test]
-async fn in_the_project_itself_a_session_takes_over_what_another_left() {
-    let site = Site::new().await;
-    let project = site.path("project");
-    let session = async |name: &str, earlier: &[&str]| {
-        let snapshots = Snapshots::make(&site.path(name), &project, &project, &site.base).await.unwrap();
-        let earlier: Vec<_> = earlier.iter().map(|name| site.path(name)).collect();
-        snapshots.begin_in_project(&earlier).await.unwrap();
-        snapshots
-    };
-    site.project("echo mine > mine; echo mine >> file").await;
-    let first = session("1.git", &[]).await;
-    site.project("echo a > a; echo b > b; rm gone").await;
-    assert!(first.end_in_project().await.unwrap(), "something is left");
-    // A person has gone on with one of its files.
-    site.project("echo mine >> b").await;
-    // This one is killed.
-    let second = session("2.git", &["1.git"]).await;
-    site.project("echo c > c").await;
-    drop(second);
-    let third = session("3.git", &["2.git"]).await;
-    assert_eq!(committed(&site, &third).await, "A\ta\nD\tgone\n M file\n?? b\n?? c\n?? mine");
-    assert!(!third.end_in_project().await.unwrap(), "nothing of it is left");
-}
-
-#[tokio::test]
-async fn in_the_project_itself_a_lock_leaves_everything_as_it_was() {
-    let site = Site::new().await;
-    let (own, project) = (site.path("p.git"), site.path("project"));
-    let snapshots = Snapshots::make(&own, &project, &project, &site.base).await.unwrap();
-    snapshots.begin_in_project(&[]).await.unwrap();
-    site.project("echo x > x; touch .git/index.lock").await;
-    let work = Work::look(Some(&snapshots), None, None).await.unwrap();
-    work.keep("refs/cogwork/kept/7/handed-in", "Work", &[]).await.unwrap_err();
-    assert_eq!(site.project("git rev-parse main; git status --short").await, format!("{}\n?? x", site.base));
-    assert!(snapshots.end_in_project().await.unwrap());
-    site.project("rm .git/index.lock").await;
-    assert_eq!(committed(&site, &snapshots).await, "A\tx");
-}
-
-#[tokio::test]
-async fn in_the_project_itself_the_work_is_what_changed_since_it_began() {
-    let site = Site::new().await;
-    let (own, project) = (site.path("p.git"), site.path("project"));
-    let snapshots = Snapshots::make(&own, &project, &project, &site.base).await.unwrap();
-    site.project("echo mine > mine; echo mine >> file").await;
-    snapshots.begin_in_project(&[]).await.unwrap();
-    site.project("echo x > x; rm gone; git add dir").await;
-    let work = Work::look(Some(&snapshots), None, None).await.unwrap();
-    let commit = work.keep("refs/unused", "Work", &[]).await.unwrap().unwrap();
-    let said = site.project("git rev-parse main; git log -1 --format= --name-only; git status --short").await;
-    assert_eq!(said, format!("{commit}\ngone\nx\n M file\n?? mine"));
-    let again = Work::look(Some(&snapshots), None, Some(Some(&commit))).await.unwrap();
-    assert!(matches!(again, Work::AsBefore), "{again:?}");
-    // What a git directory that was made anew does not know is a person's.
-    std::fs::remove_file(own.join("cogwork-start")).unwrap();
-    site.project("echo y > y").await;
-    let work = Work::look(Some(&snapshots), None, None).await.unwrap();
-    assert!(matches!(&work, Work::Committed(Some(head)) if *head == commit), "{work:?}");
 }
 
 #[tokio::test]
