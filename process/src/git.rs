@@ -22,6 +22,7 @@ mod objects;
 pub mod snapshot;
 mod work;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use call::{Call, records};
@@ -159,6 +160,13 @@ impl Git {
     pub async fn dirty_paths(&self, at_most: usize) -> Result<Vec<String>, GitError> {
         let status = self.status("normal").await?;
         Ok(status.iter().take(at_most).map(|path| lossy(path)).collect())
+    }
+
+    /// Returns the files that git was told to leave out of the working tree, as in a sparse checkout.
+    async fn left_out_files(&self) -> Result<HashSet<Vec<u8>>, GitError> {
+        let list = self.call("list what is left out of the working tree", ["ls-files", "-z", "-t"]);
+        let listed = list.config(self.disarmed().await?).run().await?.stdout;
+        Ok(records(&listed).filter_map(|entry| entry.strip_prefix(b"S ")).map(<[u8]>::to_vec).collect())
     }
 
     /// Returns the files that differ between two commits.

@@ -5,6 +5,15 @@ use cogwork_process::git::snapshot::Snapshots;
 
 use crate::snapshot::Site;
 
+/// A session of that name, which begins now.
+async fn session(site: &Site, name: &str, earlier: &[&str]) -> Snapshots {
+    let project = site.path("project");
+    let snapshots = Snapshots::make(&site.path(name), &project, &project, &site.base).await.unwrap();
+    let earlier: Vec<_> = earlier.iter().map(|name| site.path(name)).collect();
+    snapshots.begin_in_project(&earlier).await.unwrap();
+    snapshots
+}
+
 /// The files that are committed in the project itself, and what its status says then.
 async fn committed(site: &Site, snapshots: &Snapshots) -> String {
     let work = Work::look(Some(snapshots), None, None).await.unwrap();
@@ -31,36 +40,88 @@ async fn in_the_project_itself_what_changed_its_kind_is_committed() {
         ("a link and a mode", "ln -s file l; chmod +x file", "M\tfile\nA\tl"),
     ] {
         let site = Site::new().await;
-        let (own, project) = (site.path("p.git"), site.path("project"));
-        let snapshots = Snapshots::make(&own, &project, &project, &site.base).await.unwrap();
         site.project("echo mine > mine").await;
-        snapshots.begin_in_project(&[]).await.unwrap();
+        let snapshots = session(&site, "p.git", &[]).await;
         site.project(work).await;
         assert_eq!(committed(&site, &snapshots).await, format!("{expected}\n?? mine"), "{shape}");
     }
 }
 
+/// What git was told to leave out of the working tree stays in the tree.
+#[tokio::test]
+async fn in_the_project_itself_a_sparse_checkout_removes_nothing() {
+    let sparse = "git sparse-checkout set elsewhere";
+    for (shape, person, agent, expected) in [
+        ("the agent's", "true", format!("{sparse}; echo x > x"), "A\tx"),
+        (
+            "with a sparse index",
+            "true",
+            format!("{sparse} --sparse-index; git config advice.sparseIndexExpanded false; echo x > x"),
+            "A\tx",
+        ),
+        ("the person's", sparse, "echo x > x".to_owned(), "A\tx"),
+        ("ended by the agent", sparse, "git sparse-checkout disable; echo x > x".to_owned(), "A\tx"),
+        (
+            "said of one file",
+            "true",
+            "git update-index --skip-worktree gone; rm gone; echo x > x".to_owned(),
+            "A\tx",
+        ),
+        ("and a file is gone", "true", format!("{sparse}; rm gone"), "D\tgone"),
+        ("and a file of it is written", sparse, "mkdir dir; echo x > dir/b".to_owned(), "M\tdir/b"),
+        (
+            "and a file is in its place",
+            "true",
+            format!("{sparse}; echo x > dir"),
+            "A\tdir\nD\tdir/b\nD\tdir/below/c",
+        ),
+        (
+            "and a link is in its place",
+            sparse,
+            "ln -s file dir".to_owned(),
+            "A\tdir\nD\tdir/b\nD\tdir/below/c",
+        ),
+        (
+            "and a directory is in its place",
+            "git update-index --skip-worktree gone; rm gone",
+            "mkdir gone; echo x > gone/x".to_owned(),
+            "D\tgone\nA\tgone/x",
+        ),
+    ] {
+        let site = Site::new().await;
+        site.project(person).await;
+        let snapshots = session(&site, "p.git", &[]).await;
+        site.project(&agent).await;
+        assert_eq!(committed(&site, &snapshots).await, expected, "{shape}");
+        assert!(!snapshots.end_in_project().await.unwrap(), "{shape}");
+    }
+}
+
+#[tokio::test]
+async fn in_the_project_itself_a_sparse_checkout_outlives_a_session_that_failed() {
+    let site = Site::new().await;
+    let first = session(&site, "1.git", &[]).await;
+    site.project("git sparse-checkout set elsewhere; echo a > a").await;
+    assert!(first.end_in_project().await.unwrap(), "something is left");
+    let second = session(&site, "2.git", &["1.git"]).await;
+    site.project("echo b > b").await;
+    assert_eq!(committed(&site, &second).await, "A\ta\nA\tb");
+}
+
 #[tokio::test]
 async fn in_the_project_itself_a_session_takes_over_what_another_left() {
     let site = Site::new().await;
-    let project = site.path("project");
-    let session = async |name: &str, earlier: &[&str]| {
-        let snapshots = Snapshots::make(&site.path(name), &project, &project, &site.base).await.unwrap();
-        let earlier: Vec<_> = earlier.iter().map(|name| site.path(name)).collect();
-        snapshots.begin_in_project(&earlier).await.unwrap();
-        snapshots
-    };
     site.project("echo mine > mine; echo mine >> file").await;
-    let first = session("1.git", &[]).await;
+    let first = session(&site, "1.git", &[]).await;
     site.project("echo a > a; echo b > b; rm gone").await;
     assert!(first.end_in_project().await.unwrap(), "something is left");
     // A person has gone on with one of its files.
     site.project("echo mine >> b").await;
     // This one is killed.
-    let second = session("2.git", &["1.git"]).await;
+    let second = session(&site, "2.git", &["1.git"]).await;
     site.project("echo c > c").await;
     drop(second);
-    let third = session("3.git", &["2.git"]).await;
+    let third = session(&site, "3.git", &["2.git"]).await;
     assert_eq!(committed(&site, &third).await, "A\ta\nD\tgone\n M file\n?? b\n?? c\n?? mine");
     assert!(!third.end_in_project().await.unwrap(), "nothing of it is left");
 }
@@ -68,9 +129,7 @@ async fn in_the_project_itself_a_session_takes_over_what_another_left() {
 #[tokio::test]
 async fn in_the_project_itself_a_lock_leaves_everything_as_it_was() {
     let site = Site::new().await;
-    let (own, project) = (site.path("p.git"), site.path("project"));
-    let snapshots = Snapshots::make(&own, &project, &project, &site.base).await.unwrap();
-    snapshots.begin_in_project(&[]).await.unwrap();
+    let snapshots = session(&site, "p.git", &[]).await;
     site.project("echo x > x; touch .git/index.lock").await;
     let work = Work::look(Some(&snapshots), None, None).await.unwrap();
     work.keep("refs/cogwork/kept/7/handed-in", "Work", &[]).await.unwrap_err();
@@ -83,10 +142,8 @@ async fn in_the_project_itself_a_lock_leaves_everything_as_it_was() {
 #[tokio::test]
 async fn in_the_project_itself_the_work_is_what_changed_since_it_began() {
     let site = Site::new().await;
-    let (own, project) = (site.path("p.git"), site.path("project"));
-    let snapshots = Snapshots::make(&own, &project, &project, &site.base).await.unwrap();
     site.project("echo mine > mine; echo mine >> file").await;
-    snapshots.begin_in_project(&[]).await.unwrap();
+    let snapshots = session(&site, "p.git", &[]).await;
     site.project("echo x > x; rm gone; git add dir").await;
     let work = Work::look(Some(&snapshots), None, None).await.unwrap();
     let commit = work.keep("refs/unused", "Work", &[]).await.unwrap().unwrap();
@@ -95,7 +152,7 @@ async fn in_the_project_itself_the_work_is_what_changed_since_it_began() {
     let again = Work::look(Some(&snapshots), None, Some(Some(&commit))).await.unwrap();
     assert!(matches!(again, Work::AsBefore), "{again:?}");
     // What a git directory that was made anew does not know is a person's.
-    std::fs::remove_file(own.join("cogwork-start")).unwrap();
+    std::fs::remove_file(site.path("p.git/cogwork-start")).unwrap();
     site.project("echo y > y").await;
     let work = Work::look(Some(&snapshots), None, None).await.unwrap();
     assert!(matches!(&work, Work::Committed(Some(head)) if *head == commit), "{work:?}");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::own::State;
 use super::tree::Change;
-use super::{Snapshot, Snapshots, path};
+use super::{Snapshots, path};
 use crate::git::GitError;
 use crate::git::call::records;
 
@@ -33,7 +33,7 @@ impl Snapshots {
     ///
     /// As every call of git.
     pub async fn begin_in_project(&self, earlier: &[PathBuf]) -> Result<(), GitError> {
-        let now = self.take_snapshot().await?.tree;
+        let now = self.tree_now().await?;
         let mut start = now.clone();
         for own in earlier {
             let left = Self::open(own, &self.own.workspace, self.own.project.dir(), &self.fallback).await?;
@@ -71,7 +71,7 @@ impl Snapshots {
     /// when it is not known how the work began.
     pub(in crate::git) async fn uncommitted(&self) -> Result<Option<Uncommitted>, GitError> {
         let Some(start) = self.noted_tree("start") else { return Ok(None) };
-        let tree = self.take_snapshot().await?.tree;
+        let tree = self.tree_now().await?;
         let mut files = self.changed_between(&start, &tree).await?;
         if let (false, Some(head)) = (files.is_empty(), self.own.project.head().await?) {
             let beside: HashSet<PathBuf> = self.changed_between(&head, &tree).await?.into_iter().collect();
@@ -123,12 +123,32 @@ impl Snapshots {
     /// Returns how those files were before the work of an earlier session that are as it left them now.
     async fn before_what_is_left(&self) -> Result<Vec<Change>, GitError> {
         let Some(start) = self.noted_tree("start") else { return Ok(Vec::new()) };
-        let Snapshot { tree: now, .. } = self.take_snapshot().await?;
+        let now = self.tree_now().await?;
         let Some(end) = self.noted_tree("end") else { return Ok(Vec::new()) };
         let since: HashSet<PathBuf> = self.changed_between(&end, &now).await?.into_iter().collect();
         // From the end to the start: what was there before is the new side.
         let changes = self.changes_between(&end, &start).await?;
         Ok(changes.into_iter().filter(|change| !since.contains(&path(&change.path))).collect())
+    }
+
+    /// Returns the tree of the project as it is now. A file that git was told to leave out of the working tree is not gone,
+    /// unless something else has its place.
+    async fn tree_now(&self) -> Result<String, GitError> {
+        let tree = self.take_snapshot().await?.tree;
+        let Some(head) = self.own.project.head().await? else { return Ok(tree) };
+        let (gone, there): (Vec<_>, Vec<_>) =
+            self.changes_between(&tree, &head).await?.into_iter().partition(Change::is_added);
+        if gone.is_empty() {
+            return Ok(tree);
+        }
+        let left_out = self.own.project.left_out_files().await?;
+        let there: HashSet<PathBuf> = there.iter().map(|change| path(&change.path)).collect();
+        let dirs: HashSet<&Path> = there.iter().flat_map(|file| file.ancestors()).collect();
+        let is_displaced =
+            |file: &Path| dirs.contains(file) || file.ancestors().any(|dir| there.contains(dir));
+        let is_left_out = |gone: &Change| left_out.contains(&gone.path) && !is_displaced(&path(&gone.path));
+        let left_out: Vec<Change> = gone.into_iter().filter(is_left_out).collect();
+        self.with_entries(&tree, &left_out).await
     }
 
     fn noted_tree(&self, name: &str) -> Option<String> {
