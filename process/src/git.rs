@@ -162,6 +162,13 @@ impl Git {
         Ok(status.iter().take(at_most).map(|path| lossy(path)).collect())
     }
 
+    /// Returns the files that the index has in another form than HEAD.
+    async fn staged_files(&self) -> Result<Vec<Vec<u8>>, GitError> {
+        let diff = ["diff-index", "--cached", "-z", "--name-only", "--no-renames", "HEAD", "--"];
+        let said = self.call("list what is staged", diff).config(self.disarmed().await?).run().await?;
+        Ok(records(&said.stdout).map(<[u8]>::to_vec).collect())
+    }
+
     /// Returns the files that git was told to leave out of the working tree, as in a sparse checkout.
     async fn left_out_files(&self) -> Result<HashSet<Vec<u8>>, GitError> {
         let list = self.call("list what is left out of the working tree", ["ls-files", "-z", "-t"]);

@@ -64,7 +64,8 @@ impl Work {
     pub fn objections(&self) -> Option<String> {
         match self {
             Self::Snapshot(_, snapshot) => snapshot.objections(),
-            Self::AsBefore | Self::InProject(..) | Self::Committed(_) => None,
+            Self::InProject(_, work) => work.objections(),
+            Self::AsBefore | Self::Committed(_) => None,
         }
     }
 

@@ -7,10 +7,15 @@ use crate::snapshot::Site;
 
 /// A session of that name, which begins now.
 async fn session(site: &Site, name: &str, earlier: &[&str]) -> Snapshots {
+    beside(site, name, earlier, &[]).await
+}
+
+/// A session that begins while others are at work.
+async fn beside(site: &Site, name: &str, earlier: &[&str], live: &[&str]) -> Snapshots {
     let project = site.path("project");
-    let snapshots = Snapshots::make(&site.path(name), &project, &project, &site.base).await.unwrap();
-    let earlier: Vec<_> = earlier.iter().map(|name| site.path(name)).collect();
-    snapshots.begin_in_project(&earlier).await.unwrap();
+    let snapshots = Snapshots::make(&site.path(name), &project, &project, "HEAD").await.unwrap();
+    let paths = |names: &[&str]| names.iter().map(|name| site.path(name)).collect::<Vec<_>>();
+    snapshots.begin_in_project(&paths(earlier), &paths(live)).await.unwrap();
     snapshots
 }
 
@@ -106,6 +111,109 @@ async fn in_the_project_itself_a_sparse_checkout_outlives_a_session_that_failed(
     let second = session(&site, "2.git", &["1.git"]).await;
     site.project("echo b > b").await;
     assert_eq!(committed(&site, &second).await, "A\ta\nA\tb");
+}
+
+/// Hands in what a session made; returns what is committed and what the status says then, or why it is refused.
+async fn handed_in(site: &Site, snapshots: &Snapshots) -> String {
+    let work = Work::look(Some(snapshots), None, None).await.unwrap();
+    match work.objections() {
+        Some(objections) => objections,
+        None => committed(site, snapshots).await,
+    }
+}
+
+#[tokio::test]
+async fn in_the_project_itself_what_a_person_had_changed_before_is_not_handed_in() {
+    for (shape, person, agent, expected) in [
+        ("changed", "echo mine >> file", "echo x >> file", "`file`"),
+        ("staged", "echo mine >> file; git add file", "echo x >> file; git add file", "`file`"),
+        (
+            "staged, and as it was",
+            "echo mine > file; git add file; echo one > file",
+            "echo x >> file",
+            "`file`",
+        ),
+        ("new", "echo mine > mine", "echo x >> mine", "`mine`"),
+        ("removed", "rm gone", "echo x > gone", "`gone`"),
+        ("removed by the agent", "echo mine >> file", "rm file", "`file`"),
+        (
+            "an open merge",
+            "git checkout -q -b o; echo o > file; git commit -qam o; git checkout -q main; echo m > file; git commit -qam m; git merge -q o >/dev/null 2>&1 || true",
+            "echo both > file",
+            "`file`",
+        ),
+        ("more than one", "echo mine > a; echo mine > b", "echo x > a; echo x > b", "`a`, `b`"),
+    ] {
+        let site = Site::new().await;
+        site.project(person).await;
+        let snapshots = session(&site, "p.git", &[]).await;
+        site.project(&format!("{agent}; echo x > x")).await;
+        let refused = handed_in(&site, &snapshots).await;
+        assert!(
+            refused.starts_with(&format!("the work is in {expected}, which a person had changed")),
+            "{shape}: {refused}"
+        );
+        // The next session knows it, too, whether the person has done something about it or not.
+        assert!(snapshots.end_in_project().await.unwrap(), "{shape}");
+        let next = session(&site, "q.git", &["p.git"]).await;
+        let refused = handed_in(&site, &next).await;
+        assert!(
+            refused.starts_with(&format!("the work is in {expected}, which a person had changed")),
+            "{shape}: {refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn in_the_project_itself_what_a_person_has_committed_is_no_objection() {
+    for (shape, before, meanwhile, expected) in [
+        ("before the session", "echo mine >> file; git commit -qam mine", "true", "M\tfile\nA\tx"),
+        ("meanwhile", "echo mine >> file", "git commit -qam mine", "M\tfile\nA\tx"),
+        ("stashed", "echo mine >> dir/b", "git stash -q", "M\tfile\nA\tx"),
+        (
+            "elsewhere",
+            "echo mine > mine; echo mine >> dir/b; git add dir",
+            "true",
+            "M\tfile\nA\tx\nM  dir/b\n?? mine",
+        ),
+    ] {
+        let site = Site::new().await;
+        site.project(before).await;
+        let snapshots = session(&site, "p.git", &[]).await;
+        site.project(&format!("{meanwhile}; echo x >> file; echo x > x")).await;
+        assert_eq!(handed_in(&site, &snapshots).await, expected, "{shape}");
+    }
+}
+
+#[tokio::test]
+async fn in_the_project_itself_what_a_person_has_committed_is_the_next_session_s() {
+    for mend in ["git commit -qm mine", "git commit -qam all", "git stash -q"] {
+        let site = Site::new().await;
+        site.project("echo mine >> file; git add file").await;
+        let first = session(&site, "1.git", &[]).await;
+        site.project("echo x >> file").await;
+        assert!(first.end_in_project().await.unwrap(), "{mend}");
+        site.project(mend).await;
+        let second = session(&site, "2.git", &["1.git"]).await;
+        site.project("echo y >> file").await;
+        assert_eq!(handed_in(&site, &second).await, "M\tfile", "{mend}");
+    }
+}
+
+#[tokio::test]
+async fn in_the_project_itself_what_another_session_is_at_is_no_person_s() {
+    let site = Site::new().await;
+    site.project("echo mine >> dir/b").await;
+    let first = session(&site, "1.git", &[]).await;
+    site.project("echo x >> file; echo x >> dir/b").await;
+    let second = beside(&site, "2.git", &[], &["1.git"]).await;
+    site.project("echo y >> file").await;
+    assert_eq!(handed_in(&site, &second).await, "M\tfile\n M dir/b");
+    site.project("echo y >> dir/b").await;
+    for session in [first, second] {
+        let refused = handed_in(&site, &session).await;
+        assert!(refused.starts_with("the work is in `dir/b`"), "{refused}");
+    }
 }
 
 #[tokio::test]

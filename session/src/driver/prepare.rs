@@ -142,13 +142,14 @@ async fn begin_in_project(world: World<'_>, base: &str) -> Result<Option<Snapsho
     let snapshots = Snapshots::make(&own, &job.project, &job.project, base).await.map_err(no_git)?;
     let live = world.store.call(Store::live_attempts).await?;
     let live: HashSet<PathBuf> =
-        live.iter().map(|attempt| snapshot_dir(&job.project, attempt.session)).chain([own.clone()]).collect();
+        live.iter().map(|attempt| snapshot_dir(&job.project, attempt.session)).collect();
     let beside = own.parent().and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten();
     // Those of a workspace have that to be kept.
-    let is_over = |dir: &PathBuf| !live.contains(dir) && Snapshots::began_in_project(dir);
-    let mut earlier: Vec<PathBuf> = beside.map(|entry| entry.path()).filter(is_over).collect();
+    let is_another = |dir: &PathBuf| *dir != own && Snapshots::began_in_project(dir);
+    let others = beside.map(|entry| entry.path()).filter(is_another);
+    let (live, mut earlier): (Vec<_>, Vec<_>) = others.partition(|dir| live.contains(dir));
     earlier.sort();
-    match snapshots.begin_in_project(&earlier).await {
+    match snapshots.begin_in_project(&earlier, &live).await {
         Ok(()) => {
             earlier.iter().for_each(|dir| drop(fs::remove_dir_all(dir)));
             Ok(Some(snapshots))

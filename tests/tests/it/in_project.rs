@@ -183,6 +183,30 @@ fn nothing_of_a_persons_is_committed_with_the_work_of_the_next_session() {
     }
 }
 
+/// What a person has not committed is neither committed for them nor taken out of the index.
+#[test]
+fn work_on_what_a_person_had_changed_is_refused_until_that_is_committed() {
+    for way in WAYS {
+        let place = place();
+        fs::write(place.dir.join("README"), "staged\n").unwrap();
+        place.git(&["add", "README"]);
+        fs::write(place.dir.join("README"), "staged\na person's line\n").unwrap();
+        let agent = "echo x >> README; echo x > f1";
+        let text = work(&place, way, agent);
+        assert!(!passes(&place), "{way:?}: {text}");
+        assert!(text.contains("the work is in `README`, which a person had changed"), "{way:?}: {text}");
+        assert_eq!(place.git(&["show", ":README"]), "staged", "{way:?}: {text}");
+        assert_eq!(place.git(&["log", "--format=%s"]), "first commit", "{way:?}: {text}");
+
+        place.git(&["commit", "--quiet", "--all", "--message", "mine"]);
+        // Given up by a run, after its one attempt.
+        place.cogwork(&["retry", "1"]);
+        let text = work(&place, way, agent);
+        assert!(passes(&place), "{way:?}: {text}");
+        assert_eq!(place.git(&["status", "--porcelain"]), "?? mine", "{way:?}: {text}");
+    }
+}
+
 /// Work that an earlier database knew is not that of a feature of this one.
 #[test]
 fn a_new_database_takes_no_work_of_an_old_one_for_its_own() {

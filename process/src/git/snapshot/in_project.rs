@@ -1,16 +1,18 @@
 //! Work in the project's own directory. A person's things lie about there, and so does what earlier sessions left: of
 //! what is not committed, some is the agent's and some is not.
 //!
-//! Each session notes the tree that it began with. What differs from that is its own, and is committed when it passes. A
-//! session that ends without that leaves its note, and the next one takes over what is still as it was left: it would
-//! pass by it otherwise, and commit nothing of it. What a killed one left is a person's: nobody knows what came after.
+//! Each session notes the tree that it began with. What differs from that is its own, and is committed when it passes,
+//! unless it is in a file that a person had changed: the person's lines would be committed as well. A session that ends
+//! without that leaves its note, and the next one takes over what is still as it was left: it would pass by it otherwise,
+//! and commit nothing of it. What a killed one left is a person's: nobody knows what came after.
 
 use std::collections::{HashMap, HashSet};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::own::State;
 use super::tree::Change;
-use super::{Snapshots, path};
+use super::{OBJECTIONS, Snapshots, path};
 use crate::git::GitError;
 use crate::git::call::records;
 
@@ -23,23 +25,56 @@ pub struct Uncommitted {
     /// The tree that has them as they are.
     tree: String,
     pub files: Vec<PathBuf>,
+    /// Those of the files that would bring along what a person had not committed when the work began.
+    persons: Vec<PathBuf>,
+}
+
+impl Uncommitted {
+    /// Returns why it cannot be handed in, in a sentence; `None` when it can.
+    pub fn objections(&self) -> Option<String> {
+        let mut named: Vec<_> =
+            self.persons.iter().take(OBJECTIONS).map(|file| format!("`{}`", file.display())).collect();
+        let more = self.persons.len().saturating_sub(OBJECTIONS);
+        named.extend((more > 0).then(|| format!("{more} more")));
+        let files = named.join(", ");
+        let why = || {
+            format!(
+                "the work is in {files}, which a person had changed before and not committed: the person has to \
+                 commit or stash that first"
+            )
+        };
+        (!named.is_empty()).then(why)
+    }
 }
 
 impl Snapshots {
-    /// Notes that the project itself is worked in from now on: what lies about is a person's, but for what sessions that
-    /// are over have left, whose git directories are `earlier`.
+    /// Notes that the project itself is worked in from now on: what lies about is a person's, but for what other sessions
+    /// made. The git directories of those that are over are `earlier`, those of the others `live`.
     ///
     /// # Errors
     ///
     /// As every call of git.
-    pub async fn begin_in_project(&self, earlier: &[PathBuf]) -> Result<(), GitError> {
+    pub async fn begin_in_project(&self, earlier: &[PathBuf], live: &[PathBuf]) -> Result<(), GitError> {
         let now = self.tree_now().await?;
         let mut start = now.clone();
+        let mut persons: HashSet<PathBuf> =
+            self.changed_between(&self.base().await?, &now).await?.into_iter().collect();
+        persons.extend(self.own.project.staged_files().await?.iter().map(|file| path(file)));
         for own in earlier {
-            let left = Self::open(own, &self.own.workspace, self.own.project.dir(), &self.fallback).await?;
+            let left = self.of_another_session(own).await?;
             let before = left.before_what_is_left().await?;
             start = self.with_entries(&start, &before).await?;
+            let not_its_own = left.persons_files().await?;
+            let left: HashSet<PathBuf> = before.iter().map(|change| path(&change.path)).collect();
+            persons.retain(|file| !left.contains(file) || not_its_own.contains(file));
         }
+        for own in live {
+            if let Some(work) = self.of_another_session(own).await?.uncommitted().await? {
+                persons.retain(|file| !work.files.contains(file) || work.persons.contains(file));
+            }
+        }
+        let persons: Vec<&[u8]> = persons.iter().map(|file| file.as_os_str().as_bytes()).collect();
+        self.own.write("persons", &persons.join(&0))?;
         // Until it ends, what it has taken over is all that is known to be left: a person may be at work after a kill.
         self.own.write("end", now.as_bytes())?;
         self.own.write("start", start.as_bytes())
@@ -77,7 +112,9 @@ impl Snapshots {
             let beside: HashSet<PathBuf> = self.changed_between(&head, &tree).await?.into_iter().collect();
             files.retain(|file| beside.contains(file));
         }
-        Ok(Some(Uncommitted { tree, files }))
+        let not_its_own = if files.is_empty() { HashSet::new() } else { self.persons_files().await? };
+        let persons = files.iter().filter(|file| not_its_own.contains(*file)).cloned().collect();
+        Ok(Some(Uncommitted { tree, files, persons }))
     }
 
     /// Commits these files on the branch that is checked out, as they are, and nothing else that lies about or is in the
@@ -118,6 +155,34 @@ impl Snapshots {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Returns the files that a person had changed or staged before the work began, without those that are committed by now
+    /// as the person had them.
+    async fn persons_files(&self) -> Result<HashSet<PathBuf>, GitError> {
+        let noted = std::fs::read(self.own.file("persons")).unwrap_or_default();
+        let mut files: HashSet<PathBuf> = records(&noted).map(path).collect();
+        if let (false, Some(start), Some(head)) =
+            (files.is_empty(), self.noted_tree("start"), self.own.project.head().await?)
+        {
+            let differs: HashSet<PathBuf> = self.changed_between(&head, &start).await?.into_iter().collect();
+            for changed in self.changed_between(&self.base().await?, &start).await? {
+                if !differs.contains(&changed) {
+                    files.remove(&changed);
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// Returns the commit that was checked out when the work began.
+    async fn base(&self) -> Result<String, GitError> {
+        let _turn = self.own.turn().await?;
+        Ok(self.state().await?.base)
+    }
+
+    async fn of_another_session(&self, own: &Path) -> Result<Self, GitError> {
+        Self::open(own, &self.own.workspace, self.own.project.dir(), &self.fallback).await
     }
 
     /// Returns how those files were before the work of an earlier session that are as it left them now.
