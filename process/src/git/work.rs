@@ -43,9 +43,13 @@ impl Work {
             }
             None => git,
         };
-        let head = match git {
-            Some(git) => git.head().await?,
-            None => None,
+        let head = match (git, snapshots) {
+            (Some(git), Some(snapshots)) => match git.head().await? {
+                Some(head) => Some(snapshots.last_change(head).await?),
+                None => None,
+            },
+            (Some(git), None) => git.head().await?,
+            (None, _) => None,
         };
         Ok(if before == Some(head.as_deref()) { Self::AsBefore } else { Self::Committed(head) })
     }

@@ -90,17 +90,24 @@ fn green_without_a_commit_is_refused() {
             "test -e sub/f1",
         ),
         ("beside the project", "echo x > ../f1", "test -e ../f1"),
+        (
+            "ignored, and an empty commit",
+            "mkdir built; echo x > built/f1; git commit --quiet --allow-empty -m empty",
+            "test -e built/f1",
+        ),
+        (
+            "ignored, and a commit that is taken back",
+            "mkdir built; echo x > built/f1; echo x > y; git add y; git commit -qm y; git revert --no-edit HEAD",
+            "test -e built/f1",
+        ),
     ] {
         for way in WAYS {
             let place = place_with_uncommittable(check);
             let text = work(&place, way, &format!("{AS_AGENT}; {agent}"));
             assert!(!passes(&place), "{shape}, {way:?}: {text}");
             assert!(text.contains("green without any commit"), "{shape}, {way:?}: {text}");
-            assert_eq!(
-                place.git(&["log", "-1", "--format=%s"]),
-                "with a submodule",
-                "{shape}, {way:?}: {text}"
-            );
+            let changed = place.git(&["diff", "--name-only", ":/with a submodule", "HEAD"]);
+            assert_eq!(changed, "", "{shape}, {way:?}: {text}");
         }
     }
 }

@@ -175,6 +175,12 @@ impl Snapshots {
         Ok(files)
     }
 
+    /// Returns the commit that the work began with where `head` holds nothing else: an empty commit is no work.
+    pub(in crate::git) async fn last_change(&self, head: String) -> Result<String, GitError> {
+        let base = self.base().await?;
+        Ok(if self.tree_of(&head).await? == self.tree_of(&base).await? { base } else { head })
+    }
+
     /// Returns the commit that was checked out when the work began.
     async fn base(&self) -> Result<String, GitError> {
         let _turn = self.own.turn().await?;
