@@ -136,7 +136,9 @@ impl Conductor {
             }
             Call::EndRun { .. } => self.on_end_recorded(),
             Call::RecordCommand { request, .. } => {
-                self.on_command_recorded(request, Some("the database cannot be used any more"));
+                let is_over = self.over().is_some();
+                let why = if is_over { "the run is over" } else { "the database cannot be used any more" };
+                self.on_command_recorded(request, Some(why));
             }
             Call::BeginRun { .. }
             | Call::Up { .. }

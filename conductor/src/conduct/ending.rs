@@ -116,9 +116,16 @@ impl Conductor {
         if ending.stage == Stage::Clearing && self.is_cleared_away() {
             self.record_end(now);
         }
-        if let Some(Ending { outcome, stage: Stage::Over, .. }) = &self.ending {
-            self.orders.push(Order::End(outcome.clone()));
+        if self.over().is_some() {
+            // Whoever still waits for an answer gets one first.
+            self.calls.close();
         }
+    }
+
+    /// Returns how the run ended, once nothing more is done in it.
+    pub(super) fn over(&self) -> Option<RunOutcome> {
+        let ending = self.ending.as_ref().filter(|ending| ending.stage == Stage::Over);
+        ending.map(|ending| ending.outcome.clone())
     }
 
     fn end_overdue_stage(&mut self, now: Moment) {

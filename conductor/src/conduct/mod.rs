@@ -296,6 +296,7 @@ impl Conductor {
         if let Some((id, call)) = self.calls.send(now.steady) {
             self.orders.push(Order::Call { id, call });
         }
+        self.orders.extend(self.over().map(Order::End));
         std::mem::take(&mut self.orders)
     }
 
