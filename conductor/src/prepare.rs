@@ -88,9 +88,8 @@ pub(crate) async fn prepare(
     let mut steps = match plan.isolation {
         Isolation::Workspace => Some(clean_main_branch(project, store, plan, readers).await?),
         Isolation::Shared => {
-            if !Git::at(project).is_repository().await.unwrap_or(false) {
-                let nowhere = "there is no git repository here: what passes is committed nowhere";
-                readers.note(clock::now(), nowhere);
+            if let Some(why) = committed_nowhere(project).await {
+                readers.note(clock::now(), &format!("{why}: what passes is committed nowhere"));
             }
             None
         }
@@ -114,6 +113,16 @@ pub(crate) async fn prepare(
     clear_debris(project, store)?;
     let leftovers = if steps.is_some() { leftovers(project, store)? } else { Vec::new() };
     Ok(Prepared { resumed, steps, leftovers })
+}
+
+/// Returns why what passes in the project's own directory is not committed; nothing where it is.
+async fn committed_nowhere(project: &Path) -> Option<&'static str> {
+    let git = Git::at(project);
+    if !git.is_repository().await.unwrap_or(false) {
+        return Some("there is no git repository here");
+    }
+    // A broken one is for others to tell.
+    matches!(git.head().await, Ok(None)).then_some("the git repository has no commit yet")
 }
 
 /// Makes sure that what is built could land, before anything is spent on it.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cogwork_conductor::{Plan, Scope};
-use cogwork_schemas::{FeatureId, Isolation, Role};
+use cogwork_schemas::{FeatureId, Isolation, Role, Status};
 use cogwork_session::{AgentSettings, AgentSpec, Programs, SessionLimits};
 use cogwork_store::AttemptLimits;
 
@@ -35,9 +35,8 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "cogwork-runner", version, after_help = EXAMPLES)]
 pub(super) struct LoneFlags {
-    /// The project's directory
-    #[arg(long, value_name = "DIR", env = "PROJECT_DIR")]
-    project_dir: PathBuf,
+    #[command(flatten)]
+    project: ProjectArg,
     /// What the sessions are for: coding builds what is ready, testing looks again at what passes, initializer turns the
     /// specification into features [default: initializer where there are no features yet, then coding]
     #[arg(long, value_parser = role)]
@@ -105,11 +104,14 @@ fn start(flags: &LoneFlags, programs: &Programs) -> Result<Exit, CliError> {
         return plan::plan(&flags.planning(), &way);
     }
     let project = match flags.role {
-        None => run::open_or_begin(&flags.project_dir, flags.spec.as_deref())?,
-        Some(_) => Project::open(&flags.project_dir)?,
+        None => run::open_or_begin(&flags.project.dir, flags.spec.as_deref())?,
+        Some(_) => Project::open(&flags.project.dir)?,
     };
     for id in &flags.features {
-        project.store.feature(*id)?;
+        let feature = project.store.feature(*id)?;
+        if flags.role == Some(Role::Testing) && feature.status != Status::Passing {
+            return Err(CliError::new(format!("{id} does not pass: there is nothing to test")));
+        }
     }
     run::carry_out(&project, flags.plan(&project)?, &way)
 }
@@ -117,7 +119,7 @@ fn start(flags: &LoneFlags, programs: &Programs) -> Result<Exit, CliError> {
 impl LoneFlags {
     fn planning(&self) -> PlanArgs {
         PlanArgs {
-            project: ProjectArg { dir: self.project_dir.clone() },
+            project: self.project.clone(),
             spec: self.spec.clone(),
             agent: self.agent.as_ref().map(AgentSpec::to_string),
             script: self.script.clone(),

@@ -68,6 +68,16 @@ fn without_git_it_works_as_well() {
 }
 
 #[test]
+fn what_is_committed_nowhere_is_told() {
+    let project = Project::plain(CHAIN);
+    assert!(shell(&project.dir, "git init -q -b main").status.success());
+    let said = run_lone(&project.dir, &["--agent", GOOD, "--max-iterations", "1"]);
+    assert_eq!(said.code, 0, "{}", said.stdout);
+    let told = "the git repository has no commit yet: what passes is committed nowhere\n";
+    assert!(said.stdout.contains(told), "{}", said.stdout);
+}
+
+#[test]
 fn an_agent_that_fails_is_given_up_and_told_each_time_why() {
     let project = Project::plain(CHAIN);
     let agent = "exec:cat > prompt$COGWORK_SESSION; echo no idea >&2; exit 3";
@@ -121,6 +131,11 @@ fn mistakes_are_answered_with_a_sentence_before_anything_is_claimed() {
         (&["--agent", "exec:no-such-agent -x"][..], 1, "the program `no-such-agent` of the agent"),
         (&["--agent", "scripted"][..], 1, "name one with --script FILE"),
         (&["--agent", "exec:true", "--features", "9"][..], 1, "there is no feature #9"),
+        (
+            &["--agent", "exec:true", "--features", "1", "--role", "testing"][..],
+            1,
+            "#1 does not pass: there is nothing to test",
+        ),
         (&["--agent", "gpt"][..], 2, "unknown agent `gpt`; use scripted, exec:CMD"),
         (
             &["--agent", "exec:true", "--role", "boss"][..],
