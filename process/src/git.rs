@@ -162,6 +162,15 @@ impl Git {
         Ok(status.iter().take(at_most).map(|path| lossy(path)).collect())
     }
 
+    /// Returns whether any file that git knows is not as it is in HEAD.
+    ///
+    /// # Errors
+    ///
+    /// When git fails.
+    pub async fn has_changed_files(&self) -> Result<bool, GitError> {
+        Ok(!self.status("no").await?.is_empty())
+    }
+
     /// Returns the files that the index has in another form than HEAD.
     async fn staged_files(&self) -> Result<Vec<Vec<u8>>, GitError> {
         let diff = ["diff-index", "--cached", "-z", "--name-only", "--no-renames", "HEAD", "--"];

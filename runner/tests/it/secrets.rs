@@ -98,8 +98,8 @@ fn a_key_that_is_spread_over_messages_is_one() {
     let over = Session::start_with(&command, &[("MY_API_KEY", KEY)]).end();
     let said: String = over.said().concat();
     assert!(said.contains("my key is [redacted], and"), "{said}");
-    let SessionOutcome::Failed { stderr_tail, .. } = over.outcome() else { panic!("{:?}", over.outcome()) };
-    assert_eq!(stderr_tail, "my key is [redacted], and");
+    let SessionOutcome::ReportedError { reason } = over.outcome() else { panic!("{:?}", over.outcome()) };
+    assert_eq!(reason, "my key is [redacted], and");
     assert!(over.events.iter().any(|event| matches!(event, RunnerEvent::Ended { .. })));
     assert_nowhere(KEY, &kept(&project, &claim, &over));
 }

@@ -131,6 +131,9 @@ async fn project_itself(world: World<'_>) -> Result<Tree, Setback> {
         Some(base) => begin_in_project(world, base).await?,
         None => None,
     };
+    // What is changed there is no part of the commit: nothing that is seen of it is seen of the commit.
+    let is_changed = git.has_changed_files().await.map_err(no_git)?;
+    let base = base.filter(|_| !is_changed);
     Ok(Tree { dir: job.project.clone(), git: Some(git), branch, base, snapshots })
 }
 

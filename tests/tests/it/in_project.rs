@@ -112,6 +112,21 @@ fn green_without_a_commit_is_refused() {
     }
 }
 
+/// The checks were red on what a person had deleted, and not on any commit.
+#[test]
+fn what_brings_back_what_is_committed_passes() {
+    for (shape, breaks) in
+        [("deleted", "rm f1"), ("deleted and staged", "git rm --quiet f1"), ("moved away", "mv f1 elsewhere")]
+    {
+        for way in WAYS {
+            let place = Place::with_features(&json!({"features": [{"name": "a", "checks": ["test -e f1"]}]}));
+            place.shell(&format!("echo x > f1; git add f1; git commit --quiet --message f1; {breaks}"));
+            let text = work(&place, way, "echo x > f1");
+            assert!(passes(&place), "{shape}, {way:?}: {text}");
+        }
+    }
+}
+
 #[test]
 fn what_needs_no_further_commit_passes() {
     for (shape, agent, check) in [
