@@ -151,40 +151,42 @@ fn handed_in_twenty_times_each_way() {
         for batch in ["1", "2", "3"] {
             WAYS.iter().for_each(|way| try_way(*way, batch));
         }
+        WAYS.iter().for_each(|way| try_way_of_a_lone_agent(*way));
     }
 }
 
 /// One agent alone hands in and works on in the person's own directory.
+fn try_way_of_a_lone_agent(way: Way) {
+    let (place, args) = place("1");
+    fs::write(place.dir.join("mine"), "a person's, not committed\n").unwrap();
+    let script = args.last().unwrap().clone();
+    let args: Vec<String> = ["agent", "--agent", "scripted", "--script", &script].map(str::to_owned).into();
+    let mut run = start(&place, &args);
+    let store = place.store();
+    until("the first feature is handed in", Duration::from_secs(30), || is_handed_in(&store));
+    end(&place, &mut run, way);
+    fs::write(place.beside("go"), "").unwrap();
+    run.wait().unwrap();
+    // What was below a killed one holds the project for the moment that it takes to end.
+    let mut code = None;
+    until("the next one begins", Duration::from_secs(20), || {
+        code = start(&place, &args).wait().unwrap().code();
+        code != Some(1)
+    });
+    assert_eq!(code, Some(0), "{way:?}");
+    assert_eq!(store.attempts_of(FeatureId(1)).unwrap().len(), 1, "{way:?}: paid once");
+    for (feature, file) in store.features().unwrap().iter().zip(["a", "b", "c"]) {
+        assert_eq!((feature.status, feature.failed_attempts), (Status::Passing, 0), "{way:?}: {file}");
+        assert_eq!(
+            place.git(&["show", &format!("HEAD:{file}.txt")]),
+            file,
+            "{way:?}: what passes is committed"
+        );
+    }
+    assert_eq!(place.git(&["status", "--porcelain"]), "?? mine", "{way:?}: and nothing else");
+}
+
 #[test]
 fn finished_work_of_a_lone_agent_lands_however_it_ends() {
-    for way in WAYS {
-        let (place, args) = place("1");
-        fs::write(place.dir.join("mine"), "a person's, not committed\n").unwrap();
-        let script = args.last().unwrap().clone();
-        let args: Vec<String> =
-            ["agent", "--agent", "scripted", "--script", &script].map(str::to_owned).into();
-        let mut run = start(&place, &args);
-        let store = place.store();
-        until("the first feature is handed in", Duration::from_secs(30), || is_handed_in(&store));
-        end(&place, &mut run, *way);
-        fs::write(place.beside("go"), "").unwrap();
-        run.wait().unwrap();
-        // What was below a killed one holds the project for the moment that it takes to end.
-        let mut code = None;
-        until("the next one begins", Duration::from_secs(20), || {
-            code = start(&place, &args).wait().unwrap().code();
-            code != Some(1)
-        });
-        assert_eq!(code, Some(0), "{way:?}");
-        assert_eq!(store.attempts_of(FeatureId(1)).unwrap().len(), 1, "{way:?}: paid once");
-        for (feature, file) in store.features().unwrap().iter().zip(["a", "b", "c"]) {
-            assert_eq!((feature.status, feature.failed_attempts), (Status::Passing, 0), "{way:?}: {file}");
-            assert_eq!(
-                place.git(&["show", &format!("HEAD:{file}.txt")]),
-                file,
-                "{way:?}: what passes is committed"
-            );
-        }
-        assert_eq!(place.git(&["status", "--porcelain"]), "?? mine", "{way:?}: and nothing else");
-    }
+    WAYS.iter().for_each(|way| try_way_of_a_lone_agent(*way));
 }
