@@ -36,7 +36,8 @@ pub enum Event {
     Took { session: SessionId, feature: FeatureId, attempt: AttemptId },
     /// The work of an attempt is green and waits for integration, while its session goes on.
     Submitted { session: SessionId, attempt: AttemptId },
-    /// A session's processes are gone. `submitted`: those of its attempts whose work is green and waits for
+    /// A session is over: of its processes, only its runner may still be there. `submitted`: those of its attempts whose
+    /// work is green and waits for
     /// integration.
     SessionEnded { session: SessionId, submitted: Vec<AttemptId>, end: SessionEnd },
     /// The answer to [`Effect::Integrate`].
