@@ -37,8 +37,7 @@ pub enum Event {
     /// The work of an attempt is green and waits for integration, while its session goes on.
     Submitted { session: SessionId, attempt: AttemptId },
     /// A session is over: of its processes, only its runner may still be there. `submitted`: those of its attempts whose
-    /// work is green and waits for
-    /// integration.
+    /// work is green and waits for integration.
     SessionEnded { session: SessionId, submitted: Vec<AttemptId>, end: SessionEnd },
     /// The answer to [`Effect::Integrate`].
     Integrated { attempt: AttemptId, landing: Landing },
