@@ -31,8 +31,7 @@ impl Store {
         reports: &[CheckReport],
     ) -> Result<Proof, StoreError> {
         self.write(|tx, now| {
-            let proof = submit(tx, now, token, commit, reports)?;
-            let Attempt { feature, base, .. } = attempts::live(tx, token)?.attempt;
+            let (proof, Attempt { feature, base, .. }) = submit(tx, now, token, commit, reports)?;
             if proof == Proof::RedGreen && commit.is_some() && commit == base.as_deref() {
                 return Err(StoreError::NothingCommitted { feature }.into());
             }
@@ -71,7 +70,7 @@ impl Store {
     ) -> Result<(Proof, Vec<FeatureId>), StoreError> {
         self.write_once("finish", |tx, now| {
             let session = attempts::live(tx, token)?.attempt.session;
-            let proof = submit(tx, now, token, commit, reports)?;
+            let (proof, _) = submit(tx, now, token, commit, reports)?;
             let commit = attempts::live(tx, token)?.attempt.submitted.and_then(|submitted| submitted.commit);
             let freed =
                 land(tx, now, token, &Merge { commit, reports: Vec::new(), merge_ms: 0, check_ms: 0 })?;
@@ -81,19 +80,20 @@ impl Store {
     }
 }
 
+/// Returns the proof, and the attempt as it was before.
 fn submit(
     tx: &Transaction<'_>,
     now: Timestamp,
     token: &Token,
     commit: Option<&str>,
     reports: &[CheckReport],
-) -> Result<Proof, Fail> {
+) -> Result<(Proof, Attempt), Fail> {
     let found = attempts::live(tx, token)?;
     let attempt = &found.attempt;
     if let Some(Submitted { commit: submitted, proof }) = &attempt.submitted
         && (submitted.as_deref() == commit || commit.is_none())
     {
-        return Ok(*proof);
+        return Ok((*proof, found.attempt));
     }
     let total = Coverage::of(tx, attempt.feature, reports)?.all_green()?;
     evidence::insert(tx, now, attempt, CheckPhase::After, commit, reports)?;
@@ -111,7 +111,7 @@ fn submit(
     )?
     .execute((Id(attempt.id), Micros(now), commit, Word(proof)))?;
     journal::record(tx, now, attempt, &fact)?;
-    Ok(proof)
+    Ok((proof, found.attempt))
 }
 
 fn land(tx: &Transaction<'_>, now: Timestamp, token: &Token, merge: &Merge) -> Result<Vec<FeatureId>, Fail> {
