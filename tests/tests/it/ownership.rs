@@ -130,6 +130,17 @@ fn lone(place: &Place) -> Output {
     place.cogwork(&["agent", "--agent", AGENT])
 }
 
+/// A lone agent that waits for whoever has claimed something, as any run does, and is stopped.
+fn lone_that_waits(place: &Place) -> Output {
+    let mut command = place.command(&["agent", "--agent", AGENT]);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    signal("TERM", run.id());
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "it did not wait: {output:?}");
+    output
+}
+
 fn attempts(place: &Place) -> usize {
     place.store().attempts_of(FeatureId(1)).unwrap().len()
 }
@@ -153,7 +164,7 @@ fn the_lone_agent_leaves_a_stopped_server_its_claim() {
     server.stop();
     std::thread::sleep(LONG_ASLEEP);
     for _ in 0..2 {
-        assert_untouched(&place, &lone(&place));
+        assert_untouched(&place, &lone_that_waits(&place));
     }
     assert_eq!(status(&place, 2), Status::Passing, "what is free is done");
     server.goes_on_and_finishes(&place, 1);
@@ -204,7 +215,7 @@ fn a_stopped_runner_keeps_its_lease_from_all_others() {
     claimed_by(&place, "claude", Some(&runner.identity()), LEASE);
     signal("STOP", runner.0.id());
     std::thread::sleep(LONG_ASLEEP);
-    assert_untouched(&place, &lone(&place));
+    assert_untouched(&place, &lone_that_waits(&place));
     std::thread::sleep(LONG_ASLEEP);
     let answer = Server::start(&place).call("feature_claim_and_get", 1);
     assert_eq!(answer["isError"], true, "{answer}");
@@ -230,7 +241,7 @@ fn a_process_of_another_node_is_judged_by_its_lease() {
     let NodeIdentity { boot_id, .. } = contain::own_node();
     let elsewhere = ProcessIdentity { boot_id: format!("not {boot_id}"), ..contain::own_identity() };
     claimed_by(&place, "mcp:it", Some(&elsewhere), LEASE * 5);
-    assert_untouched(&place, &lone(&place));
+    assert_untouched(&place, &lone_that_waits(&place));
     std::thread::sleep(LEASE.unsigned_abs() * 5);
     let output = lone(&place);
     assert_eq!((attempts(&place), status(&place, 1)), (2, Status::Passing), "{output:?}");
@@ -240,7 +251,7 @@ fn a_process_of_another_node_is_judged_by_its_lease() {
 fn a_server_that_has_not_said_who_it_is_has_its_lease_for_it() {
     let place = place(1);
     claimed_by(&place, "mcp:it", None, LEASE * 5);
-    assert_untouched(&place, &lone(&place));
+    assert_untouched(&place, &lone_that_waits(&place));
     std::thread::sleep(LEASE.unsigned_abs() * 5);
     let output = lone(&place);
     assert_eq!((attempts(&place), status(&place, 1)), (2, Status::Passing), "{output:?}");
