@@ -38,6 +38,8 @@ impl Engine {
         match landing {
             Landing::Void => Vec::new(),
             Landing::Landed => {
+                // A test that repairs what it finds broken ends well, too.
+                self.confirm(running.feature);
                 self.on_way_clear();
                 Vec::new()
             }

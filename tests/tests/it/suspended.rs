@@ -203,7 +203,11 @@ fn stopped_while_it_works(stopped: Stopped) {
     let text = end(run);
     assert!(start.elapsed() < Duration::from_secs(40), "{stopped:?}: {text}");
     assert_eq!(status(&place, 1), Status::Passing, "{stopped:?}: {text}");
-    assert!(text.contains("gives no sign of life: its runner is killed"), "{stopped:?}: {text}");
+    let why = match stopped {
+        Stopped::Warden => "has ended and its runner does not: its runner is killed",
+        Stopped::Runner | Stopped::Both => "gives no sign of life: its runner is killed",
+    };
+    assert!(text.contains(why), "{stopped:?}: {text}");
     // Where its runner works on, nothing of its work is lost.
     let expected = if stopped == Stopped::Warden { 1 } else { 2 };
     assert_eq!(sessions(&place, 1), expected, "{stopped:?}: {text}");
