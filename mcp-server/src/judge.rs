@@ -101,13 +101,20 @@ fn as_f64(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// Returns the commit the session's directory is at; `None` where there is no git or nothing committed yet.
+/// Returns the commit that checks in the session's directory see; `None` where there is no git, nothing committed yet, or
+/// a file changed: what is seen then is not the commit.
 ///
 /// # Errors
 /// When git is there and fails, because work without its commit could not be integrated.
 pub(crate) async fn commit(dir: &Path) -> Result<Option<String>, ToolError> {
     let git = Git::untrusted(dir);
-    let head = async { if git.is_repository().await? { git.head().await } else { Ok(None) } };
+    let head = async {
+        if git.is_repository().await? && !git.has_changed_files().await? {
+            git.head().await
+        } else {
+            Ok(None)
+        }
+    };
     match head.await {
         Ok(head) => Ok(head),
         Err(GitError::NotInstalled) => Ok(None),
