@@ -42,7 +42,7 @@ fn a_tester_reports_repairs_and_hands_in_and_the_proof_is_red_and_green() {
     let tested = place.cogwork(&["agent", "--role", "testing", "--agent", "scripted", "--script", &script]);
     assert_eq!(tested.status.code(), Some(0), "{tested:?}");
     let said = String::from_utf8(tested.stdout).unwrap();
-    assert!(said.ends_with("#1 passes\n1 features were tested and pass\n"), "{said}");
+    assert!(said.contains("proven: integrated"), "{said}");
     let feature = place.store().feature(FeatureId(1)).unwrap();
     assert_eq!((feature.status, feature.proof), (Status::Passing, Some(Proof::RedGreen)));
     let facts = place.store().journal_since(0, 1000).unwrap();
